@@ -1,0 +1,20 @@
+//! depot-bot: a Telegram bot that records the deposits of a reuse centre. One card, two taps, nothing lost.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod deposit;
+pub mod effects;
+pub mod http;
+pub mod ledger;
+pub mod service;
+pub mod session;
+pub mod shutdown;
+#[cfg(feature = "demo")]
+pub mod simulator;
+pub mod store;
+pub mod taxonomy;
+pub mod telegram;
+pub mod telemetry;
+pub mod understand;

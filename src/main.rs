@@ -1,0 +1,2 @@
+//! depot-bot.
+fn main() {}

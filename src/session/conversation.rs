@@ -1,0 +1,178 @@
+//! What the owner of a conversation says: commands and notes.
+
+use crate::deposit::{ATTACHMENTS_MAX, Draft, LINES_MAX, Media, SAID_CHARS_MAX, Status};
+use crate::session::apply::Context;
+use crate::session::effect::{Effect, Sentence};
+use crate::session::event::Note;
+use crate::session::state::{Asked, Notice, State};
+use crate::session::{PENDING_MAX, Session, Waiting};
+
+impl Session {
+    pub(super) fn opening_requested(&mut self, context: &Context) {
+        if self.is_open() {
+            self.move_card_down();
+        } else if self.is_closing() {
+            self.wait(Waiting::Opening, context);
+        } else {
+            let draft = self.open(context);
+            self.state = State::AwaitingDescription { draft, asked: Asked::Opening };
+            self.move_card_down();
+        }
+    }
+
+    pub(super) fn cancel_requested(&mut self, context: &Context) {
+        if self.is_open() {
+            self.leave(Status::Cancelled, context.now);
+            self.move_card_down();
+        } else {
+            self.say(Sentence::NothingToCancel, context.now);
+        }
+    }
+
+    pub(super) fn status_requested(&mut self, context: &Context) {
+        match &self.state {
+            State::AwaitingDescription { .. }
+            | State::AwaitingValidation { .. }
+            | State::Recording { .. } => {
+                self.move_card_down();
+            }
+            // The card is on its way.
+            State::Understanding { .. } => self.say(Sentence::StillListening, context.now),
+            State::Idle | State::Closed { .. } => self.say(Sentence::NothingOpen, context.now),
+        }
+    }
+
+    pub(super) fn note_received(&mut self, note: &Note, context: &Context) {
+        if self.is_closing() {
+            self.wait(Waiting::Note(note.clone()), context);
+            return;
+        }
+        if !self.is_open() {
+            let draft = self.open(context);
+            self.state = State::Understanding { draft };
+        }
+        self.take_note(note, context);
+    }
+
+    /// Opens the next deposit from what had to wait, once the last one is out of the way.
+    pub(super) fn open_waiting(&mut self, context: &Context) {
+        if self.waiting.is_empty() || self.is_closing() || self.is_open() {
+            return;
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            match waiting {
+                Waiting::Opening => self.opening_requested(context),
+                Waiting::Note(note) => self.note_received(&note, context),
+            }
+        }
+        self.active_at = context.now;
+    }
+
+    /// Whether the last deposit still has to reach the ledger or its final picture the chat.
+    fn is_closing(&self) -> bool {
+        match &self.state {
+            State::Recording { .. } => true,
+            State::Closed { .. } => self.card_is_due(),
+            State::Idle
+            | State::AwaitingDescription { .. }
+            | State::Understanding { .. }
+            | State::AwaitingValidation { .. } => false,
+        }
+    }
+
+    fn wait(&mut self, waiting: Waiting, context: &Context) {
+        if self.waiting.len() < PENDING_MAX {
+            self.waiting.push(waiting);
+        } else {
+            self.say(Sentence::Busy, context.now);
+        }
+    }
+
+    /// Takes a note into the open deposit.
+    fn take_note(&mut self, note: &Note, context: &Context) {
+        if self.pending.len() >= PENDING_MAX {
+            self.wait(Waiting::Note(note.clone()), context);
+            return;
+        }
+        let Some(draft) = self.draft_mut() else { return };
+        if is_full(draft, note) {
+            self.refuse_as_full(note, context);
+            return;
+        }
+        let joins_album = note.album.is_some() && note.album == draft.album;
+        draft.album.clone_from(&note.album);
+        draft.attachments.extend(note.attachment.clone());
+        if !note.text.is_empty() {
+            draft.said.push(note.text.clone());
+            self.work_on(Effect::Understand(note.clone()), context);
+        } else if note.attachment.as_ref().is_some_and(|file| file.media != Media::Photo) {
+            self.work_on(Effect::Transcribe(note.clone()), context);
+        } else {
+            self.keep_photo(joins_album);
+        }
+    }
+
+    /// Asks for a note to be worked on; a deposit without lines has nothing else to show meanwhile.
+    fn work_on(&mut self, effect: Effect, context: &Context) {
+        self.push(effect, context.now);
+        if let State::AwaitingDescription { .. } = self.state
+            && let Some(draft) = self.take_draft()
+        {
+            self.state = State::Understanding { draft };
+        }
+    }
+
+    /// A photo says nothing by itself: it joins the deposit, and an empty deposit asks once what it is.
+    fn keep_photo(&mut self, joins_album: bool) {
+        if self.is_computing() {
+            return;
+        }
+        let Some(draft) = self.take_draft() else { return };
+        if draft.lines.is_empty() {
+            self.state = State::AwaitingDescription { draft, asked: Asked::PhotoKept };
+            self.card.wanted += 1;
+        } else {
+            self.show_lines(draft, Some(Notice::PhotoKept));
+        }
+        if !joins_album {
+            self.card.anew = self.card.wanted;
+        }
+    }
+
+    /// At a bound the user is told and nothing is cut: what came last waits for the next deposit.
+    fn refuse_as_full(&mut self, note: &Note, context: &Context) {
+        match self.take_draft() {
+            Some(draft) if !draft.lines.is_empty() => {
+                self.show_lines(draft, Some(Notice::Full));
+                self.card.anew = self.card.wanted;
+                self.wait(Waiting::Note(note.clone()), context);
+            }
+            Some(draft) => {
+                self.state = State::Understanding { draft };
+                self.settle_empty(Asked::NotUnderstood);
+                self.say(Sentence::TooLong, context.now);
+            }
+            None => {}
+        }
+    }
+
+    /// Asks for a description if nothing is being worked on and nothing was understood.
+    pub(super) fn settle_empty(&mut self, asked: Asked) {
+        if self.is_computing() {
+            return;
+        }
+        if let State::Understanding { .. } = self.state
+            && let Some(draft) = self.take_draft()
+        {
+            self.state = State::AwaitingDescription { draft, asked };
+            self.move_card_down();
+        }
+    }
+}
+
+/// Whether the deposit has no room for the note; at a bound the user is told and nothing is cut.
+fn is_full(draft: &Draft, note: &Note) -> bool {
+    draft.lines.len() >= LINES_MAX
+        || draft.said_chars() + note.text.chars().count() > SAID_CHARS_MAX
+        || draft.attachments.len() >= ATTACHMENTS_MAX
+}

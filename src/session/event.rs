@@ -1,0 +1,151 @@
+//! What can happen to a conversation, and why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::deposit::{Attachment, CategoryKey, DepositRef, Draft, Line, MessageId, Recorded, Weight};
+use crate::session::Language;
+use crate::session::effect::{EffectId, Lane, Sentence};
+
+/// Why an event exists; what recognises its repetition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A Telegram update.
+    Update {
+        /// Its id.
+        id: i64,
+        /// The id of the message it brought; `None` for a tap or an edit.
+        message: Option<MessageId>,
+        /// When the user sent it, where Telegram says so.
+        sent_at: Option<Timestamp>,
+        /// The language its sender reads.
+        language: Language,
+    },
+    /// An effect came to an end.
+    Outcome {
+        /// Which effect.
+        effect: EffectId,
+        /// The lane it ran in.
+        lane: Lane,
+        /// The lease under which it ran.
+        token: u64,
+    },
+    /// The document was due to be looked at.
+    Deadline,
+}
+
+/// What the user told: words, files, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The words; empty for a voice note before it was listened to.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// The file, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Attachment>,
+    /// The album a photo belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub album: Option<String>,
+}
+
+/// A button that was pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tap {
+    /// The deposit it names.
+    pub reference: DepositRef,
+    /// The picture it was on.
+    pub step: u32,
+    /// What it asks for.
+    pub verb: Verb,
+    /// The message that carried it.
+    pub message: MessageId,
+}
+
+/// What a button asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// ✅ Record the deposit.
+    Validate,
+    /// ✏️ Correct a category.
+    Correct,
+    /// ❌ Give the deposit up.
+    Cancel,
+    /// Take this category for the line in question.
+    Choose(CategoryKey),
+    /// None of the alternatives: show all groups for the doubtful line.
+    Other,
+    /// Correct this line, from 0.
+    PickLine(usize),
+    /// Open this group of categories.
+    OpenGroup(String),
+    /// Turn to this page, from 0.
+    TurnTo(u8),
+    /// ↩ One menu back.
+    Back,
+    /// Undo a recorded deposit; answered from the ledger.
+    Undo,
+    /// ▶️ Take an expired draft up again; answered from the ledger.
+    Resume,
+}
+
+/// What was made of a note.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Understanding {
+    /// The lines, in the order they were said.
+    pub lines: Vec<Line>,
+    /// One weight for all of them, where it was said so.
+    pub total_weight: Option<Weight>,
+}
+
+/// What happened to a conversation; past participles.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// `/depot`.
+    OpeningRequested,
+    /// A description, or a file.
+    NoteReceived(Note),
+    /// `/annuler`.
+    CancelRequested,
+    /// `/statut`.
+    StatusRequested,
+    /// Something that has one plain answer, whatever the state.
+    Asked(Sentence),
+    /// A button of a deposit was pressed.
+    Tapped(Tap),
+    /// The ledger gave an expired draft back; the message is the card that was tapped.
+    Resumed(Box<Draft>, MessageId),
+    /// A voice note became text.
+    Transcribed(String),
+    /// Nothing could listen to a voice note.
+    TranscriptionFailed,
+    /// A note became lines.
+    Understood(Understanding),
+    /// A note could not be made lines of.
+    UnderstandingFailed,
+    /// A picture of the card reached the chat.
+    CardShown {
+        /// The number of the picture.
+        picture: u32,
+        /// The message that carries it now.
+        message: MessageId,
+        /// Messages that lost their keyboard on the way.
+        stripped: Vec<MessageId>,
+    },
+    /// The card's message cannot be edited any more.
+    CardLost,
+    /// A sentence reached the chat.
+    Said,
+    /// The ledger holds the deposit.
+    Recorded(Box<Recorded>),
+    /// An effect did not succeed and is to be tried again.
+    Deferred {
+        /// Not before this instant.
+        until: Timestamp,
+    },
+    /// An effect will not succeed; it was kept for an operator.
+    GivenUp,
+    /// The person blocked the bot: nothing more reaches that chat.
+    ChatClosed,
+    /// The document was looked at because it was due.
+    DeadlinePassed,
+}

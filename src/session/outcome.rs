@@ -1,0 +1,195 @@
+//! What becomes of a conversation when one of its effects comes to an end.
+
+use crate::deposit::{DepositId, LINES_MAX, Recorded, Weight};
+use crate::session::apply::Context;
+use crate::session::effect::{Effect, EffectId, Lane, Pending};
+use crate::session::event::{Event, Note, Understanding};
+use crate::session::state::{Asked, Notice, State};
+use crate::session::{Session, Waiting};
+
+impl Session {
+    /// Settles an effect. Only the holder of the lane's lease is heard; what a late holder did is repaired.
+    pub(super) fn on_outcome(
+        &mut self,
+        effect: EffectId,
+        lane: Lane,
+        token: u64,
+        event: &Event,
+        context: &Context,
+    ) {
+        if !self.holds(lane, token) {
+            self.repair(event);
+            return;
+        }
+        self.renew_lease(lane, token, context.now);
+        match effect {
+            EffectId::Card => self.on_card_outcome(event),
+            EffectId::Pending(id) => {
+                if let Some(index) = self.pending.iter().position(|pending| pending.id == id) {
+                    let pending = self.pending.remove(index);
+                    self.on_pending_outcome(pending, index, event, context);
+                }
+            }
+        }
+        self.open_waiting(context);
+    }
+
+    /// A picture shown under a lost lease may be older than what was shown since, or stand in a second message.
+    fn repair(&mut self, event: &Event) {
+        if let Event::CardShown { message, .. } = event {
+            if self.card.message == Some(*message) {
+                self.card.shown = 0;
+            } else if !self.card.strays.contains(message) {
+                self.card.strays.push(*message);
+            }
+        }
+    }
+
+    fn on_card_outcome(&mut self, event: &Event) {
+        let card = &mut self.card;
+        match event {
+            Event::CardShown { picture, message, stripped } => {
+                card.message = Some(*message);
+                card.shown = *picture;
+                card.anew = if *picture >= card.anew { 0 } else { card.anew };
+                card.strays.retain(|stray| !stripped.contains(stray));
+                card.attempts = 0;
+                card.not_before = None;
+            }
+            Event::CardLost => {
+                card.message = None;
+                card.anew = card.wanted;
+            }
+            Event::Deferred { until } => {
+                card.attempts += 1;
+                card.not_before = Some(*until);
+            }
+            Event::GivenUp => self.leave_card_as_it_is(),
+            Event::ChatClosed => self.fall_silent(),
+            Event::OpeningRequested
+            | Event::NoteReceived(_)
+            | Event::CancelRequested
+            | Event::StatusRequested
+            | Event::Asked(_)
+            | Event::Tapped(_)
+            | Event::Resumed(..)
+            | Event::Transcribed(_)
+            | Event::TranscriptionFailed
+            | Event::Understood(_)
+            | Event::UnderstandingFailed
+            | Event::Said
+            | Event::Recorded(_)
+            | Event::DeadlinePassed => {}
+        }
+    }
+
+    fn on_pending_outcome(&mut self, pending: Pending, index: usize, event: &Event, context: &Context) {
+        if let Event::Deferred { until } = event {
+            self.defer(pending, index, *until);
+            return;
+        }
+        match &pending.effect {
+            Effect::Transcribe(note) => match event {
+                Event::Transcribed(text) => self.transcribed(note, text, index, context),
+                _failed => self.not_understood(Asked::VoiceKept, Notice::VoiceKept),
+            },
+            Effect::Understand(note) => match event {
+                Event::Understood(found) => self.understood(note, found),
+                _failed => self.not_understood(Asked::NotUnderstood, Notice::NotUnderstood),
+            },
+            Effect::RecordDeposit(leaving) => match event {
+                Event::Recorded(recorded) => self.recorded(leaving.draft.id, recorded),
+                // A deposit is never given up: it stays pending until the ledger has it.
+                _failed => self.pending.insert(index, pending),
+            },
+            Effect::Say(_) => {
+                if *event == Event::ChatClosed {
+                    self.fall_silent();
+                }
+            }
+            Effect::ShowCard => {}
+        }
+    }
+
+    fn defer(&mut self, mut pending: Pending, index: usize, until: crate::clock::Timestamp) {
+        pending.attempts += 1;
+        pending.not_before = Some(until);
+        // The first failure is worth a word on the card: the decision is kept, the ledger is slow.
+        if pending.attempts == 1 && matches!(pending.effect, Effect::RecordDeposit(_)) {
+            self.card.wanted += 1;
+        }
+        self.pending.insert(index, pending);
+    }
+
+    fn transcribed(&mut self, note: &Note, text: &str, index: usize, context: &Context) {
+        if let Some(draft) = self.draft_mut() {
+            draft.said.push(text.to_owned());
+        }
+        let note = Note { text: text.to_owned(), ..note.clone() };
+        self.push(Effect::Understand(note), context.now);
+        // It keeps its place among the notes that came after it.
+        if let Some(last) = self.pending.pop() {
+            self.pending.insert(index, last);
+        }
+    }
+
+    fn understood(&mut self, note: &Note, found: &Understanding) {
+        let Some(mut draft) = self.take_draft() else { return };
+        if draft.lines.len() + found.lines.len() > LINES_MAX {
+            self.waiting.push(Waiting::Note(Note { attachment: None, ..note.clone() }));
+            self.show_lines(draft, Some(Notice::Full));
+        } else {
+            draft.lines.extend(found.lines.iter().cloned());
+            draft.total_weight = add(draft.total_weight, found.total_weight);
+            self.show_lines(draft, None);
+        }
+        self.card.anew = self.card.wanted;
+    }
+
+    fn not_understood(&mut self, asked: Asked, notice: Notice) {
+        self.settle_empty(asked);
+        if let State::AwaitingValidation { .. } = self.state
+            && let Some(draft) = self.take_draft()
+        {
+            self.show_lines(draft, Some(notice));
+            self.card.anew = self.card.wanted;
+        }
+    }
+
+    fn recorded(&mut self, id: DepositId, recorded: &Recorded) {
+        let is_current = match &self.state {
+            State::Recording { leaving } => leaving.draft.id == id,
+            State::Idle
+            | State::AwaitingDescription { .. }
+            | State::Understanding { .. }
+            | State::AwaitingValidation { .. }
+            | State::Closed { .. } => false,
+        };
+        if is_current {
+            self.state = State::Closed { recorded: recorded.clone() };
+            self.card.wanted += 1;
+        }
+    }
+
+    fn leave_card_as_it_is(&mut self) {
+        self.card.shown = self.card.wanted;
+        self.card.strays.clear();
+        self.card.attempts = 0;
+        self.card.not_before = None;
+    }
+
+    /// Ends what is pending for a chat that is closed to the bot; recording goes on.
+    fn fall_silent(&mut self) {
+        self.pending.retain(|pending| !matches!(pending.effect, Effect::Say(_)));
+        self.leave_card_as_it_is();
+    }
+}
+
+fn add(one: Option<Weight>, other: Option<Weight>) -> Option<Weight> {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            Some(Weight { grams: one.grams.saturating_add(other.grams), source: other.source })
+        }
+        (one, other) => one.or(other),
+    }
+}
