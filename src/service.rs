@@ -1,1 +1,361 @@
-//! (in the making)
+//! `ValidationSessionService`: load, apply, commit, and again on a conflict. The only caller of [`Session::apply`].
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+
+use crate::clock::{Clock, Timestamp};
+use crate::deposit::{BotId, ChatId, DepositId, DepositRef, UserId};
+use crate::session::{
+    Answer, Cause, Context, EffectId, Event, Fresh, Lane, Session, SessionKey, Tap, Transition, Verdict,
+};
+use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, retry};
+
+/// How many documents an instance remembers to save a read; a stale one costs a conflict and nothing else.
+const CACHED_DOCUMENTS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+/// How often a commit is tried against documents that others keep changing.
+const CONFLICTS_MAX: u32 = 16;
+
+/// What became of an event, and what the caller is to do about it.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Handled {
+    /// The document as it is now.
+    pub session: Arc<Session>,
+    /// What became of the event.
+    pub verdict: Verdict,
+    /// What to answer a tap with.
+    pub answer: Option<Answer>,
+    /// The token under which the commit took the chat lane, if it did: the caller runs it.
+    pub chat: Option<u64>,
+    /// The token under which the commit took the compute lane, if it did: the caller runs it.
+    pub compute: Option<u64>,
+}
+
+/// Why an event could not be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Others kept changing the document; the cause may be brought again.
+    #[error("the session changed {CONFLICTS_MAX} times while one event was applied")]
+    Contended,
+}
+
+/// The operations on validation sessions, each of them one commit.
+#[derive(Debug)]
+pub struct ValidationSessionService {
+    store: Arc<dyn SessionStore>,
+    clock: Clock,
+    bot: BotId,
+    ttl: Duration,
+    cache: Mutex<LruCache<SessionKey, Arc<Session>>>,
+    may_expire: AtomicBool,
+    may_run: AtomicBool,
+}
+
+impl ValidationSessionService {
+    /// A service over `store`; sessions live for `ttl` without activity.
+    #[must_use]
+    pub fn new(store: Arc<dyn SessionStore>, clock: Clock, bot: BotId, ttl: Duration) -> Self {
+        Self {
+            store,
+            clock,
+            bot,
+            ttl,
+            cache: Mutex::new(LruCache::new(CACHED_DOCUMENTS)),
+            may_expire: AtomicBool::new(false),
+            may_run: AtomicBool::new(true),
+        }
+    }
+
+    /// The key of a user's conversation with this bot: private chats only, where the chat has the user's id.
+    #[must_use]
+    pub fn key(&self, user: UserId) -> SessionKey {
+        SessionKey { bot: self.bot, chat: ChatId(user.0), user }
+    }
+
+    /// How long a session lives without activity.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// Lets sessions expire: the intake has caught up with what waited in Telegram.
+    pub fn allow_expiry(&self) {
+        self.may_expire.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes no lane any more and gives back those it holds with their next outcome.
+    pub fn stop_running(&self) {
+        self.may_run.store(false, Ordering::Relaxed);
+    }
+
+    /// Opens a session, or shows the open one again.
+    ///
+    /// # Errors
+    /// See [`ValidationSessionService::update`].
+    pub async fn create(&self, key: SessionKey, cause: Cause) -> Result<Handled, ServiceError> {
+        self.update(key, cause, &Event::OpeningRequested).await
+    }
+
+    /// Reads a conversation as the store has it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn get(&self, key: SessionKey) -> Result<Option<Session>, ServiceError> {
+        Ok(self.store.load(key).await?)
+    }
+
+    /// Applies one event to a conversation and commits it.
+    ///
+    /// Before the commit nothing has happened; after it the document carries everything that is left to do, and a repeat
+    /// of the same cause changes nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError::Store`] when nothing is known to be committed; the cause is to be brought again.
+    pub async fn update(&self, key: SessionKey, cause: Cause, event: &Event) -> Result<Handled, ServiceError> {
+        self.advance(key, &[(cause, event)]).await
+    }
+
+    /// Validates: the tap that completes a deposit.
+    ///
+    /// # Errors
+    /// See [`ValidationSessionService::update`].
+    pub async fn complete(&self, key: SessionKey, cause: Cause, tap: Tap) -> Result<Handled, ServiceError> {
+        self.update(key, cause, &Event::Tapped(tap)).await
+    }
+
+    /// Gives the open deposit up.
+    ///
+    /// # Errors
+    /// See [`ValidationSessionService::update`].
+    pub async fn cancel(&self, key: SessionKey, cause: Cause) -> Result<Handled, ServiceError> {
+        self.update(key, cause, &Event::CancelRequested).await
+    }
+
+    /// Settles effects that ran in `lane` under `token`, all in one commit.
+    ///
+    /// # Errors
+    /// See [`ValidationSessionService::update`]; the lease then ends by itself and the effects run again.
+    pub async fn settle(
+        &self,
+        key: SessionKey,
+        lane: Lane,
+        token: u64,
+        outcomes: &[(EffectId, Event)],
+    ) -> Result<Handled, ServiceError> {
+        let steps: Vec<(Cause, &Event)> = outcomes
+            .iter()
+            .map(|(effect, event)| (Cause::Outcome { effect: *effect, lane, token }, event))
+            .collect();
+        self.advance(key, &steps).await
+    }
+
+    /// What a document would be after an outcome that is not committed yet.
+    #[must_use]
+    pub fn preview(
+        &self,
+        session: &Session,
+        lane: Lane,
+        token: u64,
+        effect: EffectId,
+        event: &Event,
+    ) -> Session {
+        session.apply(&Cause::Outcome { effect, lane, token }, event, &self.context()).session
+    }
+
+    /// The sessions that `user` has open: none or one, since there is one conversation for each user.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn active_sessions(&self, user: UserId) -> Result<Vec<Session>, ServiceError> {
+        Ok(self.get(self.key(user)).await?.into_iter().filter(Session::is_open).collect())
+    }
+
+    /// The conversations that are due to be looked at, the most overdue first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn due(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
+        Ok(self.store.due(self.clock.now(), limit).await?)
+    }
+
+    /// The open sessions whose time is over but whose expiry is not committed yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn expired(&self, limit: usize) -> Result<Vec<Session>, ServiceError> {
+        let now = self.clock.now();
+        let mut expired = Vec::new();
+        for key in self.due(limit).await? {
+            let session = self.get(key).await?;
+            expired.extend(session.filter(|session| session.expires_at(self.ttl).is_some_and(|end| end <= now)));
+        }
+        Ok(expired)
+    }
+
+    /// Counts, at constant cost.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn statistics(&self) -> Result<Statistics, ServiceError> {
+        Ok(self.store.statistics(self.clock.now()).await?)
+    }
+
+    /// Deletes closed documents whose time is over, where the store does not do so by itself.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn clean_up(&self) -> Result<u64, ServiceError> {
+        Ok(self.store.purge(self.clock.now()).await?)
+    }
+
+    async fn advance(&self, key: SessionKey, steps: &[(Cause, &Event)]) -> Result<Handled, ServiceError> {
+        let context = self.context();
+        let (mut current, mut is_fresh) = match self.cached(key) {
+            Some(cached) => (cached, false),
+            None => (self.load(key).await?, true),
+        };
+        for _ in 0..CONFLICTS_MAX {
+            let transition = apply_all(&current, steps, &context);
+            if transition.verdict != Verdict::Changed {
+                // Only the store's own document may decide that nothing is to be done.
+                if is_fresh || transition.verdict == Verdict::Duplicate {
+                    return Ok(done(current, &transition, context.token));
+                }
+                (current, is_fresh) = (self.load(key).await?, true);
+                continue;
+            }
+            match self.commit(&current, &transition).await? {
+                Ok(committed) => {
+                    count(steps, "applied");
+                    return Ok(done(committed, &transition, context.token));
+                }
+                Err(winner) => {
+                    metrics::counter!("depot_conflicts_total").increment(1);
+                    current = winner.unwrap_or_else(|| Arc::new(Session::new(key, context.now)));
+                    is_fresh = true;
+                }
+            }
+        }
+        Err(ServiceError::Contended)
+    }
+
+    /// Stores the next version; on a conflict returns the document that was there first.
+    async fn commit(
+        &self,
+        current: &Session,
+        transition: &Transition,
+    ) -> Result<Result<Arc<Session>, Option<Arc<Session>>>, ServiceError> {
+        let mut session = transition.session.clone();
+        session.version = current.version + 1;
+        session.commit = rand::random();
+        let commit = Commit {
+            expected: current.version,
+            session: &session,
+            due_at: session.due_at(self.ttl),
+            kept_for: session.kept_for(),
+            now: self.clock.now(),
+        };
+        let started = Instant::now();
+        let outcome = retry::commit(self.store.as_ref(), &commit).await;
+        metrics::histogram!("depot_commit_seconds").record(started.elapsed());
+        let key = session.key;
+        match outcome {
+            Ok(Committed::Applied) => Ok(Ok(self.remember(session))),
+            Ok(Committed::Conflict(winner)) => {
+                self.forget(key);
+                Ok(Err(winner.map(|winner| self.remember(*winner))))
+            }
+            Err(error) => {
+                self.forget(key);
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn load(&self, key: SessionKey) -> Result<Arc<Session>, ServiceError> {
+        let session = self.store.load(key).await?.unwrap_or_else(|| Session::new(key, self.clock.now()));
+        Ok(self.remember(session))
+    }
+
+    fn context(&self) -> Context {
+        let now = self.clock.now();
+        Context {
+            now,
+            ttl: self.ttl,
+            may_expire: self.may_expire.load(Ordering::Relaxed),
+            may_run: self.may_run.load(Ordering::Relaxed),
+            fresh: Fresh { id: deposit_id(now), reference: DepositRef(rand::random()) },
+            token: rand::random(),
+        }
+    }
+
+    fn cached(&self, key: SessionKey) -> Option<Arc<Session>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    fn remember(&self, session: Session) -> Arc<Session> {
+        let session = Arc::new(session);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.put(session.key, Arc::clone(&session));
+        session
+    }
+
+    fn forget(&self, key: SessionKey) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
+    }
+}
+
+/// Applies the steps one after the other; the whole counts as changed if any of them changed something.
+fn apply_all(current: &Session, steps: &[(Cause, &Event)], context: &Context) -> Transition {
+    let mut whole: Option<Transition> = None;
+    for (cause, event) in steps {
+        let base = whole.as_ref().map_or(current, |so_far| &so_far.session);
+        let next = base.apply(cause, event, context);
+        whole = Some(match whole.take() {
+            None => next,
+            Some(before) => Transition {
+                verdict: if before.verdict == Verdict::Changed { Verdict::Changed } else { next.verdict },
+                answer: next.answer.or(before.answer),
+                takes_chat: before.takes_chat || next.takes_chat,
+                takes_compute: before.takes_compute || next.takes_compute,
+                session: next.session,
+            },
+        });
+    }
+    whole.unwrap_or_else(|| current.apply(&Cause::Deadline, &Event::DeadlinePassed, context))
+}
+
+fn done(session: Arc<Session>, transition: &Transition, token: u64) -> Handled {
+    if transition.verdict == Verdict::Duplicate {
+        metrics::counter!("depot_duplicates_total").increment(1);
+    }
+    Handled {
+        session,
+        verdict: transition.verdict,
+        answer: transition.answer,
+        chat: transition.takes_chat.then_some(token),
+        compute: transition.takes_compute.then_some(token),
+    }
+}
+
+fn count(steps: &[(Cause, &Event)], verdict: &'static str) {
+    let cause = match steps.first().map(|(cause, _)| cause) {
+        Some(Cause::Update { .. }) => "update",
+        Some(Cause::Outcome { .. }) => "outcome",
+        Some(Cause::Deadline) | None => "deadline",
+    };
+    metrics::counter!("depot_commits_total", "cause" => cause, "verdict" => verdict).increment(1);
+}
+
+/// A UUID of version 7: sortable by the time it was made.
+fn deposit_id(now: Timestamp) -> DepositId {
+    let millis = u64::try_from(now.0).unwrap_or_default();
+    DepositId(uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid())
+}

@@ -18,6 +18,8 @@ pub struct Context {
     pub ttl: Duration,
     /// Whether sessions may expire: not before the intake has caught up with what waited in Telegram.
     pub may_expire: bool,
+    /// Whether this instance may run effects: not while it drains, when it gives its lanes back instead.
+    pub may_run: bool,
     /// Random names for a deposit that may have to be opened.
     pub fresh: Fresh,
     /// A random token for the lanes that this commit may take.
@@ -101,9 +103,8 @@ impl Session {
             Cause::Outcome { token, lane, .. } => Some((*lane, *token)),
             Cause::Update { .. } | Cause::Deadline => None,
         };
-        let takes_chat = next.settle_lane(Lane::Chat, token_for(Lane::Chat, mine, context), context.now);
-        let takes_compute =
-            next.settle_lane(Lane::Compute, token_for(Lane::Compute, mine, context), context.now);
+        let takes_chat = next.settle_lane(Lane::Chat, token_for(Lane::Chat, mine, context), context);
+        let takes_compute = next.settle_lane(Lane::Compute, token_for(Lane::Compute, mine, context), context);
         if next == *self {
             return Transition::still(self, Verdict::Unchanged, answer);
         }

@@ -141,6 +141,8 @@ pub enum Event {
     Deferred {
         /// Not before this instant.
         until: Timestamp,
+        /// Whether it counts as a failed attempt; waiting because Telegram asked for it does not.
+        counted: bool,
     },
     /// An effect will not succeed; it was kept for an operator.
     GivenUp,

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::session::apply::Context;
 use crate::session::effect::{Effect, EffectId, Lane, Lease, Pending, Sentence};
 use crate::session::{PENDING_MAX, Session};
 
@@ -59,8 +60,9 @@ impl Session {
     }
 
     /// Takes `lane` if it is free and has work, gives it back if `token` holds it and it has none; true if taken.
-    pub(super) fn settle_lane(&mut self, lane: Lane, token: u64, now: Timestamp) -> bool {
-        let has_work = self.next_effect(lane, now).is_some();
+    pub(super) fn settle_lane(&mut self, lane: Lane, token: u64, context: &Context) -> bool {
+        let now = context.now;
+        let has_work = context.may_run && self.next_effect(lane, now).is_some();
         match self.lease(lane) {
             Some(lease) if lease.until > now && lease.token != token => false,
             Some(lease) if lease.until > now => {

@@ -1,5 +1,6 @@
 //! What becomes of a conversation when one of its effects comes to an end.
 
+use crate::clock::Timestamp;
 use crate::deposit::{DepositId, LINES_MAX, Recorded, Weight};
 use crate::session::apply::Context;
 use crate::session::effect::{Effect, EffectId, Lane, Pending};
@@ -60,8 +61,8 @@ impl Session {
                 card.message = None;
                 card.anew = card.wanted;
             }
-            Event::Deferred { until } => {
-                card.attempts += 1;
+            Event::Deferred { until, counted } => {
+                card.attempts += u32::from(*counted);
                 card.not_before = Some(*until);
             }
             Event::GivenUp => self.leave_card_as_it_is(),
@@ -84,8 +85,8 @@ impl Session {
     }
 
     fn on_pending_outcome(&mut self, pending: Pending, index: usize, event: &Event, context: &Context) {
-        if let Event::Deferred { until } = event {
-            self.defer(pending, index, *until);
+        if let Event::Deferred { until, counted } = event {
+            self.defer(pending, index, *until, *counted);
             return;
         }
         match &pending.effect {
@@ -111,11 +112,12 @@ impl Session {
         }
     }
 
-    fn defer(&mut self, mut pending: Pending, index: usize, until: crate::clock::Timestamp) {
-        pending.attempts += 1;
-        pending.not_before = Some(until);
+    fn defer(&mut self, mut pending: Pending, index: usize, until: Timestamp, counted: bool) {
         // The first failure is worth a word on the card: the decision is kept, the ledger is slow.
-        if pending.attempts == 1 && matches!(pending.effect, Effect::RecordDeposit(_)) {
+        let is_first = pending.not_before.is_none();
+        pending.attempts += u32::from(counted);
+        pending.not_before = Some(until);
+        if is_first && matches!(pending.effect, Effect::RecordDeposit(_)) {
             self.card.wanted += 1;
         }
         self.pending.insert(index, pending);
