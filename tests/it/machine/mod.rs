@@ -1,0 +1,196 @@
+//! The pure machine: as conversations (one snapshot each), as properties over any sequence of events, and as a diagram.
+
+mod conversation;
+mod properties;
+mod states;
+
+use std::time::Duration;
+
+use depot_bot::deposit::{CategoryKey, Draft, Media, MessageId, Status};
+use depot_bot::session::{Answer, Cause, Effect, EffectId, Event, Lane, Language, State, Tap, Verb, Verdict};
+
+use crate::machine::conversation::{Conversation, START, TTL};
+
+#[test]
+fn two_taps_record_a_deposit() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().taps(Verb::Validate).settles();
+    insta::assert_snapshot!(chat.log);
+    assert_eq!(chat.recorded.len(), 1);
+}
+
+#[test]
+fn a_one_line_text_deposit_takes_five_commits() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().taps(Verb::Validate);
+    // The runner commits the recording and the card that shows it together.
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    let (record, what, _) = chat.session.next_effect(Lane::Chat, chat.now).unwrap();
+    let recorded = chat.outcome(&what);
+    let before = chat.session.clone();
+    chat.apply(Cause::Outcome { effect: record, lane: Lane::Chat, token }, &recorded);
+    let shown = chat.outcome(&Effect::ShowCard);
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
+    assert_eq!(before.version + 1, 5, "text, understood, shown, tapped, then recorded and shown together");
+    assert!(chat.session.due_at(TTL).is_none(), "a completed deposit leaves nothing due");
+    assert!(chat.session.kept_for().is_some());
+}
+
+#[test]
+fn a_correction_on_one_line_records_it_and_keeps_the_proposal() {
+    let mut chat = Conversation::new();
+    chat.says("un cadre").settles().taps(Verb::Correct).settles();
+    chat.taps(Verb::OpenGroup("home".to_owned())).settles();
+    chat.taps(Verb::TurnTo(1)).taps(Verb::Back).taps(Verb::OpenGroup("home".to_owned())).settles();
+    chat.taps(Verb::Choose(CategoryKey::from("decor"))).settles();
+    insta::assert_snapshot!(chat.log);
+    let State::Closed { recorded } = &chat.session.state else { panic!("{}", chat.log) };
+    let line = &recorded.lines[0];
+    assert_eq!(line.category().0, "decor");
+    assert_eq!(line.proposal.category.0, "household");
+    assert!(line.is_corrected());
+}
+
+#[test]
+fn a_doubtful_line_is_settled_by_an_alternative() {
+    let mut chat = Conversation::new();
+    chat.confidence = 0.4;
+    chat.says("un machin").settles().says("un truc").settles();
+    chat.taps(Verb::Choose(CategoryKey::from("decor"))).settles();
+    chat.taps(Verb::Other).settles().taps(Verb::OpenGroup("home".to_owned()));
+    chat.taps(Verb::Choose(CategoryKey::from("furniture"))).settles().taps(Verb::Validate).settles();
+    insta::assert_snapshot!(chat.log);
+}
+
+#[test]
+fn an_album_and_a_voice_note_ask_once_what_it_is() {
+    let mut chat = Conversation::new();
+    chat.sends(Media::Photo, Some("album")).sends(Media::Photo, Some("album")).settles();
+    chat.sends(Media::Photo, Some("album")).settles().sends(Media::Voice, None).settles();
+    chat.says("trois chaises").settles();
+    insta::assert_snapshot!(chat.log);
+    assert_eq!(chat.session.draft().unwrap().attachments.len(), 4);
+}
+
+#[test]
+fn a_session_warns_expires_once_and_is_resumed() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().waits(240).settles().waits(59).settles().waits(1).settles();
+    chat.waits(300);
+    let draft = match &chat.session.state {
+        State::Closed { recorded } => {
+            assert_eq!(recorded.status, Status::Expired);
+            let mut draft = Draft::new(recorded.id, recorded.reference, START);
+            draft.revision = recorded.revision;
+            draft.lines = recorded.lines.clone();
+            draft
+        }
+        other => panic!("{other:?}"),
+    };
+    let card = chat.session.card.message.unwrap();
+    let answer = chat.update(&Event::Resumed(Box::new(draft), card), false);
+    assert_eq!(answer, Some(Answer::Done));
+    chat.note("resumes").settles().taps(Verb::Validate).settles();
+    insta::assert_snapshot!(chat.log);
+    let statuses: Vec<_> = chat.recorded.iter().map(|(_, revision, status)| (*revision, *status)).collect();
+    assert_eq!(statuses, [(1, Status::Expired), (2, Status::Completed)]);
+}
+
+#[test]
+fn nobody_is_expired_whose_answer_waited_in_telegram() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles();
+    chat.may_expire = false;
+    chat.waits(3600);
+    let tap = chat.tap(Verb::Validate);
+    chat.update(&Event::Tapped(tap), false);
+    chat.settles();
+    assert_eq!(chat.recorded.last().unwrap().2, Status::Completed);
+}
+
+#[test]
+fn a_message_written_after_the_end_opens_another_deposit() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles();
+    chat.now = chat.now.after(Duration::from_secs(400));
+    chat.says("une chaise").settles();
+    let statuses: Vec<_> = chat.recorded.iter().map(|(.., status)| *status).collect();
+    assert_eq!(statuses, [Status::Expired]);
+    assert_eq!(chat.session.draft().unwrap().lines[0].object, "une chaise");
+}
+
+#[test]
+fn notes_wait_while_a_deposit_is_recorded() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().taps(Verb::Validate).says("une chaise").says("une table").settles();
+    assert_eq!(chat.recorded.len(), 1);
+    let objects: Vec<_> =
+        chat.session.draft().unwrap().lines.iter().map(|line| line.object.as_str()).collect();
+    assert_eq!(objects, ["une chaise", "une table"]);
+}
+
+#[test]
+fn at_twenty_lines_the_next_note_waits_for_the_next_deposit() {
+    let mut chat = Conversation::new();
+    for number in 1..=21 {
+        chat.says(&format!("objet {number}")).settles();
+    }
+    assert_eq!(chat.session.draft().unwrap().lines.len(), 20);
+    chat.taps(Verb::Validate).settles();
+    assert_eq!(chat.session.draft().unwrap().lines[0].object, "objet 21");
+}
+
+#[test]
+fn the_same_update_and_the_same_tap_change_nothing_twice() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles();
+    let update = |id, tap: &Tap| {
+        (
+            Cause::Update { id, message: None, sent_at: None, language: Language::Fr },
+            Event::Tapped(tap.clone()),
+        )
+    };
+    let tap = chat.tap(Verb::Validate);
+    let (cause, event) = update(9_000, &tap);
+    assert_eq!(chat.apply(cause, &event).0, Verdict::Changed);
+    assert_eq!(chat.apply(cause, &event).0, Verdict::Duplicate);
+    let (cause, event) = update(9_001, &tap);
+    let again = chat.apply(cause, &event);
+    assert_eq!(again, (Verdict::Unchanged, Some(Answer::Recording)));
+    chat.settles();
+    let (cause, event) = update(9_002, &tap);
+    assert_eq!(chat.apply(cause, &event).1, Some(Answer::Elsewhere));
+    assert_eq!(chat.recorded.len(), 1);
+}
+
+#[test]
+fn an_outcome_under_a_lost_lease_is_repaired_and_not_believed() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire");
+    chat.settle(1);
+    let late = chat.session.lease(Lane::Chat).unwrap().token;
+    chat.waits(16);
+    assert_ne!(chat.session.lease(Lane::Chat).unwrap().token, late, "the expired lease was taken over");
+    chat.settles();
+    let card = chat.session.card.message;
+    let stray = MessageId(999);
+    let shown = Event::CardShown { picture: 1, message: stray, stripped: Vec::new() };
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token: late }, &shown);
+    assert_eq!(chat.session.card.message, card);
+    assert_eq!(chat.session.card.strays, [stray]);
+    chat.settles();
+    assert!(!chat.session.card_is_due());
+}
+
+#[test]
+fn a_person_who_blocked_the_bot_still_has_the_deposit_recorded() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().taps(Verb::Validate);
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    let (effect, what, _) = chat.session.next_effect(Lane::Chat, chat.now).unwrap();
+    let recorded = chat.outcome(&what);
+    chat.apply(Cause::Outcome { effect, lane: Lane::Chat, token }, &recorded);
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &Event::ChatClosed);
+    assert_eq!(chat.recorded.len(), 1);
+    assert!(chat.session.kept_for().is_some(), "{}", chat.log);
+}

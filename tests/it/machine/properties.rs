@@ -1,0 +1,98 @@
+//! Invariants of the machine over any sequence of events.
+
+use depot_bot::deposit::{CategoryKey, Media};
+use depot_bot::session::{Effect, Event, PENDING_MAX, Session, State, Verb};
+use proptest::prelude::*;
+
+use crate::machine::conversation::{Conversation, TTL};
+
+/// What a property test may do to a conversation.
+#[derive(Clone, Debug)]
+enum Step {
+    Says,
+    Photo,
+    Voice,
+    Opens,
+    Cancels,
+    Asks,
+    Taps(u8),
+    Settles(usize),
+    Waits(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => Just(Step::Says),
+        1 => Just(Step::Photo),
+        1 => Just(Step::Voice),
+        1 => Just(Step::Opens),
+        1 => Just(Step::Cancels),
+        1 => Just(Step::Asks),
+        6 => (0u8..10).prop_map(Step::Taps),
+        6 => (1usize..4).prop_map(Step::Settles),
+        2 => (1u64..400).prop_map(Step::Waits),
+    ]
+}
+
+fn verb(number: u8) -> Verb {
+    match number {
+        0 | 1 => Verb::Validate,
+        2 => Verb::Correct,
+        3 => Verb::Cancel,
+        4 => Verb::Choose(CategoryKey::from("decor")),
+        5 => Verb::Other,
+        6 => Verb::PickLine(0),
+        7 => Verb::OpenGroup("home".to_owned()),
+        8 => Verb::Back,
+        _ => Verb::TurnTo(1),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_conversation_keeps_the_invariants(steps in proptest::collection::vec(step(), 1..40)) {
+        let mut chat = Conversation::new();
+        for step in steps {
+            let version = chat.session.version;
+            match step {
+                Step::Says => { chat.says("une bouilloire"); }
+                Step::Photo => { chat.sends(Media::Photo, None); }
+                Step::Voice => { chat.sends(Media::Voice, None); }
+                Step::Opens => { chat.does(Event::OpeningRequested); }
+                Step::Cancels => { chat.does(Event::CancelRequested); }
+                Step::Asks => { chat.does(Event::StatusRequested); }
+                Step::Taps(number) => { chat.taps(verb(number)); }
+                Step::Settles(effects) => chat.settle(effects),
+                Step::Waits(seconds) => { chat.waits(seconds); }
+            }
+            let session = &chat.session;
+            prop_assert!(session.version >= version);
+            prop_assert!(session.pending.len() <= PENDING_MAX + 1, "{}", chat.log);
+            let records = session.pending.iter().filter(|p| matches!(p.effect, Effect::RecordDeposit(_))).count();
+            prop_assert!(records <= 1, "{}", chat.log);
+            prop_assert_eq!(matches!(session.state, State::Recording { .. }), records == 1);
+            let has_work = session.is_open() || !session.pending.is_empty() || session.card_is_due();
+            prop_assert_eq!(has_work || !session.waiting.is_empty(), session.kept_for().is_none());
+            prop_assert_eq!(session.kept_for().is_none(), session.due_at(TTL).is_some(), "{}", chat.log);
+            if let State::AwaitingValidation { draft, .. } = &session.state {
+                prop_assert!(!draft.lines.is_empty());
+            }
+        }
+        // Left alone in a healthy world, every conversation comes to rest with each deposit recorded once.
+        for _ in 0..6 {
+            chat.settles().waits(600);
+        }
+        chat.settles();
+        prop_assert!(chat.session.kept_for().is_some(), "{}", chat.log);
+        let mut keys: Vec<_> = chat.recorded.iter().map(|(id, revision, _)| (*id, *revision)).collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        prop_assert_eq!(keys.len(), all, "a deposit was recorded twice:\n{}", chat.log);
+        let json = serde_json::to_string(&chat.session).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Session>(&json).unwrap(), &chat.session);
+        prop_assert!(json.len() < depot_bot::session::DOCUMENT_BYTES_MAX);
+    }
+}
