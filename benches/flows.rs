@@ -1,0 +1,265 @@
+//! How fast and how small: many people make deposits through the simulator, and the bot's own process is measured.
+//!
+//! `cargo bench --bench flows` starts a private redis-server, the simulator, and the bot as a process of its own (so that
+//! its processor time and memory are its own), and prints one table for 50 and for 2,000 people, from the same run. Of
+//! the flows 70 % validate, 20 % correct, 10 % cancel. `FLOWS_USERS=50,2000 FLOWS_EACH=10 FLOWS_STORE=redis|sqlite`.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use depot_bot::clock::Clock;
+use depot_bot::simulator::{Options, Simulator, User, UserProfile};
+
+/// How many clock ticks a second of processor time has in `/proc/<pid>/stat` on Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+fn main() -> anyhow::Result<()> {
+    if std::env::args().any(|argument| argument == "--test") {
+        return Ok(());
+    }
+    let users: Vec<usize> = setting("FLOWS_USERS", "50,2000")
+        .split(',')
+        .map(|number| number.trim().parse().context("FLOWS_USERS is a list of numbers"))
+        .collect::<anyhow::Result<_>>()?;
+    let each: usize = setting("FLOWS_EACH", "10").parse().context("FLOWS_EACH is a number")?;
+    let store = setting("FLOWS_STORE", "redis");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    println!("store {store}, {each} flows for each person: 70 % validate, 20 % correct, 10 % cancel");
+    println!(
+        "| people | flows | flows/s | CPU-ms/flow | commits/flow | first reply p50 ms | p99 ms | RSS idle MB | RSS after MB | failed |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for people in users {
+        let row = runtime.block_on(measure(people, each, &store))?;
+        println!("{row}");
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark is set from the environment")]
+fn setting(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
+}
+
+/// What one person's flow came to.
+struct Flow {
+    first_reply: Duration,
+    failed: bool,
+}
+
+async fn measure(people: usize, each: usize, store: &str) -> anyhow::Result<String> {
+    let folder = tempfile::tempdir()?;
+    let redis = (store == "redis").then(|| Redis::start(folder.path().join("redis.sock"))).transpose()?;
+    let options = Options {
+        clock: Clock::system(),
+        token: Some("4242:AAbenchmark_token_0123456789_abcdefghi".to_owned()),
+        journal: false,
+        patience: Duration::from_secs(60),
+        messages_kept: 16,
+        ..Options::default()
+    };
+    let simulator = Arc::new(Simulator::start(options).await?);
+    let bot = Bot::start(&simulator, folder.path().join("depot.db"), redis.as_ref())?;
+    bot.ready().await?;
+    warm_up(&simulator).await?;
+    let (idle, cpu_before) = (bot.resident_mb()?, bot.cpu_seconds()?);
+    let commits_before = bot.commits().await?;
+
+    let started = Instant::now();
+    let flows: Vec<_> = (0..people)
+        .map(|number| {
+            let user = simulator.user(profile(1_000 + i64::try_from(number).unwrap_or_default()));
+            tokio::spawn(async move { person(user, number, each).await })
+        })
+        .collect();
+    let mut done = Vec::with_capacity(people * each);
+    for flow in flows {
+        done.extend(flow.await?);
+    }
+    let elapsed = started.elapsed().as_secs_f64();
+
+    let total = done.len();
+    let failed = done.iter().filter(|flow| flow.failed).count();
+    let mut replies: Vec<Duration> = done.iter().filter(|flow| !flow.failed).map(|flow| flow.first_reply).collect();
+    replies.sort_unstable();
+    let cpu = bot.cpu_seconds()? - cpu_before;
+    let commits = bot.commits().await? - commits_before;
+    let flows = f64::from(u32::try_from(total)?);
+    Ok(format!(
+        "| {people} | {total} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {idle:.1} | {:.1} | {failed} |",
+        flows / elapsed,
+        cpu * 1000.0 / flows,
+        commits / flows,
+        quantile(&replies, 0.5),
+        quantile(&replies, 0.99),
+        bot.resident_mb()?,
+    ))
+}
+
+/// One deposit before the measurement, so that the model is trained and the connections stand.
+async fn warm_up(simulator: &Simulator) -> anyhow::Result<()> {
+    let flow = person(simulator.user(profile(999)), 0, 3).await;
+    if flow.iter().any(|flow| flow.failed) {
+        bail!("the bot does not answer; its log is above");
+    }
+    Ok(())
+}
+
+fn profile(id: i64) -> UserProfile {
+    UserProfile { id, first_name: format!("Person {id}"), language_code: Some("fr".to_owned()), ..UserProfile::default() }
+}
+
+async fn person(user: User, number: usize, each: usize) -> Vec<Flow> {
+    let mut flows = Vec::with_capacity(each);
+    for turn in 0..each {
+        let started = Instant::now();
+        let mut first_reply = Duration::ZERO;
+        let outcome = flow(&user, (number + turn) % 10, started, &mut first_reply).await;
+        if let Err(error) = &outcome {
+            eprintln!("{error:#}");
+        }
+        flows.push(Flow { first_reply, failed: outcome.is_err() });
+    }
+    flows
+}
+
+/// One deposit: of ten, seven are validated, two corrected, one cancelled.
+async fn flow(user: &User, kind: usize, started: Instant, first_reply: &mut Duration) -> anyhow::Result<()> {
+    user.says("une bouilloire, un kilo deux");
+    user.sees_new("Valider").await?;
+    *first_reply = started.elapsed();
+    match kind {
+        0..7 => {
+            user.taps("Valider")?;
+            user.sees_new("enregistré").await?;
+        }
+        7..9 => {
+            user.taps("Corriger")?;
+            user.sees_new("Maison").await?;
+            user.taps("Maison")?;
+            user.sees_new("Vaisselle").await?;
+            user.taps("Vaisselle")?;
+            user.sees_new("enregistré").await?;
+        }
+        _ => {
+            user.taps("Annuler")?;
+            user.wait_for("the card of a cancelled deposit", |chat| {
+                chat.card().is_some_and(|card| !card.shows("Valider") && card.changed > chat.last_action())
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+fn quantile(sorted: &[Duration], share: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the list")]
+    let index = (f64::from(u32::try_from(last).unwrap_or(0)) * share) as usize;
+    sorted.get(index).map_or(0.0, |reply| reply.as_secs_f64() * 1000.0)
+}
+
+/// A private redis-server; dies with this value.
+struct Redis {
+    server: Child,
+    socket: PathBuf,
+}
+
+impl Redis {
+    fn start(socket: PathBuf) -> anyhow::Result<Self> {
+        let server = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"])
+            .arg("--unixsocket")
+            .arg(&socket)
+            .stdout(Stdio::null())
+            .spawn()
+            .context("redis-server is not installed: tests/run.sh installs it")?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            if Instant::now() > deadline {
+                bail!("redis-server does not listen");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(Self { server, socket })
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _gone = self.server.kill().and_then(|()| self.server.wait());
+    }
+}
+
+/// The bot in a process of its own.
+struct Bot {
+    process: Child,
+    port: u16,
+}
+
+impl Bot {
+    fn start(simulator: &Simulator, database: PathBuf, redis: Option<&Redis>) -> anyhow::Result<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_depot-bot"));
+        command
+            .arg("run")
+            .env_clear()
+            .env("TELEGRAM_BOT_TOKEN", simulator.token())
+            .env("TELEGRAM_API_URL", simulator.url())
+            .env("DATABASE_URL", format!("sqlite://{}", database.display()))
+            .env("HTTP_BIND", format!("127.0.0.1:{port}"))
+            .env("ACCESS_MODE", "open")
+            .env("RATE_LIMIT_PER_MINUTE", "0")
+            .env("RUST_LOG", "warn")
+            .env("LOG_FORMAT", "json");
+        if let Some(redis) = redis {
+            command.env("REDIS_URL", format!("redis+unix://{}", redis.socket.display()));
+        }
+        Ok(Self { process: command.spawn().context("the bot does not start")?, port })
+    }
+
+    async fn ready(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let url = format!("http://127.0.0.1:{}/health/ready", self.port);
+            if reqwest::get(url).await.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the bot does not become ready");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The sum of `depot_commits_total`.
+    async fn commits(&self) -> anyhow::Result<f64> {
+        let metrics = reqwest::get(format!("http://127.0.0.1:{}/metrics", self.port)).await?.text().await?;
+        let counts = metrics.lines().filter(|line| line.starts_with("depot_commits_total"));
+        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
+    fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        let fields: Vec<&str> = after_name.split(' ').collect();
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        Ok((ticks(11) + ticks(12)) / TICKS_PER_SECOND)
+    }
+
+    fn resident_mb(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).context("no VmRSS")?;
+        let kilobytes: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+        Ok(kilobytes / 1024.0)
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        let _gone = self.process.kill().and_then(|()| self.process.wait());
+    }
+}

@@ -1,0 +1,136 @@
+//! One function for each effect, and what its success or failure means as an event.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::deposit::{Leaving, MessageId};
+use crate::effects::retry::{self, Failure};
+use crate::ledger::{Ledger, LedgerError, Owner};
+use crate::session::{Effect, Event, Note, Sentence, Session};
+use crate::understand::{Transcribe, TranscribeError, Understand};
+
+/// The longest an effect takes, whatever it waits for: shorter than its lease.
+const DEADLINE: Duration = Duration::from_secs(12);
+
+/// The chat, as the effects see it; `telegram` is the one that implements it.
+#[async_trait]
+pub trait Chat: Send + Sync + 'static {
+    /// Makes the card look as the state wants it: edits it, or sends it anew and takes the keyboard from the old one.
+    ///
+    /// # Crash
+    /// Between the call and the commit of its outcome: the card is shown again. An edit is the same edit; a new message
+    /// may stand there twice, and the first one loses its keyboard when somebody taps on it.
+    async fn show_card(&self, session: &Session) -> Result<Shown, Failure>;
+
+    /// Says one sentence; after a crash it may be said twice.
+    async fn say(&self, session: &Session, sentence: Sentence) -> Result<(), Failure>;
+}
+
+/// Where a picture of the card stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The message that carries it.
+    pub message: MessageId,
+    /// Messages that lost their keyboard on the way.
+    pub stripped: Vec<MessageId>,
+}
+
+/// Reaches the outside world for the lanes.
+#[derive(Clone)]
+pub struct Executor {
+    /// The chat.
+    pub chat: Arc<dyn Chat>,
+    /// Where deposits are recorded.
+    pub ledger: Ledger,
+    /// What listens to voice notes.
+    pub transcriber: Arc<dyn Transcribe>,
+    /// What turns notes into lines.
+    pub understanding: Arc<dyn Understand>,
+    /// The id of the taxonomy that categories are taken from.
+    pub taxonomy: String,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("taxonomy", &self.taxonomy).finish_non_exhaustive()
+    }
+}
+
+impl Executor {
+    /// Executes one effect within its deadline and says what came of it; never fails, for a failure is an event too.
+    pub async fn execute(&self, session: &Session, effect: &Effect, attempts: u32) -> Event {
+        let done = async {
+            match effect {
+                Effect::ShowCard => self.show_card(session).await,
+                Effect::Say(sentence) => self.chat.say(session, *sentence).await.map(|()| Event::Said),
+                Effect::Transcribe(note) => self.transcribe(note).await,
+                Effect::Understand(note) => self.understand(session, note).await,
+                Effect::RecordDeposit(leaving) => self.record_deposit(session, leaving).await,
+            }
+        };
+        let outcome = tokio::time::timeout(DEADLINE, done).await.unwrap_or(Err(Failure::Transient));
+        outcome.unwrap_or_else(|failure| self.failed(effect, attempts, &failure))
+    }
+
+    async fn show_card(&self, session: &Session) -> Result<Event, Failure> {
+        let picture = session.card.wanted;
+        let Shown { message, stripped } = self.chat.show_card(session).await?;
+        Ok(Event::CardShown { picture, message, stripped })
+    }
+
+    async fn transcribe(&self, note: &Note) -> Result<Event, Failure> {
+        let Some(attachment) = &note.attachment else { return Ok(Event::TranscriptionFailed) };
+        match self.transcriber.transcribe(attachment).await {
+            Ok(text) => Ok(Event::Transcribed(text)),
+            Err(TranscribeError::Unavailable) => Err(Failure::Transient),
+            Err(TranscribeError::NotConfigured | TranscribeError::Failed(_)) => Ok(Event::TranscriptionFailed),
+        }
+    }
+
+    async fn understand(&self, session: &Session, note: &Note) -> Result<Event, Failure> {
+        match self.understanding.understand(&note.text, session.language).await {
+            Ok(found) if found.lines.is_empty() => Ok(Event::UnderstandingFailed),
+            Ok(found) => {
+                crate::failpoint!("understood");
+                Ok(Event::Understood(found))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a note could not be worked on");
+                Err(Failure::Transient)
+            }
+        }
+    }
+
+    async fn record_deposit(&self, session: &Session, leaving: &Leaving) -> Result<Event, Failure> {
+        let owner = Owner { chat: session.key.chat, user: session.key.user };
+        match self.ledger.record(leaving, owner, &self.taxonomy).await {
+            Ok(recorded) => Ok(Event::Recorded(Box::new(recorded))),
+            Err(error) => {
+                log_ledger_failure(&error, leaving);
+                Err(Failure::Transient)
+            }
+        }
+    }
+
+    fn failed(&self, effect: &Effect, attempts: u32, failure: &Failure) -> Event {
+        let event = retry::event_of(effect, attempts, failure, self.clock.now(), rand::random());
+        if event == Event::GivenUp {
+            // Kept for an operator: the metric has an alert, and the log has the reason above.
+            tracing::error!(effect = effect.name(), attempts, "an effect is given up");
+        }
+        if !matches!(failure, Failure::Paused(_)) {
+            metrics::counter!("depot_effects_failed_total", "effect" => effect.name()).increment(1);
+        }
+        event
+    }
+}
+
+fn log_ledger_failure(error: &LedgerError, leaving: &Leaving) {
+    tracing::error!(deposit.id = %leaving.draft.id, %error, "a deposit could not be recorded yet; it is tried again");
+}

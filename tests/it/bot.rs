@@ -1,0 +1,128 @@
+//! The real bot for tests: `app::start` on the Bot API simulator, real stores, and a clock that is moved by hand.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use depot_bot::app::{self, App};
+use depot_bot::clock::{Clock, Timestamp};
+use depot_bot::config::Config;
+use depot_bot::ledger::Entry;
+use depot_bot::deposit::{Status, UserId};
+use depot_bot::simulator::{Options, Simulator, User, UserProfile};
+use tempfile::TempDir;
+
+use crate::servers::{Postgres, RedisServer};
+
+/// When the tests' clock starts.
+pub(crate) const START: Timestamp = Timestamp(1_780_000_000_000);
+const TOKEN: &str = "4242:AAtest_token_0123456789_abcdefghijkl";
+
+/// Which engines stand behind the bot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    Sqlite,
+    SqliteAndRedis,
+    Postgres,
+    PostgresAndRedis,
+}
+
+impl Behind {
+    pub(crate) const ALL: [Self; 4] = [Self::Sqlite, Self::SqliteAndRedis, Self::Postgres, Self::PostgresAndRedis];
+
+    fn has_redis(self) -> bool {
+        matches!(self, Self::SqliteAndRedis | Self::PostgresAndRedis)
+    }
+}
+
+/// A bot, its Telegram and its stores.
+pub(crate) struct TestBot {
+    pub(crate) telegram: Simulator,
+    pub(crate) clock: Clock,
+    pub(crate) redis: Option<RedisServer>,
+    variables: HashMap<String, String>,
+    app: Option<App>,
+    _folder: TempDir,
+}
+
+impl TestBot {
+    /// An open bot on SQLite that polls.
+    pub(crate) async fn start() -> Self {
+        Self::with(Behind::Sqlite, &[("ACCESS_MODE", "open")]).await
+    }
+
+    /// A bot over these engines, with these variables on top of the defaults.
+    pub(crate) async fn with(behind: Behind, variables: &[(&str, &str)]) -> Self {
+        let clock = Clock::manual(START);
+        let options = Options { clock: clock.clone(), token: Some(TOKEN.to_owned()), ..Options::default() };
+        let telegram = Simulator::start(options).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let redis = behind.has_redis().then(|| RedisServer::start());
+        let database = match behind {
+            Behind::Sqlite | Behind::SqliteAndRedis => format!("sqlite://{}/depot.db", folder.path().display()),
+            Behind::Postgres | Behind::PostgresAndRedis => Postgres::fresh_database().await,
+        };
+        let mut all: HashMap<String, String> = [
+            ("TELEGRAM_BOT_TOKEN", TOKEN),
+            ("TELEGRAM_API_URL", telegram.url()),
+            ("HTTP_BIND", "127.0.0.1:0"),
+            ("WEBHOOK_BIND", "127.0.0.1:0"),
+            ("DATABASE_URL", &database),
+            ("RATE_LIMIT_PER_MINUTE", "0"),
+        ]
+        .into_iter()
+        .chain(variables.iter().copied())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        if let Some(redis) = &redis {
+            all.insert("REDIS_URL".to_owned(), redis.url());
+        }
+        let mut bot = Self { telegram, clock, redis, variables: all, app: None, _folder: folder };
+        bot.resume().await;
+        bot
+    }
+
+    /// Starts the bot again on the same stores.
+    pub(crate) async fn resume(&mut self) {
+        let config = Config::read(&self.variables).unwrap_or_else(|faults| panic!("{faults}"));
+        self.app = Some(app::start(config, self.clock.clone()).await.unwrap());
+    }
+
+    /// Stops the bot the way SIGTERM does.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(app) = self.app.take() {
+            app.stop().await;
+        }
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        self.app.as_ref().expect("the bot runs")
+    }
+
+    /// A French-speaking person.
+    pub(crate) fn user(&self, id: i64) -> User {
+        self.person(id, "fr")
+    }
+
+    pub(crate) fn person(&self, id: i64, language: &str) -> User {
+        self.telegram.user(UserProfile {
+            id,
+            first_name: format!("Personne {id}"),
+            language_code: Some(language.to_owned()),
+            ..UserProfile::default()
+        })
+    }
+
+    /// What the ledger holds of a person, newest first.
+    pub(crate) async fn deposits(&self, user: i64) -> Vec<Entry> {
+        self.app().ledger().latest_of(UserId(user), 100).await.unwrap()
+    }
+
+    /// How many deposits of a person are completed.
+    pub(crate) async fn completed(&self, user: i64) -> usize {
+        self.deposits(user).await.iter().filter(|entry| entry.recorded.status == Status::Completed).count()
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}

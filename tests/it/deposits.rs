@@ -1,0 +1,262 @@
+//! A volunteer's day, through the front door: what the user sees and what the ledger holds.
+
+use depot_bot::deposit::Status;
+
+use crate::bot::{Behind, TestBot};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_taps_record_a_deposit_on_every_engine() {
+    for behind in Behind::ALL {
+        let bot = TestBot::with(behind, &[("ACCESS_MODE", "open")]).await;
+        let user = bot.user(7);
+        user.says("une bouilloire, 1,2 kg");
+        let card = user.sees_new("Valider").await.unwrap();
+        user.taps("Valider").unwrap();
+        let done = user.sees_new("Dépôt n° 1 enregistré").await.unwrap();
+        assert_eq!(done.id, card.id, "a tap edits the card in place ({behind:?})");
+        let deposits = bot.deposits(7).await;
+        assert_eq!(deposits.len(), 1);
+        assert_eq!(deposits[0].recorded.status, Status::Completed);
+        assert_eq!(deposits[0].recorded.lines[0].weight.unwrap().grams, 1_200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_card_is_corrected_through_groups_and_the_proposal_is_kept() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("/depot");
+    user.sees_new("Annuler").await.unwrap();
+    user.says("une bouilloire");
+    user.sees_new("Corriger").await.unwrap();
+    user.taps("Corriger").unwrap();
+    user.sees_new("Maison").await.unwrap();
+    user.taps("Retour").unwrap();
+    user.sees_new("Valider").await.unwrap();
+    user.taps("Corriger").unwrap();
+    user.sees_new("Maison").await.unwrap();
+    user.taps("Maison").unwrap();
+    user.sees_new("Meubles").await.unwrap();
+    user.taps("Meubles").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    let deposits = bot.deposits(7).await;
+    let line = &deposits[0].recorded.lines[0];
+    assert_eq!(line.category().0, "furniture");
+    assert!(line.is_corrected(), "the proposal {:?} is kept beside the correction", line.proposal.category);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_further_note_adds_its_line_and_only_one_keyboard_lives() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    let first = user.sees_new("Valider").await.unwrap();
+    user.says("trois chaises en bois");
+    let second = user.sees_new("chaises").await.unwrap();
+    assert!(second.id > first.id, "a message is answered at the bottom");
+    assert_eq!(user.live_keyboards(), [second.id]);
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    assert_eq!(bot.deposits(7).await[0].recorded.lines.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_is_cancelled_by_button_and_by_command() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    user.sees_new("Annuler").await.unwrap();
+    user.taps("Annuler").unwrap();
+    user.sees_new("annulé").await.unwrap();
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    user.says("/annuler");
+    user.sees_new("annulé").await.unwrap();
+    user.says("/annuler");
+    user.sees_new("rien").await.unwrap();
+    let statuses: Vec<_> = bot.deposits(7).await.iter().map(|entry| entry.recorded.status).collect();
+    assert_eq!(statuses, [Status::Cancelled, Status::Cancelled]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_warns_on_its_card_expires_once_and_is_resumed() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    let card = user.sees_new("Valider").await.unwrap();
+    let messages = user.messages().len();
+    bot.advance(241);
+    user.wait_for("the warning", |chat| chat.card().is_some_and(|card| card.shows("minute"))).await.unwrap();
+    bot.advance(60);
+    user.sees("Reprendre").await.unwrap();
+    assert_eq!(user.messages().len(), messages, "an expiry is an edit, never a message");
+    assert_eq!(bot.deposits(7).await[0].recorded.status, Status::Expired);
+    user.taps("Reprendre").unwrap();
+    let resumed = user.sees_new("Valider").await.unwrap();
+    assert_eq!(resumed.id, card.id);
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    let deposits = bot.deposits(7).await;
+    assert_eq!(deposits.len(), 1);
+    assert_eq!((deposits[0].recorded.status, deposits[0].recorded.revision), (Status::Completed, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_expires_also_when_the_bot_was_down_at_that_moment() {
+    let mut bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    bot.stop().await;
+    bot.advance(600);
+    bot.resume().await;
+    user.sees("Reprendre").await.unwrap();
+    assert_eq!(bot.deposits(7).await[0].recorded.status, Status::Expired);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_expired_whose_answer_waited_in_telegram() {
+    let mut bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    bot.stop().await;
+    bot.advance(200);
+    user.taps("Valider").unwrap();
+    bot.advance(140);
+    bot.resume().await;
+    user.sees_new("enregistré").await.unwrap();
+    assert_eq!(bot.completed(7).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recorded_deposit_is_undone_within_ten_minutes_and_not_after() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    for _ in 0..2 {
+        user.says("une bouilloire");
+        user.sees_new("Valider").await.unwrap();
+        user.taps("Valider").unwrap();
+        user.sees_new("enregistré").await.unwrap();
+    }
+    user.taps("Annuler ce dépôt").unwrap();
+    user.sees_new("Dépôt n° 2 annulé").await.unwrap();
+    bot.advance(601);
+    user.taps("Annuler ce dépôt").unwrap();
+    let toast = user.toast().await.unwrap();
+    assert!(!toast.text.is_empty());
+    let statuses: Vec<_> = bot.deposits(7).await.iter().map(|entry| entry.recorded.status).collect();
+    assert_eq!(statuses, [Status::Reversed, Status::Completed]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_tap_twice_the_same_update_twice_and_a_tap_under_a_new_id_record_once() {
+    let bot = TestBot::start().await;
+    bot.telegram.faults(|faults| {
+        faults.deliver_twice_every = Some(1);
+        faults.double_taps = 1.0;
+    });
+    let user = bot.user(7);
+    for number in 1..=5 {
+        user.says("une bouilloire");
+        user.sees_new("Valider").await.unwrap();
+        user.taps("Valider").unwrap();
+        user.sees_new(&format!("Dépôt n° {number} enregistré")).await.unwrap();
+    }
+    assert_eq!(bot.completed(7).await, 5);
+    let confirmations = user.messages().iter().filter(|message| message.shows("enregistré")).count();
+    assert_eq!(confirmations, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_of_4096_characters_with_markup_and_emoji_is_one_card() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    let text: String = "<b>&amp; 🫖é".chars().cycle().take(3_600).collect();
+    user.says(&text);
+    user.sees_new("Valider").await.unwrap();
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    assert_eq!(bot.deposits(7).await[0].said, [text]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn voice_photos_and_albums_are_kept_and_asked_about_once() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.sends_voice(4, b"OggS");
+    user.sees_new("message vocal").await.unwrap();
+    for _ in 0..3 {
+        user.sends_photo("", Some("album"));
+    }
+    user.says("deux lampes, trois kilos");
+    user.sees_new("Valider").await.unwrap();
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    assert_eq!(bot.deposits(7).await[0].attachments.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_other_input_has_one_plain_answer() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.starts("");
+    user.sees_new("Bonjour").await.unwrap();
+    user.says("/aide");
+    user.sees_new("/depot").await.unwrap();
+    user.says("/mesdepots");
+    user.sees_new("dépôt").await.unwrap();
+    user.says("/statut");
+    user.sees_new("/depot").await.unwrap();
+    for input in ["sticker", "location", "unknown command", "edited"] {
+        let before = user.messages().len();
+        match input {
+            "sticker" => drop(user.sends_sticker()),
+            "location" => drop(user.sends_location()),
+            "unknown command" => drop(user.says("/danse")),
+            _ => {
+                let sent = user.says("/statut");
+                user.sees_new("/depot").await.unwrap();
+                user.edits(sent.message_id, "autre chose");
+            }
+        }
+        user.wait_for(input, |chat| chat.messages().count() > before + 1 && chat.from_bot().count() > 0).await.unwrap();
+    }
+    assert!(bot.deposits(7).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_by_somebody_else_changes_nothing_and_is_answered() {
+    let bot = TestBot::start().await;
+    let (owner, other) = (bot.user(7), bot.user(8));
+    owner.says("une bouilloire");
+    let card = owner.sees_new("Valider").await.unwrap();
+    let data = card.button("Valider").unwrap().data.clone().unwrap();
+    other.says("/aide");
+    other.sees_new("/depot").await.unwrap();
+    other.taps_data(1, &data);
+    assert!(!other.toast().await.unwrap().text.is_empty());
+    owner.taps("Valider").unwrap();
+    owner.sees_new("enregistré").await.unwrap();
+    other.taps_data(1, &data);
+    assert!(!other.toast().await.unwrap().text.is_empty());
+    assert_eq!((bot.completed(7).await, bot.completed(8).await), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn english_is_spoken_to_those_who_read_it() {
+    let bot = TestBot::start().await;
+    let user = bot.person(7, "en-GB");
+    user.says("a kettle");
+    user.sees_new("Confirm").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_gets_one_sentence_and_the_bot_leaves() {
+    let bot = TestBot::start().await;
+    let group = bot.user(7).in_group(-100_500, "Équipe");
+    group.adds_bot();
+    group.wait_for("the bot to leave", depot_bot::simulator::Chat::bot_has_left).await.unwrap();
+    let sentences = group.messages().iter().filter(|message| message.from_bot()).count();
+    assert_eq!(sentences, 1);
+}
