@@ -109,7 +109,7 @@ async fn warm_up(simulator: &Simulator) -> anyhow::Result<()> {
 }
 
 fn profile(id: i64) -> UserProfile {
-    UserProfile { id, first_name: format!("Person {id}"), language_code: Some("fr".to_owned()), ..UserProfile::default() }
+    UserProfile::new(id, &format!("Person {id}"), "fr")
 }
 
 async fn person(user: User, number: usize, each: usize) -> Vec<Flow> {

@@ -66,7 +66,8 @@ impl Rule {
         Self { probability, ..Self::every_call(fault) }
     }
 
-    /// Only calls of this method, in any case of letters; a method that the simulator does not know matches none.
+    /// Only calls of this method, in any case of letters; a method that the simulator does not know matches
+    /// none.
     #[must_use]
     pub fn on(mut self, method: &str) -> Self {
         self.on = Some(Method::parse(method).unwrap_or(Method::Unknown));
@@ -98,8 +99,8 @@ pub struct Faults {
     rules: Vec<Rule>,
     /// Every n-th update is delivered once more under the same id, after it was confirmed; 0: none.
     pub repeat_every: u64,
-    /// The share of taps, 0.0–1.0, that arrive a second time under a new update id and a new callback id, as from a
-    /// client that lost its connection.
+    /// The share of taps, 0.0–1.0, that arrive a second time under a new update id and a new callback id, as
+    /// from a client that lost its connection.
     pub double_taps: f64,
     /// Telegram hands out nothing: getUpdates stays empty and webhooks are not called; updates go on ageing.
     pub hold_updates: bool,

@@ -112,7 +112,8 @@ fn inside_tag(rest: &str) -> Option<(&str, &str)> {
     rest.strip_prefix('<')?.split_once('>')
 }
 
-/// A character reference at the start of `rest` and what follows; `None` if it is none, and `&` stands for itself.
+/// A character reference at the start of `rest` and what follows; `None` if it is none, and `&` stands for
+/// itself.
 fn reference(rest: &str) -> Option<(char, &str)> {
     let (name, after) = rest.strip_prefix('&')?.split_once(';')?;
     let letter = match name {

@@ -65,7 +65,10 @@ impl User {
 
     /// Sends a sticker.
     pub fn sends_sticker(&self) -> Sent {
-        let more = json!({"type": "regular", "width": 512, "height": 512, "is_animated": false, "is_video": false, "emoji": "👍"});
+        let more = json!({
+            "type": "regular", "width": 512, "height": 512, "emoji": "👍",
+            "is_animated": false, "is_video": false,
+        });
         self.sends_file("sticker", "webp", "image/webp", Bytes::from_static(b"RIFF"), &more)
     }
 

@@ -1,6 +1,8 @@
-//! The Bot API simulator: Telegram's side of the protocol with its real limits, and people to talk to the bot.
+//! The Bot API simulator: Telegram's side of the protocol with its real limits, and people to talk to the
+//! bot.
 //!
-//! `depot-bot demo` runs on it, and every front-door test and benchmark does. It listens on the loopback only.
+//! `depot-bot demo` runs on it, and every front-door test and benchmark does. It listens on the loopback
+//! only.
 //!
 //! ```text
 //! bot ──HTTP──▶ server ─▶ parameters ─▶ faults ─▶ methods/* ─▶ world ◀── user (says, taps)   people
@@ -8,18 +10,18 @@
 //!  └──POST── webhook ◀── lanes of the queue                   journal
 //! ```
 //!
-//! In reading order: [`Options`] and [`Simulator`] here; `user`, `media` and `watch` (the driver); `chat`, `message` and
-//! `keyboard` (what is shown); `world` (all state, one mutex); `queue`, `polling` and `webhook` (updates);
-//! `methods` with `text` and `html` (calls and their limits); `server`, `parameters` and `answer` (HTTP); `faults`,
-//! `journal`, `files`.
+//! In reading order: [`Options`] and [`Simulator`] here; `user`, `media` and `watch` (the driver); `chat`,
+//! `message` and `keyboard` (what is shown); `world` (all state, one mutex); `queue`, `polling` and `webhook`
+//! (updates); `methods` with `text` and `html` (calls and their limits); `server`, `parameters` and `answer`
+//! (HTTP); `faults`, `journal`, `files`.
 //!
-//! Where the facts come from: limits and shapes from the Bot API's documentation (core.telegram.org/bots/api);
-//! queues, expiry, retries and the texts of errors from the sources of `tdlib/telegram-bot-api` (`Client.cpp`,
-//! `WebhookActor.cpp`) and tdlib, by way of `research/reliability.md` §1.1. Telegram's rate limits are unpublished
-//! and are not simulated: a 429 comes by [`Rule`].
+//! Where the facts come from: limits and shapes from the Bot API's documentation
+//! (core.telegram.org/bots/api); queues, expiry, retries and the texts of errors from the sources of
+//! `tdlib/telegram-bot-api` (`Client.cpp`, `WebhookActor.cpp`) and tdlib, by way of `research/reliability.md`
+//! §1.1. Telegram's rate limits are unpublished and are not simulated: a 429 comes by [`Rule`].
 //!
-//! Left out on purpose: Markdown, media groups of the bot, inline mode, payments, a method call in the answer to a
-//! webhook, the re-poll rules within 3 s of the same offset, one setWebhook per second.
+//! Left out on purpose: Markdown, media groups of the bot, inline mode, payments, a method call in the answer
+//! to a webhook, the re-poll rules within 3 s of the same offset, one setWebhook per second.
 
 mod answer;
 mod chat;
@@ -75,8 +77,8 @@ pub const DEMO_TOKEN: &str = "700000001:AAdepotBotSimulatorDemoToken_public";
 
 /// How a simulator starts; the default suits tests.
 pub struct Options {
-    /// The time that Telegram sees: dates, expiry of updates, taps and "typing…". Long polls, patience and webhook
-    /// pauses run on real time.
+    /// The time that Telegram sees: dates, expiry of updates, taps and "typing…". Long polls, patience and
+    /// webhook pauses run on real time.
     pub clock: Clock,
     /// The bot's token; [`DEMO_TOKEN`] if there is none.
     pub token: Option<String>,
@@ -154,15 +156,15 @@ impl Simulator {
         }
     }
 
-    /// The person with this profile, in the private chat with the bot. Who never spoke to the bot cannot be written
-    /// to: `Bad Request: chat not found`.
+    /// The person with this profile, in the private chat with the bot. Who never spoke to the bot cannot be
+    /// written to: `Bad Request: chat not found`.
     #[must_use]
     pub fn user(&self, profile: UserProfile) -> User {
         User::new(self.shared.clone(), profile)
     }
 
-    /// Changes or reads what goes wrong; takes effect at once. `change` runs under the simulator's lock and must not
-    /// call it.
+    /// Changes or reads what goes wrong; takes effect at once. `change` runs under the simulator's lock and
+    /// must not call it.
     pub fn faults<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
         let answer = change(&mut self.shared.world().faults);
         self.shared.signals.updates.notify_waiters();
@@ -214,15 +216,16 @@ impl Simulator {
         methods::commands::shown_to(&self.shared.world().commands, language)
     }
 
-    /// Lets update ids go on at a lower random number, as after a week without updates; what was pending is gone.
+    /// Lets update ids go on at a lower random number, as after a week without updates; what was pending is
+    /// gone.
     pub fn restart_ids(&self) {
         let mut guard = self.shared.world();
         let world = &mut *guard;
         world.queue.restart_ids(&mut world.rng);
     }
 
-    /// Puts anything into the queue, past `allowed_updates`; an object without `update_id` gets one as its first
-    /// member, everything else goes out as it is. Returns the id by which an offset confirms it.
+    /// Puts anything into the queue, past `allowed_updates`; an object without `update_id` gets one as its
+    /// first member, everything else goes out as it is. Returns the id by which an offset confirms it.
     pub fn inject_raw(&self, update: &Value) -> i64 {
         let text = update.to_string();
         self.shared.world().enqueue_with("injected", Lane::Injected, |id| match update {
@@ -234,16 +237,16 @@ impl Simulator {
         })
     }
 
-    /// Puts text into the queue as it stands, past `allowed_updates`, with `$UPDATE_ID` replaced by its id. It should
-    /// be JSON: getUpdates sends it inside an array together with others.
+    /// Puts text into the queue as it stands, past `allowed_updates`, with `$UPDATE_ID` replaced by its id.
+    /// It should be JSON: getUpdates sends it inside an array together with others.
     pub fn inject_json(&self, text: &str) -> i64 {
         self.shared
             .world()
             .enqueue_with("injected", Lane::Injected, |id| text.replace("$UPDATE_ID", &id.to_string()))
     }
 
-    /// Waits until `condition` holds for calls or updates (it is looked at after each call and each confirmation);
-    /// real time, at most the simulator's patience.
+    /// Waits until `condition` holds for calls or updates (it is looked at after each call and each
+    /// confirmation); real time, at most the simulator's patience.
     pub async fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + self.shared.patience;
         loop {

@@ -16,7 +16,8 @@ pub(super) struct Upload {
     pub bytes: Bytes,
 }
 
-/// Parameters by name. Forms bring text only, so every accessor also reads its type out of text, as Telegram does.
+/// Parameters by name. Forms bring text only, so every accessor also reads its type out of text, as Telegram
+/// does.
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
     values: Map<String, Value>,

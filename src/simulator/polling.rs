@@ -14,8 +14,9 @@ use super::world::{Shared, World};
 /// Longest wait of one call (telegram-bot-api `process_get_updates_query`: 50 s).
 const LONGEST_WAIT: u64 = 50;
 
-/// Answers one getUpdates call, at once or when an update comes in. A waiting call is ended with 409 when another
-/// call has to wait or a webhook is set; two calls that find updates are both served, as Telegram does.
+/// Answers one getUpdates call, at once or when an update comes in. A waiting call is ended with 409 when
+/// another call has to wait or a webhook is set; two calls that find updates are both served, as Telegram
+/// does.
 pub(super) async fn get_updates(shared: &Shared, call: &Parameters) -> Answer {
     let limit =
         call.integer("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100).clamp(1, 100);
@@ -26,8 +27,8 @@ pub(super) async fn get_updates(shared: &Shared, call: &Parameters) -> Answer {
         let mut world = shared.world();
         if world.webhook.is_some() {
             return Err(conflict(
-                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the \
-                 webhook first",
+                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete \
+                 the webhook first",
             ));
         }
         world.set_allowed_updates(call)?;
@@ -73,7 +74,8 @@ fn look(
         }
         if world.waiting_poll != mine {
             return Err(conflict(
-                "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
+                "Conflict: terminated by other getUpdates request; make sure that only one bot instance is \
+                 running",
             ));
         }
     }

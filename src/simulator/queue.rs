@@ -13,7 +13,8 @@ use crate::clock::Timestamp;
 const MESSAGE_LIVES: Duration = Duration::from_hours(24);
 /// How long Telegram keeps a tap (telegram-bot-api `add_update_impl`: 150 s).
 const TAP_LIVES: Duration = Duration::from_secs(150);
-/// An offset further past the tail than this counts as invalid and starts at the head (`TQueue::get` of tdlib).
+/// An offset further past the tail than this counts as invalid and starts at the head (`TQueue::get` of
+/// tdlib).
 const OFFSET_SLACK: i64 = 10;
 /// Updates kept for a bot that does not fetch them; the oldest go first.
 const MOST_PENDING: usize = 100_000;
@@ -63,8 +64,8 @@ impl UpdateQueue {
         }
     }
 
-    /// Lets the ids go on at a lower random number, as after a week without updates; what was pending is gone, as
-    /// it would be after that week.
+    /// Lets the ids go on at a lower random number, as after a week without updates; what was pending is
+    /// gone, as it would be after that week.
     pub fn restart_ids(&mut self, rng: &mut StdRng) {
         self.drop_all();
         self.next_id = rng.random_range(1_000..self.next_id.max(2_000) / 2 + 1_000);
@@ -116,8 +117,8 @@ impl UpdateQueue {
         self.next_expiry = soonest.unwrap_or(Timestamp(i64::MAX));
     }
 
-    /// Where a getUpdates with this offset starts, after it has confirmed every update before that. Zero starts at
-    /// the head; a negative offset counts from the tail and forgets what is before it.
+    /// Where a getUpdates with this offset starts, after it has confirmed every update before that. Zero
+    /// starts at the head; a negative offset counts from the tail and forgets what is before it.
     pub fn confirm(&mut self, offset: i64) -> i64 {
         let start = match offset {
             0 => return 0,

@@ -1,5 +1,5 @@
-//! The HTTP side. On hyper itself rather than an axum router, because a fault must be able to close a connection
-//! without an answer, and only a hyper service can refuse to give one.
+//! The HTTP side. On hyper itself rather than an axum router, because a fault must be able to close a
+//! connection without an answer, and only a hyper service can refuse to give one.
 
 use std::io;
 use std::sync::Arc;
@@ -109,7 +109,8 @@ async fn call(shared: &Shared, method: Method, parameters: &Parameters) -> Resul
     response
 }
 
-/// The response to a call with this outcome (none if the fault kept it from happening), and its code; 0: no response.
+/// The response to a call with this outcome (none if the fault kept it from happening), and its code; 0: no
+/// response.
 fn under(fault: Option<Fault>, outcome: Option<&Answer>) -> (Result<Response<Body>, Dropped>, u16) {
     let refusal = match fault {
         Some(Fault::DropBefore | Fault::DropAfter) => return (Err(Dropped), 0),

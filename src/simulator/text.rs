@@ -99,7 +99,8 @@ fn check(formatted: &Formatted) -> Result<(), Refusal> {
         let end = entity.offset.saturating_add(entity.length);
         if end > position {
             return Err(Refusal::bad_request(format!(
-                "Bad Request: entity beginning at UTF-16 offset {} ends after the end of the text at byte offset {}",
+                "Bad Request: entity beginning at UTF-16 offset {} ends after the end of the text at byte \
+                 offset {}",
                 entity.offset,
                 formatted.text.len()
             )));

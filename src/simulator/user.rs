@@ -45,8 +45,9 @@ impl User {
         Self { shared, chat: profile.id, person: Arc::new(profile) }
     }
 
-    /// The same person in a group, which is created if it is new; `id` is negative, from -10¹² on a supergroup. The
-    /// bot sees what is said there once somebody added it ([`User::adds_bot`]), as if its privacy mode were off.
+    /// The same person in a group, which is created if it is new; `id` is negative, from -10¹² on a
+    /// supergroup. The bot sees what is said there once somebody added it ([`User::adds_bot`]), as if its
+    /// privacy mode were off.
     #[must_use]
     pub fn in_group(&self, id: i64, title: &str) -> Self {
         self.shared.world().chat(ChatHead::group(id, title));
@@ -59,7 +60,8 @@ impl User {
         self.person.id
     }
 
-    /// Sends a text; a leading `/command` gets its entity. A real client would split a text over 4,096 characters.
+    /// Sends a text; a leading `/command` gets its entity. A real client would split a text over 4,096
+    /// characters.
     pub fn says(&self, text: &str) -> Sent {
         self.send(body_of(text))
     }
@@ -78,7 +80,8 @@ impl User {
         self.send(body)
     }
 
-    /// Edits the text of an own message; `None` if there is no such message or the bot does not ask for edits.
+    /// Edits the text of an own message; `None` if there is no such message or the bot does not ask for
+    /// edits.
     pub fn edits(&self, message_id: i64, text: &str) -> Option<i64> {
         let mut world = self.shared.world();
         let chat = world.chats.get_mut(&self.chat)?;

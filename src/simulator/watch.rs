@@ -58,8 +58,9 @@ impl User {
         self.look(|chat| Some(chat.changes())).unwrap_or_default()
     }
 
-    /// Waits until the chat is as `condition` wants it; the error tells `what` was awaited and prints the chat.
-    /// `condition` runs under the simulator's lock: it looks at the chat it is given and calls nothing else.
+    /// Waits until the chat is as `condition` wants it; the error tells `what` was awaited and prints the
+    /// chat. `condition` runs under the simulator's lock: it looks at the chat it is given and calls nothing
+    /// else.
     pub async fn wait_for(&self, what: &str, condition: impl Fn(&Chat) -> bool) -> anyhow::Result<()> {
         self.wait(what, |chat| condition(chat).then_some(())).await
     }
@@ -69,7 +70,8 @@ impl User {
         self.wait(&format!("a message with «{fragment}»"), |chat| chat.showing(fragment).cloned()).await
     }
 
-    /// Like [`User::sees`], in a message that was sent or edited after the person last said or tapped something.
+    /// Like [`User::sees`], in a message that was sent or edited after the person last said or tapped
+    /// something.
     pub async fn sees_new(&self, fragment: &str) -> anyhow::Result<Message> {
         let what = format!("a new message or edit with «{fragment}»");
         let look = |chat: &Chat| {
@@ -84,8 +86,8 @@ impl User {
         self.wait("the answer to the last tap", |chat| chat.toast_of_last_tap().cloned()).await
     }
 
-    /// Waits for the first message of the bot that was sent or edited after change number `changes`: the cheap way
-    /// for a benchmark, which reads [`Message::changed`] for the next call.
+    /// Waits for the first message of the bot that was sent or edited after change number `changes`: the
+    /// cheap way for a benchmark, which reads [`Message::changed`] for the next call.
     pub async fn wait_message_after(&self, changes: u64) -> anyhow::Result<Message> {
         self.wait("the next message or edit of the bot", |chat| chat.message_after(changes).cloned()).await
     }

@@ -75,7 +75,8 @@ impl Webhook {
 
 /// The client that calls the bot: no redirects, no proxy, Telegram's patience.
 pub(super) fn client() -> reqwest::Result<reqwest::Client> {
-    // A client needs a provider for `https` even if it only ever speaks `http`; another one may be there already.
+    // A client needs a provider for `https` even if it only ever speaks `http`; another one may be there
+    // already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     builder.timeout(PATIENCE).no_proxy().build()
@@ -102,7 +103,7 @@ fn next_attempt(world: &mut World) -> Option<Attempt> {
         return None;
     }
     let webhook = world.webhook.as_mut()?;
-    while webhook.connections < 100 {
+    while webhook.connections < webhook.max_connections {
         let lane = webhook.ready.pop_front()?;
         let Some(waiting) = webhook.lanes.get_mut(&lane) else { continue };
         while let Some(&update_id) = waiting.updates.front() {
@@ -154,7 +155,8 @@ async fn post(client: &reqwest::Client, attempt: &Attempt) -> Result<(), (String
     Err((format!("Wrong response from the webhook: {status}"), asked))
 }
 
-/// Writes the outcome down and frees the connection; after a failure returns the pause before the next attempt.
+/// Writes the outcome down and frees the connection; after a failure returns the pause before the next
+/// attempt.
 fn settle(world: &mut World, attempt: &Attempt, outcome: Result<(), (String, u64)>) -> Option<Duration> {
     let now = world.clock.now();
     let update_id = attempt.update_id;

@@ -153,7 +153,7 @@ async fn a_recorded_deposit_is_undone_within_ten_minutes_and_not_after() {
 async fn the_same_tap_twice_the_same_update_twice_and_a_tap_under_a_new_id_record_once() {
     let bot = TestBot::start().await;
     bot.telegram.faults(|faults| {
-        faults.deliver_twice_every = Some(1);
+        faults.repeat_every = 1;
         faults.double_taps = 1.0;
     });
     let user = bot.user(7);

@@ -13,7 +13,8 @@ use crate::simulator::world::World;
 const MOST_COMMANDS: usize = 100;
 /// Longest command (Bot API, `BotCommand`: 1–32 of a–z, 0–9 and `_`).
 const LONGEST_COMMAND: usize = 32;
-/// Length of a description: Telegram takes 1–256 characters, clients and older servers 3–256; the stricter holds.
+/// Length of a description: Telegram takes 1–256 characters, clients and older servers 3–256; the stricter
+/// holds.
 const DESCRIPTION: std::ops::RangeInclusive<usize> = 3..=256;
 
 /// One entry of the command menu.

@@ -126,7 +126,8 @@ fn not_found() -> Refusal {
 
 fn not_modified() -> Refusal {
     Refusal::bad_request(
-        "Bad Request: message is not modified: specified new message content and reply markup are exactly the same \
-         as a current content and reply markup of the message",
+        "Bad Request: message is not modified: specified new message content and reply markup are exactly \
+         the \
+         same as a current content and reply markup of the message",
     )
 }

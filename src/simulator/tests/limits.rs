@@ -117,8 +117,8 @@ async fn an_edit_must_change_something_of_an_own_message_that_is_there() {
         let bench = &bench;
         async move { bench.call("editMessageText", parameters).await }
     };
-    let not_modified = "Bad Request: message is not modified: specified new message content and reply markup are \
-                        exactly the same as a current content and reply markup of the message";
+    let not_modified = "Bad Request: message is not modified: specified new message content and reply markup \
+                        are exactly the same as a current content and reply markup of the message";
     assert_eq!(edit(card, "Ok ? ", &keyboard).await.refused(400), not_modified);
     assert!(edit(card, "Ok !", &keyboard).await.result().get("edit_date").is_some());
     edit(card, "Ok !", &Value::Null).await.result();
