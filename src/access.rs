@@ -75,7 +75,7 @@ impl Access {
     /// The ledger's, when the role is not known from the last five seconds.
     pub async fn standing(&self, user: UserId) -> Result<Standing, LedgerError> {
         let role = self.role(user).await?;
-        if !role.makes_deposits() {
+        if !role.is_member() {
             return Ok(Standing::Stranger(role));
         }
         Ok(if self.takes_token(user) { Standing::Member(role) } else { Standing::OverLimit })
@@ -132,7 +132,7 @@ impl Access {
             AccessMode::Allowlist => self.allowed.contains(&user),
             AccessMode::Approval => false,
         };
-        if let_in && !recorded.makes_deposits() { Role::Volunteer } else { recorded }
+        if let_in && !recorded.is_member() { Role::Volunteer } else { recorded }
     }
 
     fn takes_token(&self, user: UserId) -> bool {

@@ -1,27 +1,256 @@
-//! The composition root: the only place that knows all concrete types.
+//! The composition root: the only place that knows all concrete types, and how they start and stop.
+
+mod intake;
+mod vitals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
+use crate::app::intake::RunningIntake;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
+use crate::deposit::BotId;
 use crate::effects::execute::Executor;
 use crate::effects::{Effects, deadlines};
+use crate::http::{self, Health};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
+use crate::shutdown::{Stop, Stopped};
 use crate::store::SessionStore;
-use crate::store::redis::{RedisOptions, RedisStore};
+use crate::store::redis::{self, RedisOptions, RedisStore};
 use crate::store::sql::SqlStore;
 use crate::taxonomy::Taxonomy;
+use crate::telegram::chat::TelegramChat;
+use crate::telegram::client::Client;
+use crate::telegram::gate::Gate;
+use crate::telegram::serve::{Limits, serve};
+use crate::telegram::updates::Updates;
+use crate::telegram::{deliver, sentences};
+use crate::telemetry;
+use crate::understand::{Embedded, NoTranscriber};
 use crate::words::Words;
 
-/// How long commits and effects in flight may take to end when the bot stops.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long a stop may take: an orchestrator kills after 30 s.
+const STOP_WITHIN: Duration = Duration::from_secs(24);
+/// How long one loop may take for a turn before the process counts as stuck.
+const LOOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running bot.
+#[derive(Debug)]
+pub struct App {
+    /// Where the side-port listens.
+    pub http: SocketAddr,
+    /// Where the webhook listens, if updates come that way.
+    pub webhook: Option<SocketAddr>,
+    service: Arc<ValidationSessionService>,
+    ledger: Ledger,
+    database: Database,
+    effects: Effects,
+    answers: TaskTracker,
+    intake: RunningIntake,
+    health: Health,
+    /// Ends the loops that look after what the intake has left.
+    loops: CancellationToken,
+    /// Ends the side-port.
+    side_port: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Starts a bot: when this returns, its side-port answers and its intake has begun.
+///
+/// # Errors
+/// What an operator has to mend: a database that does not answer or cannot be migrated, an address that is taken, a file
+/// of categories that cannot be read.
+pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
+    let (loops, side_port, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+    let health = Health::new();
+    let exposition = telemetry::install().context("the metrics cannot be recorded")?;
+    let listener = listen(config.http.bind, "HTTP_BIND").await?;
+    let http = listener.local_addr()?;
+    spawn_server(&tasks, listener, http::router(health.clone(), exposition), side_port.clone());
+
+    let words = Arc::new(Words::new()?);
+    let taxonomy = Arc::new(Taxonomy::load(config.taxonomy_file.as_deref())?);
+    let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
+    database.migrate().await.context("the database cannot be brought to this release's schema")?;
+    let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
+    ledger.ensure_admins(&config.access.admins).await?;
+    say_if_nobody_decides(&config, &ledger).await?;
+
+    let store = session_store(&config, &database)?;
+    let service = Arc::new(ValidationSessionService::new(
+        store,
+        clock.clone(),
+        config.telegram.bot,
+        config.session.ttl,
+    ));
+    let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
+    let chat = TelegramChat {
+        client: client.clone(),
+        gate: Gate::new(clock.clone()),
+        words,
+        taxonomy: Arc::clone(&taxonomy),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        ttl: config.session.ttl,
+        zone: TimeZone::system(),
+    };
+    let executor = Executor {
+        chat: Arc::new(chat.clone()),
+        ledger: ledger.clone(),
+        transcriber: Arc::new(NoTranscriber),
+        understanding: Arc::new(Embedded::start(Arc::clone(&taxonomy))),
+        taxonomy: taxonomy.id.clone(),
+        clock: clock.clone(),
+    };
+    let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
+    let answers = TaskTracker::new();
+    let updates = Updates {
+        service: Arc::clone(&service),
+        effects: effects.clone(),
+        access: Arc::new(Access::new(&config.access, ledger.clone(), clock.clone())),
+        chat: chat.clone(),
+        answers: answers.clone(),
+    };
+
+    let intake = intake::start(&config, &client, &ledger, Arc::new(updates), &clock).await?;
+    let webhook = intake.address();
+    let heart = health.heart("deadlines", LOOP_LIMIT);
+    tasks.spawn(deadlines::run(
+        Arc::clone(&service),
+        effects.clone(),
+        clock.clone(),
+        loops.clone(),
+        move || heart.beat(),
+    ));
+    let heart = health.heart("deliveries", LOOP_LIMIT);
+    tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
+    let vitals = vitals::Vitals::new(&config, &health, &service, &ledger, &database, intake.status());
+    tasks.spawn(vitals.run(clock.clone(), loops.clone()));
+    tasks.spawn(set_menus(chat));
+    health.started();
+    tracing::info!(%http, ?webhook, bot.id = config.telegram.bot.0, "the bot is started");
+    Ok(App {
+        http,
+        webhook,
+        service,
+        ledger,
+        database,
+        effects,
+        answers,
+        intake,
+        health,
+        loops,
+        side_port,
+        tasks,
+    })
+}
+
+impl App {
+    /// What is recorded.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The conversations.
+    #[must_use]
+    pub fn service(&self) -> &ValidationSessionService {
+        &self.service
+    }
+
+    /// Stops in order, each step within its time; what is given up is as good as after a crash. The webhook stays set.
+    pub async fn stop(self) -> Stopped {
+        let mut stop = Stop::begin(STOP_WITHIN);
+        // 1. Nobody sends new work here.
+        self.health.drain();
+        // 2. No update comes in any more. 3. Those that did are committed and acknowledged.
+        stop.step("intake", Duration::from_secs(8), self.intake.stop()).await;
+        // 4. Lanes finish the effect they are at, and give their leases back with its outcome.
+        self.service.stop_running();
+        stop.step("effects", Duration::from_secs(13), self.effects.drained()).await;
+        // 5. Answers to taps on their way.
+        self.answers.close();
+        stop.step("answers", Duration::from_secs(5), self.answers.wait()).await;
+        // 6. The loops end where they stand; their rows and leases are found by the next start.
+        self.loops.cancel();
+        // 7. What the writer still holds is written.
+        stop.step("database", Duration::from_secs(5), self.database.close()).await;
+        // 8. The side-port was there to the last.
+        self.side_port.cancel();
+        self.tasks.close();
+        stop.step("loops", Duration::from_secs(3), self.tasks.wait()).await;
+        let stopped = stop.end();
+        let flushed = self.service.flushed();
+        tracing::info!(
+            commits = flushed.commits,
+            documents = flushed.documents,
+            leases_given_back = flushed.leases_given_back,
+            "the bot is stopped {stopped}: everything committed is stored"
+        );
+        stopped
+    }
+}
+
+/// The way to Redis that the configuration names; connects with the first command.
+///
+/// # Errors
+/// An address that cannot be understood; its text has no secret.
+pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisStore> {
+    let options = RedisOptions {
+        url: redis.url.clone(),
+        password: None,
+        db: None,
+        prefix: redis.key_prefix.clone(),
+        bot,
+        deadline: redis::DEADLINE,
+    };
+    Ok(RedisStore::connect(&options)?)
+}
+
+/// Redis if it is configured, the database otherwise: nothing else changes.
+fn session_store(config: &Config, database: &Database) -> anyhow::Result<Arc<dyn SessionStore>> {
+    Ok(match &config.redis {
+        Some(redis) => Arc::new(redis_store(redis, config.telegram.bot)?),
+        None => Arc::new(SqlStore::new(database.clone(), config.telegram.bot)),
+    })
+}
+
+async fn say_if_nobody_decides(config: &Config, ledger: &Ledger) -> anyhow::Result<()> {
+    if config.access.mode == config::AccessMode::Approval && !ledger.has_admin().await? {
+        tracing::warn!("no admin is known, so nobody can let people in: run `depot-bot invite --admin` and open its link");
+    }
+    Ok(())
+}
+
+/// Tells Telegram the command menu of each language; French is everybody else's too.
+async fn set_menus(chat: TelegramChat) {
+    use crate::session::Language;
+    for (language, code) in [(Language::Fr, None), (Language::Fr, Some(Language::Fr)), (Language::En, Some(Language::En))]
+    {
+        let menu = sentences::menu(chat.words.phrases(language));
+        let menu: Vec<(&str, &str)> =
+            menu.iter().map(|command| (command.name, command.description.as_str())).collect();
+        if let Err(error) = chat.client.set_my_commands(&menu, code).await {
+            tracing::warn!(%error, "the command menu was not set; it stays as it was");
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}: choose another {variable}"))
+}
+
+fn spawn_server(tasks: &TaskTracker, listener: TcpListener, router: Router, stop: CancellationToken) {
+    tasks.spawn(serve(listener, router, Limits::default(), stop));
+}

@@ -1,11 +1,12 @@
 //! depot-bot: a Telegram bot that records the deposits of a reuse centre. One card, two taps, nothing lost.
 
-pub mod app;
+pub mod access;
 pub mod clock;
 pub mod config;
 pub mod database;
 pub mod deposit;
 pub mod effects;
+pub mod failpoint;
 pub mod http;
 pub mod ledger;
 pub mod service;
@@ -18,3 +19,4 @@ pub mod taxonomy;
 pub mod telegram;
 pub mod telemetry;
 pub mod understand;
+pub mod words;

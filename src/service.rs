@@ -1,7 +1,7 @@
 //! `ValidationSessionService`: load, apply, commit, and again on a conflict. The only caller of [`Session::apply`].
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,17 @@ pub enum ServiceError {
     Contended,
 }
 
+/// What a service did since it started; the last words of a process that is told to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Commits that are stored.
+    pub commits: u64,
+    /// Documents that this instance wrote last and remembers.
+    pub documents: usize,
+    /// Lanes with work left that were given back for another instance to go on at once.
+    pub leases_given_back: u64,
+}
+
 /// The operations on validation sessions, each of them one commit.
 #[derive(Debug)]
 pub struct ValidationSessionService {
@@ -56,6 +67,8 @@ pub struct ValidationSessionService {
     cache: Mutex<LruCache<SessionKey, Arc<Session>>>,
     may_expire: AtomicBool,
     may_run: AtomicBool,
+    commits: AtomicU64,
+    leases_given_back: AtomicU64,
 }
 
 impl ValidationSessionService {
@@ -70,6 +83,8 @@ impl ValidationSessionService {
             cache: Mutex::new(LruCache::new(CACHED_DOCUMENTS)),
             may_expire: AtomicBool::new(false),
             may_run: AtomicBool::new(true),
+            commits: AtomicU64::new(0),
+            leases_given_back: AtomicU64::new(0),
         }
     }
 
@@ -93,6 +108,16 @@ impl ValidationSessionService {
     /// Takes no lane any more and gives back those it holds with their next outcome.
     pub fn stop_running(&self) {
         self.may_run.store(false, Ordering::Relaxed);
+    }
+
+    /// What this instance did since it started.
+    #[must_use]
+    pub fn flushed(&self) -> Flushed {
+        Flushed {
+            commits: self.commits.load(Ordering::Relaxed),
+            documents: self.cache.lock().unwrap_or_else(PoisonError::into_inner).len(),
+            leases_given_back: self.leases_given_back.load(Ordering::Relaxed),
+        }
     }
 
     /// Opens a session, or shows the open one again.
@@ -233,7 +258,7 @@ impl ValidationSessionService {
             }
             match self.commit(&current, &transition).await? {
                 Ok(committed) => {
-                    count(steps, "applied");
+                    self.count(steps, &committed);
                     return Ok(done(committed, &transition, context.token));
                 }
                 Err(winner) => {
@@ -276,6 +301,20 @@ impl ValidationSessionService {
                 self.forget(key);
                 Err(error.into())
             }
+        }
+    }
+
+    fn count(&self, steps: &[(Cause, &Event)], committed: &Session) {
+        let cause = match steps.first().map(|(cause, _)| cause) {
+            Some(Cause::Update { .. }) => "update",
+            Some(Cause::Outcome { .. }) => "outcome",
+            Some(Cause::Deadline) | None => "deadline",
+        };
+        metrics::counter!("depot_commits_total", "cause" => cause, "verdict" => "applied").increment(1);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let has_work_left = committed.kept_for().is_none() && !committed.is_open();
+        if has_work_left && !self.may_run.load(Ordering::Relaxed) {
+            self.leases_given_back.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -343,15 +382,6 @@ fn done(session: Arc<Session>, transition: &Transition, token: u64) -> Handled {
         chat: transition.takes_chat.then_some(token),
         compute: transition.takes_compute.then_some(token),
     }
-}
-
-fn count(steps: &[(Cause, &Event)], verdict: &'static str) {
-    let cause = match steps.first().map(|(cause, _)| cause) {
-        Some(Cause::Update { .. }) => "update",
-        Some(Cause::Outcome { .. }) => "outcome",
-        Some(Cause::Deadline) | None => "deadline",
-    };
-    metrics::counter!("depot_commits_total", "cause" => cause, "verdict" => verdict).increment(1);
 }
 
 /// A UUID of version 7: sortable by the time it was made.

@@ -109,7 +109,7 @@ impl Executor {
 
     async fn record_deposit(&self, session: &Session, leaving: &Leaving) -> Result<Event, Failure> {
         let owner = Owner { chat: session.key.chat, user: session.key.user };
-        match self.ledger.record(leaving, owner, &self.taxonomy).await {
+        match self.ledger.record(leaving, &owner, &self.taxonomy).await {
             Ok(recorded) => Ok(Event::Recorded(Box::new(recorded))),
             Err(error) => {
                 log_ledger_failure(&error, leaving);

@@ -20,15 +20,15 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub fn of(result: &impl Serialize) -> Self {
+    pub(super) fn of(result: &impl Serialize) -> Self {
         Self { result: json(result), message_id: None, description: None }
     }
 
-    pub fn yes() -> Self {
+    pub(super) fn yes() -> Self {
         Self { result: "true".to_owned(), message_id: None, description: None }
     }
 
-    pub fn envelope(&self) -> String {
+    pub(super) fn envelope(&self) -> String {
         match self.description {
             None => format!(r#"{{"ok":true,"result":{}}}"#, self.result),
             Some(text) => format!(r#"{{"ok":true,"result":{},"description":{}}}"#, self.result, json(&text)),
@@ -46,20 +46,20 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(code: u16, description: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(code: u16, description: impl Into<Cow<'static, str>>) -> Self {
         Self { code, description: description.into(), retry_after: None }
     }
 
-    pub fn bad_request(description: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn bad_request(description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(400, description)
     }
 
-    pub fn too_many_requests(retry_after: u32) -> Self {
+    pub(super) fn too_many_requests(retry_after: u32) -> Self {
         let description = format!("Too Many Requests: retry after {retry_after}");
         Self { code: 429, description: description.into(), retry_after: Some(retry_after) }
     }
 
-    pub fn envelope(&self) -> String {
+    pub(super) fn envelope(&self) -> String {
         let mut body = json!({"ok": false, "error_code": self.code, "description": self.description});
         if let (Some(seconds), Some(members)) = (self.retry_after, body.as_object_mut()) {
             members.insert("parameters".to_owned(), json!({"retry_after": seconds}));

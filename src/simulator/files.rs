@@ -27,7 +27,7 @@ pub(super) struct StoredFile {
 
 impl StoredFile {
     /// The members that every file of the Bot API has.
-    pub fn members(&self) -> Map<String, Value> {
+    pub(super) fn members(&self) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("file_id".to_owned(), json!(self.file_id));
         members.insert("file_unique_id".to_owned(), json!(self.unique_id));
@@ -44,11 +44,11 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { by_id: LruCache::new(MOST_FILES), total: 0 }
     }
 
-    pub fn keep(
+    pub(super) fn keep(
         &mut self,
         folder: &str,
         extension: &str,
@@ -72,11 +72,11 @@ impl Files {
         file
     }
 
-    pub fn get(&mut self, file_id: &str) -> Option<StoredFile> {
+    pub(super) fn get(&mut self, file_id: &str) -> Option<StoredFile> {
         self.by_id.get(file_id).cloned()
     }
 
-    pub fn at_path(&mut self, path: &str) -> Option<StoredFile> {
+    pub(super) fn at_path(&mut self, path: &str) -> Option<StoredFile> {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         self.get(name.split_once('.').map_or(name, |(id, _)| id)).filter(|file| file.path == path)
     }

@@ -86,12 +86,12 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub fn new(on: bool) -> Self {
+    pub(super) fn new(on: bool) -> Self {
         Self { on, entries: VecDeque::new(), written: 0, counts: HashMap::new() }
     }
 
     /// Writes an entry; `what` is not even computed when the journal is off.
-    pub fn write(&mut self, at: Timestamp, what: impl FnOnce() -> Happened) {
+    pub(super) fn write(&mut self, at: Timestamp, what: impl FnOnce() -> Happened) {
         if !self.on {
             return;
         }
@@ -102,12 +102,12 @@ impl Journal {
         self.entries.push_back(Entry { number: self.written, at, what: what() });
     }
 
-    pub fn count(&mut self, method: Method, code: u16) {
+    pub(super) fn count(&mut self, method: Method, code: u16) {
         *self.counts.entry((method, code)).or_default() += 1;
     }
 
     /// How often `method` was called, or only with this outcome.
-    pub fn calls(&self, method: Method, code: Option<u16>) -> u64 {
+    pub(super) fn calls(&self, method: Method, code: Option<u16>) -> u64 {
         let matching = self
             .counts
             .iter()
@@ -116,7 +116,7 @@ impl Journal {
     }
 
     /// Entries after number `after`, oldest first.
-    pub fn since(&self, after: u64) -> Vec<Entry> {
+    pub(super) fn since(&self, after: u64) -> Vec<Entry> {
         self.entries.iter().filter(|entry| entry.number > after).cloned().collect()
     }
 }

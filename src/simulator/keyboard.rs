@@ -58,7 +58,7 @@ pub(super) enum Markup {
 
 impl Markup {
     /// Reads and checks the `reply_markup` of a call.
-    pub fn parse(value: Option<&Value>) -> Result<Self, Refusal> {
+    pub(super) fn parse(value: Option<&Value>) -> Result<Self, Refusal> {
         let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(Self::None) };
         let Value::Object(markup) = value else {
             return Err(Refusal::bad_request("Bad Request: object expected as reply markup"));
@@ -72,7 +72,7 @@ impl Markup {
     }
 
     /// The inline keyboard, for methods that take no other kind.
-    pub fn inline_only(self) -> Result<Option<Keyboard>, Refusal> {
+    pub(super) fn inline_only(self) -> Result<Option<Keyboard>, Refusal> {
         match self {
             Self::None => Ok(None),
             Self::Inline(keyboard) => Ok(Some(keyboard)),

@@ -15,7 +15,7 @@ macro_rules! methods {
 
         impl Method {
             /// As the Bot API writes it.
-            pub fn name(self) -> &'static str {
+            pub(in crate::simulator) fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                     Self::Unknown => "unknown",
@@ -51,7 +51,7 @@ methods! {
 
 impl Method {
     /// Method names are case-insensitive (Bot API, "Making requests").
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         ALL.iter().copied().find(|method| method.name().eq_ignore_ascii_case(name))
     }
 }

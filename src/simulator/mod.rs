@@ -76,6 +76,7 @@ use world::Shared;
 pub const DEMO_TOKEN: &str = "700000001:AAdepotBotSimulatorDemoToken_public";
 
 /// How a simulator starts; the default suits tests.
+#[derive(Debug)]
 pub struct Options {
     /// The time that Telegram sees: dates, expiry of updates, taps and "typing…". Long polls, patience and
     /// webhook pauses run on real time.
@@ -118,6 +119,12 @@ impl Default for Options {
 pub struct Simulator {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator").field("url", &self.url()).finish_non_exhaustive()
+    }
 }
 
 impl Simulator {

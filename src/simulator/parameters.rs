@@ -26,7 +26,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Reads the query and the body; the body wins where both name a parameter.
-    pub fn read(query: Option<&str>, content_type: &str, body: &Bytes) -> Result<Self, Refusal> {
+    pub(super) fn read(query: Option<&str>, content_type: &str, body: &Bytes) -> Result<Self, Refusal> {
         let mut parameters = Self::default();
         parameters.read_form(query.unwrap_or_default());
         if body.is_empty() {
@@ -47,7 +47,7 @@ impl Parameters {
         Ok(parameters)
     }
 
-    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+    pub(super) fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         match self.values.get(name)? {
             Value::String(text) => Some(Cow::Borrowed(text)),
             Value::Number(number) => Some(Cow::Owned(number.to_string())),
@@ -56,7 +56,7 @@ impl Parameters {
         }
     }
 
-    pub fn integer(&self, name: &str) -> Option<i64> {
+    pub(super) fn integer(&self, name: &str) -> Option<i64> {
         match self.values.get(name)? {
             Value::Number(number) => number.as_i64(),
             Value::String(text) => text.trim().parse().ok(),
@@ -64,7 +64,7 @@ impl Parameters {
         }
     }
 
-    pub fn flag(&self, name: &str) -> bool {
+    pub(super) fn flag(&self, name: &str) -> bool {
         match self.values.get(name) {
             Some(Value::Bool(flag)) => *flag,
             Some(Value::String(text)) => matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "1"),
@@ -74,7 +74,7 @@ impl Parameters {
     }
 
     /// An object or array, given as such or as JSON in text.
-    pub fn json(&self, name: &str) -> Result<Option<Cow<'_, Value>>, Refusal> {
+    pub(super) fn json(&self, name: &str) -> Result<Option<Cow<'_, Value>>, Refusal> {
         match self.values.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
@@ -87,7 +87,7 @@ impl Parameters {
     }
 
     /// The upload in this field, or the one that the field names as `attach://<field>`.
-    pub fn upload(&self, name: &str) -> Option<&Upload> {
+    pub(super) fn upload(&self, name: &str) -> Option<&Upload> {
         let attached =
             self.values.get(name).and_then(Value::as_str).and_then(|text| text.strip_prefix("attach://"));
         let field = attached.unwrap_or(name);

@@ -54,7 +54,7 @@ pub(super) struct UpdateQueue {
 }
 
 impl UpdateQueue {
-    pub fn new(rng: &mut StdRng) -> Self {
+    pub(super) fn new(rng: &mut StdRng) -> Self {
         Self {
             pending: BTreeMap::new(),
             next_id: rng.random_range(500_000_000..900_000_000),
@@ -66,21 +66,21 @@ impl UpdateQueue {
 
     /// Lets the ids go on at a lower random number, as after a week without updates; what was pending is
     /// gone, as it would be after that week.
-    pub fn restart_ids(&mut self, rng: &mut StdRng) {
+    pub(super) fn restart_ids(&mut self, rng: &mut StdRng) {
         self.drop_all();
         self.next_id = rng.random_range(1_000..self.next_id.max(2_000) / 2 + 1_000);
     }
 
     /// The filter is sticky and works when an update comes in: what it refuses is gone for ever.
-    pub fn allow(&mut self, kinds: Vec<String>) {
+    pub(super) fn allow(&mut self, kinds: Vec<String>) {
         self.allowed = kinds;
     }
 
-    pub fn allowed(&self) -> &[String] {
+    pub(super) fn allowed(&self) -> &[String] {
         &self.allowed
     }
 
-    pub fn allows(&self, kind: &str) -> bool {
+    pub(super) fn allows(&self, kind: &str) -> bool {
         if self.allowed.is_empty() {
             return !ONLY_IF_ASKED.contains(&kind);
         }
@@ -88,7 +88,7 @@ impl UpdateQueue {
     }
 
     /// Adds an update, written by `write` from its id.
-    pub fn push(
+    pub(super) fn push(
         &mut self,
         lane: Lane,
         now: Timestamp,
@@ -108,7 +108,7 @@ impl UpdateQueue {
     }
 
     /// Forgets what has outlived its time.
-    pub fn purge(&mut self, now: Timestamp) {
+    pub(super) fn purge(&mut self, now: Timestamp) {
         if now < self.next_expiry {
             return;
         }
@@ -119,7 +119,7 @@ impl UpdateQueue {
 
     /// Where a getUpdates with this offset starts, after it has confirmed every update before that. Zero
     /// starts at the head; a negative offset counts from the tail and forgets what is before it.
-    pub fn confirm(&mut self, offset: i64) -> i64 {
+    pub(super) fn confirm(&mut self, offset: i64) -> i64 {
         let start = match offset {
             0 => return 0,
             offset if offset > self.next_id + OFFSET_SLACK => return 0,
@@ -139,7 +139,7 @@ impl UpdateQueue {
     }
 
     /// Up to `limit` updates from `start` on, with their ids.
-    pub fn batch(&mut self, start: i64, limit: usize) -> Vec<(i64, Arc<str>)> {
+    pub(super) fn batch(&mut self, start: i64, limit: usize) -> Vec<(i64, Arc<str>)> {
         let repeated = self.again.len().min(limit);
         let mut batch: Vec<_> = self.again.drain(..repeated).map(|json| (0, json)).collect();
         let rest = self.pending.range(start..).take(limit - repeated);
@@ -148,12 +148,12 @@ impl UpdateQueue {
     }
 
     /// The update with this id, if it is still to be delivered.
-    pub fn get(&self, id: i64) -> Option<&Pending> {
+    pub(super) fn get(&self, id: i64) -> Option<&Pending> {
         self.pending.get(&id)
     }
 
     /// Confirms one update that a webhook accepted; false if it is to be sent once more.
-    pub fn accept(&mut self, id: i64) -> bool {
+    pub(super) fn accept(&mut self, id: i64) -> bool {
         if let Some(update) = self.pending.get_mut(&id).filter(|update| update.repeat) {
             update.repeat = false;
             return false;
@@ -162,17 +162,17 @@ impl UpdateQueue {
         true
     }
 
-    pub fn drop_all(&mut self) {
+    pub(super) fn drop_all(&mut self) {
         self.pending.clear();
         self.again.clear();
     }
 
     /// Ids and lanes of everything that waits, oldest first.
-    pub fn lanes(&self) -> impl Iterator<Item = (i64, Lane)> {
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (i64, Lane)> {
         self.pending.iter().map(|(id, update)| (*id, update.lane))
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.pending.len() + self.again.len()
     }
 }

@@ -39,6 +39,12 @@ pub struct Tap {
     pub callback_ids: Vec<String>,
 }
 
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("id", &self.person.id).field("chat", &self.chat).finish_non_exhaustive()
+    }
+}
+
 impl User {
     pub(super) fn new(shared: Arc<Shared>, profile: UserProfile) -> Self {
         shared.world().chat(ChatHead::private(&profile));

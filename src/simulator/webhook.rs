@@ -52,7 +52,7 @@ struct Attempt {
 }
 
 impl Webhook {
-    pub fn new(url: String, secret: String, max_connections: usize) -> Self {
+    pub(super) fn new(url: String, secret: String, max_connections: usize) -> Self {
         Self {
             target: Arc::new(Target { url, secret }),
             max_connections,
@@ -64,7 +64,7 @@ impl Webhook {
     }
 
     /// Appends an update to its lane.
-    pub fn add(&mut self, lane: Lane, update_id: i64) {
+    pub(super) fn add(&mut self, lane: Lane, update_id: i64) {
         let waiting = self.lanes.entry(lane).or_insert_with(|| {
             self.ready.push_back(lane);
             Waiting::default()

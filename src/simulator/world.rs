@@ -51,7 +51,7 @@ pub(super) struct Signals {
 }
 
 impl Shared {
-    pub fn new(options: Options, token: String, url: String) -> Self {
+    pub(super) fn new(options: Options, token: String, url: String) -> Self {
         let signals = Arc::<Signals>::default();
         let bot_id = token.split(':').next().and_then(|id| id.parse().ok()).unwrap_or(1);
         Self {
@@ -65,7 +65,7 @@ impl Shared {
     }
 
     /// The state; a panic of an earlier holder, which only a test can cause, leaves it usable.
-    pub fn world(&self) -> MutexGuard<'_, World> {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,13 +126,13 @@ impl World {
     }
 
     /// The chat with this head, created if it is new.
-    pub fn chat(&mut self, head: ChatHead) -> &mut Chat {
+    pub(super) fn chat(&mut self, head: ChatHead) -> &mut Chat {
         let (kept, clock) = (self.messages_kept, self.clock.clone());
         self.chats.entry(head.id).or_insert_with(|| Chat::new(head, kept, clock))
     }
 
     /// The chat that a call names, if the bot may write there.
-    pub fn writable_chat(&mut self, call: &Parameters) -> Result<&mut Chat, Refusal> {
+    pub(super) fn writable_chat(&mut self, call: &Parameters) -> Result<&mut Chat, Refusal> {
         let chat = self.known_chat(call)?;
         match (chat.standing, chat.head.kind) {
             (Standing::Member, _) => Ok(chat),
@@ -145,7 +145,7 @@ impl World {
     }
 
     /// The chat that a call names, if the bot ever met it.
-    pub fn known_chat(&mut self, call: &Parameters) -> Result<&mut Chat, Refusal> {
+    pub(super) fn known_chat(&mut self, call: &Parameters) -> Result<&mut Chat, Refusal> {
         if call.text("chat_id").unwrap_or_default().is_empty() {
             return Err(Refusal::bad_request("Bad Request: chat_id is empty"));
         }
@@ -155,12 +155,12 @@ impl World {
     }
 
     /// What strikes a call, by the faults of the hour.
-    pub fn strike(&mut self, method: Method, chat: Option<i64>) -> (Duration, Option<Fault>) {
+    pub(super) fn strike(&mut self, method: Method, chat: Option<i64>) -> (Duration, Option<Fault>) {
         self.faults.strike(method, chat, &mut self.rng)
     }
 
     /// Puts an update into the queue; `None` if the bot did not ask for its kind.
-    pub fn enqueue(&mut self, kind: &'static str, lane: Lane, payload: &str) -> Option<i64> {
+    pub(super) fn enqueue(&mut self, kind: &'static str, lane: Lane, payload: &str) -> Option<i64> {
         if !self.queue.allows(kind) {
             return None;
         }
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Puts the JSON that `write` makes of the update's id into the queue, whatever it is.
-    pub fn enqueue_with(&mut self, kind: &'static str, lane: Lane, write: impl FnOnce(i64) -> String) -> i64 {
+    pub(super) fn enqueue_with(&mut self, kind: &'static str, lane: Lane, write: impl FnOnce(i64) -> String) -> i64 {
         let now = self.clock.now();
         let repeat = self.faults.repeats_this_update();
         let update_id = self.queue.push(lane, now, repeat, write);
@@ -182,7 +182,7 @@ impl World {
     }
 
     /// Opens a tap for an answer and returns its callback id.
-    pub fn open_tap(&mut self, chat: i64) -> String {
+    pub(super) fn open_tap(&mut self, chat: i64) -> String {
         let at = self.clock.now();
         while let Some((opened, _)) = self.taps_in_order.front() {
             let live = at.since(*opened) <= TAP_ANSWERABLE && self.taps_in_order.len() < MOST_OPEN_TAPS;
@@ -200,13 +200,13 @@ impl World {
     }
 
     /// Takes a tap for its one answer; returns its chat unless it is unknown, answered or too old.
-    pub fn take_tap(&mut self, callback_id: &str) -> Option<i64> {
+    pub(super) fn take_tap(&mut self, callback_id: &str) -> Option<i64> {
         let tap = self.taps.remove(callback_id)?;
         (self.clock.now().since(tap.at) <= TAP_ANSWERABLE).then_some(tap.chat)
     }
 
     /// Writes into the journal what a message of the bot shows now.
-    pub fn note_shown(&mut self, message: &Message) {
+    pub(super) fn note_shown(&mut self, message: &Message) {
         self.journal.write(self.clock.now(), || Happened::Shown {
             chat: message.chat.id,
             message_id: message.id,
@@ -216,13 +216,13 @@ impl World {
     }
 
     /// Updates that wait for the bot.
-    pub fn pending_updates(&mut self) -> usize {
+    pub(super) fn pending_updates(&mut self) -> usize {
         self.queue.purge(self.clock.now());
         self.queue.len()
     }
 
     /// The `allowed_updates` of a call become the bot's, if it names any.
-    pub fn set_allowed_updates(&mut self, call: &Parameters) -> Result<(), Refusal> {
+    pub(super) fn set_allowed_updates(&mut self, call: &Parameters) -> Result<(), Refusal> {
         let Some(kinds) = call.json("allowed_updates")? else { return Ok(()) };
         let Value::Array(kinds) = kinds.as_ref() else {
             return Err(Refusal::bad_request("Bad Request: can't parse allowed updates JSON object"));

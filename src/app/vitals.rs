@@ -1,0 +1,142 @@
+//! How the bot is: a loop that asks each component, for readiness and for the gauges.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::Database;
+use crate::http::{Component, Condition, Health, Heart};
+use crate::ledger::Ledger;
+use crate::service::ValidationSessionService;
+use crate::telegram::intake::IntakeStatus;
+
+/// How often each component is asked.
+const TURN: Duration = Duration::from_secs(1);
+/// Counting the ledger reads an index of all of it, so it is done once in so many turns.
+const TURNS_PER_COUNT: u64 = 60;
+/// An intake that has not turned for so long is deaf: a long poll ends within 30 s.
+const DEAF_AFTER: Duration = Duration::from_secs(90);
+/// How long one turn may take.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Deleting closed documents is done once in so many turns.
+const TURNS_PER_CLEANING: u64 = 600;
+
+/// Asks and tells.
+#[derive(Debug)]
+pub(super) struct Vitals {
+    heart: Heart,
+    intake: Component,
+    sessions: Component,
+    database: Component,
+    polls: bool,
+    service: Arc<ValidationSessionService>,
+    ledger: Ledger,
+    sql: Database,
+    status: watch::Receiver<IntakeStatus>,
+}
+
+impl Vitals {
+    pub(super) fn new(
+        config: &Config,
+        health: &Health,
+        service: &Arc<ValidationSessionService>,
+        ledger: &Ledger,
+        database: &Database,
+        status: watch::Receiver<IntakeStatus>,
+    ) -> Self {
+        let sessions = if config.redis.is_some() { "redis" } else { "sessions" };
+        Self {
+            heart: health.heart("vitals", LIMIT),
+            intake: health.component("intake"),
+            sessions: health.component(sessions),
+            database: health.component(database.engine().name()),
+            polls: config.webhook.is_none(),
+            service: Arc::clone(service),
+            ledger: ledger.clone(),
+            sql: database.clone(),
+            status,
+        }
+    }
+
+    /// Asks every second until `stop`, at first at once.
+    pub(super) async fn run(mut self, clock: Clock, stop: CancellationToken) {
+        let mut seen = self.status.clone();
+        for turn in 0_u64.. {
+            self.look(&clock).await;
+            if turn % TURNS_PER_COUNT == 0 {
+                self.count().await;
+            }
+            if turn % TURNS_PER_CLEANING == 0
+                && let Err(error) = self.service.clean_up().await
+            {
+                tracing::warn!(%error, "closed sessions could not be cleaned up; it is tried again");
+            }
+            self.heart.beat();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                // Readiness follows the intake at once.
+                Ok(()) = seen.changed() => {}
+                () = clock.sleep(TURN) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self, clock: &Clock) {
+        self.look_at_intake(clock);
+        match self.service.statistics().await {
+            Ok(statistics) => {
+                self.sessions.set(Condition::Ok, "answers");
+                metrics::gauge!("depot_sessions_active").set(as_gauge(statistics.active));
+                metrics::gauge!("depot_effects_pending").set(as_gauge(statistics.overdue));
+                if let Some(bytes) = statistics.memory_bytes {
+                    metrics::gauge!("depot_redis_memory_bytes").set(as_gauge(bytes));
+                }
+            }
+            Err(_) => self.sessions.set(Condition::Down, "does not answer: updates wait in Telegram"),
+        }
+        match self.sql.ping().await {
+            Ok(()) => self.database.set(Condition::Ok, "answers"),
+            Err(_) => self.database.set(Condition::Degraded, "does not answer: deposits wait to be recorded"),
+        }
+    }
+
+    fn look_at_intake(&mut self, clock: &Clock) {
+        let status = *self.status.borrow_and_update();
+        if status.caught_up {
+            self.service.allow_expiry();
+        }
+        let age = status.turned_at.map(|at| clock.now().since(at));
+        metrics::gauge!("depot_intake_age_seconds").set(age.unwrap_or_default().as_secs_f64());
+        match (status.trouble, age) {
+            (Some(trouble), _) => self.intake.set(Condition::Down, trouble.as_str()),
+            (None, Some(age)) if self.polls && age > DEAF_AFTER => {
+                self.intake.set(Condition::Down, "nothing was fetched for too long");
+            }
+            (None, Some(_)) => self.intake.set(Condition::Ok, "updates come in"),
+            (None, None) => self.intake.set(Condition::Down, "has not turned yet"),
+        }
+    }
+
+    async fn count(&self) {
+        match self.ledger.statistics().await {
+            Ok(counted) => {
+                for (status, count) in counted.deposits {
+                    metrics::gauge!("depot_deposits", "status" => status.as_str()).set(as_gauge(count));
+                }
+                metrics::gauge!("depot_deliveries_pending").set(as_gauge(counted.deliveries_pending));
+                metrics::gauge!("depot_parked_updates").set(as_gauge(counted.updates_parked));
+            }
+            Err(error) => tracing::debug!(%error, "the ledger could not be counted"),
+        }
+    }
+}
+
+/// Gauges are floating-point numbers; ours stay far below where they lose whole ones.
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+fn as_gauge(count: u64) -> f64 {
+    count as f64
+}

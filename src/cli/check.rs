@@ -1,0 +1,204 @@
+//! `depot-bot check`: each setting against the real thing, and what to do about it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::cli::{answer, environment};
+use crate::clock::Clock;
+use crate::config::{Config, Engine};
+use crate::database::Database;
+use crate::ledger::Ledger;
+use crate::store::redis::{Description, RedisStore};
+use crate::telegram::client::{CallError, Client, Me, WebhookState};
+use crate::{app, taxonomy};
+
+/// How far clocks may differ before it is worth a word.
+const SKEW_MAX: Duration = Duration::from_secs(2);
+/// How slow a round trip to Redis may be before it is worth a word.
+const LATENCY_MAX: Duration = Duration::from_millis(20);
+
+/// What a check came to.
+enum Finding {
+    Good(String),
+    Warning(String),
+    Bad(String),
+}
+
+/// The findings so far; one line each.
+struct Report {
+    bad: usize,
+}
+
+impl Report {
+    fn add(&mut self, what: &str, finding: &Finding) {
+        let (mark, text) = match finding {
+            Finding::Good(text) => ("ok  ", text),
+            Finding::Warning(text) => ("warn", text),
+            Finding::Bad(text) => {
+                self.bad += 1;
+                ("FAIL", text)
+            }
+        };
+        answer(&format!("{mark}  {what:<10} {text}"));
+    }
+}
+
+/// Checks token, webhook, people, database, Redis, categories and clock; exits 1 if the bot could not work.
+///
+/// # Errors
+/// A wrong configuration; everything else is a finding.
+pub async fn run() -> anyhow::Result<ExitCode> {
+    let config = Config::read(&environment()?)?;
+    let mut report = Report { bad: 0 };
+    for warning in &config.warnings {
+        report.add("settings", &Finding::Warning(warning.clone()));
+    }
+    check_telegram(&config, &mut report).await?;
+    check_database(&config, &mut report).await;
+    check_redis(&config, &mut report).await;
+    report.add("categories", &match taxonomy::load(config.taxonomy_file.as_deref()) {
+        Ok(taxonomy) => Finding::Good(format!("{} ({} categories)", taxonomy.id, taxonomy.categories.len())),
+        Err(error) => Finding::Bad(error.to_string()),
+    });
+    Ok(if report.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn check_telegram(config: &Config, report: &mut Report) -> anyhow::Result<()> {
+    let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
+    match client.get_me().await {
+        Ok(me) => {
+            report.add("token", &Finding::Good(format!("belongs to @{}", me.username)));
+            report.add("clock", &clock_finding(&me));
+        }
+        Err(CallError::Unauthorized) => {
+            let fix = "Telegram does not accept it: ask @BotFather for the token, put it into TELEGRAM_BOT_TOKEN";
+            report.add("token", &Finding::Bad(fix.to_owned()));
+            return Ok(());
+        }
+        Err(error) => {
+            let fix = format!("{error}: check the network and TELEGRAM_API_URL");
+            report.add("token", &Finding::Bad(fix));
+            return Ok(());
+        }
+    }
+    let finding = match client.get_webhook_info().await {
+        Ok(state) => webhook_finding(config, &state),
+        Err(error) => Finding::Bad(error.to_string()),
+    };
+    report.add("updates", &finding);
+    Ok(())
+}
+
+fn clock_finding(me: &Me) -> Finding {
+    let now = Clock::system().now();
+    let Some(theirs) = me.server_time else {
+        return Finding::Warning("the Bot API server does not say what time it is".to_owned());
+    };
+    let skew = now.since(theirs).max(theirs.since(now));
+    if skew > SKEW_MAX {
+        let fix = format!("differs by {} s from Telegram's: let this machine keep time by NTP", skew.as_secs());
+        Finding::Warning(fix)
+    } else {
+        Finding::Good("agrees with Telegram's".to_owned())
+    }
+}
+
+fn webhook_finding(config: &Config, state: &WebhookState) -> Finding {
+    match &config.webhook {
+        None if state.url.is_empty() => Finding::Good(format!("are polled; {} wait", state.pending)),
+        None => Finding::Bad(
+            "a webhook is set, so nothing can be polled: `depot-bot webhook delete` removes it and keeps what waits"
+                .to_owned(),
+        ),
+        Some(wanted) if state.url == wanted.url => match &state.last_error {
+            Some(error) => Finding::Warning(format!("the last delivery that failed: {error}; {} wait", state.pending)),
+            None => Finding::Good(format!("are delivered to {}; {} wait", state.url, state.pending)),
+        },
+        Some(wanted) if state.url.is_empty() => {
+            Finding::Good(format!("will be delivered to {} once `depot-bot run` has told Telegram", wanted.url))
+        }
+        Some(wanted) => Finding::Warning(format!(
+            "are delivered to {} now; `depot-bot run` changes that to {}",
+            state.url, wanted.url
+        )),
+    }
+}
+
+async fn check_database(config: &Config, report: &mut Report) {
+    let started = Instant::now();
+    let database = match Database::connect(&config.database.url).await {
+        Ok(database) => database,
+        Err(error) => {
+            report.add("database", &Finding::Bad(format!("{error}: check DATABASE_URL, and the folder's rights")));
+            return;
+        }
+    };
+    let finding = match database.migrate().await {
+        Ok(()) => Finding::Good(format!("{} answers in {} ms", database.engine().name(), started.elapsed().as_millis())),
+        Err(error) => Finding::Bad(format!("{error}: `depot-bot migrate` with a role that may change the schema")),
+    };
+    report.add("database", &finding);
+    if let Engine::Sqlite { path } = &config.database.engine {
+        report.add("disk", &disk_finding(path));
+    }
+    let ledger = Ledger::new(database, config.telegram.bot, Clock::system());
+    let known = ledger.has_admin().await.unwrap_or(false) || !config.access.admins.is_empty();
+    report.add("people", &if known {
+        Finding::Good("an admin is known".to_owned())
+    } else {
+        Finding::Warning("no admin is known: `depot-bot invite --admin` prints a link that makes one".to_owned())
+    });
+}
+
+/// Whether the folder of the database can be written, which WAL and migrations need.
+fn disk_finding(database: &Path) -> Finding {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = folder.join(".depot-bot-check");
+    let written = std::fs::write(&probe, [0_u8; 4096]).and_then(|()| std::fs::remove_file(&probe));
+    match written {
+        Ok(()) => Finding::Good(format!("{} can be written", folder.display())),
+        Err(error) => Finding::Bad(format!("{} cannot be written: {error}", folder.display())),
+    }
+}
+
+async fn check_redis(config: &Config, report: &mut Report) {
+    let Some(redis) = &config.redis else {
+        report.add("redis", &Finding::Good("not used: REDIS_URL is not set, sessions live in the database".to_owned()));
+        return;
+    };
+    let described = match app::redis_store(redis, config.telegram.bot) {
+        Ok(store) => RedisStore::describe(&store).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match described {
+        Ok(description) => redis_findings(&description).iter().for_each(|finding| report.add("redis", finding)),
+        Err(error) => report.add("redis", &Finding::Bad(format!("{error}: check REDIS_URL and REDIS_PASSWORD"))),
+    }
+}
+
+fn redis_findings(redis: &Description) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let major: u32 = redis.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+    findings.push(if major >= 7 {
+        Finding::Good(format!("version {}, answers in {} ms", redis.version, redis.latency.as_millis()))
+    } else {
+        Finding::Bad(format!("version {}: 7 or newer is needed", redis.version))
+    });
+    if redis.maxmemory_policy != "noeviction" {
+        findings.push(Finding::Bad(format!(
+            "maxmemory-policy is {}, which throws sessions away: set it to noeviction",
+            redis.maxmemory_policy
+        )));
+    }
+    if redis.role != "master" {
+        findings.push(Finding::Bad("is a replica, which takes no writes: name the primary in REDIS_URL".to_owned()));
+    }
+    if !redis.append_only {
+        findings.push(Finding::Warning("the append-only file is off: open sessions do not survive its restart".to_owned()));
+    }
+    if redis.latency > LATENCY_MAX {
+        findings.push(Finding::Warning(format!("answers in {} ms: put it nearer to the bot", redis.latency.as_millis())));
+    }
+    findings
+}

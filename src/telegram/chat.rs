@@ -1,0 +1,167 @@
+//! The chat as Telegram has it: pictures are painted when they are sent, and pass the gate of their destination.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::tz::TimeZone;
+use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity, MessageEntityKind};
+
+use crate::clock::Clock;
+use crate::deposit::{ChatId, MessageId};
+use crate::effects::execute::{Chat, Shown};
+use crate::effects::retry::Failure;
+use crate::ledger::Ledger;
+use crate::session::{Sentence, Session};
+use crate::taxonomy::Taxonomy;
+use crate::telegram::client::{CallError, Client};
+use crate::telegram::gate::{Gate, GateError, Pace};
+use crate::telegram::picture::{Picture, Style};
+use crate::telegram::sentences::{self, Listed};
+use crate::telegram::{callback, card};
+use crate::words::Words;
+
+/// How many deposits `/mesdepots` lists.
+const LISTED: u32 = 10;
+
+/// Paints and sends; a clone shares everything.
+#[derive(Clone, Debug)]
+pub struct TelegramChat {
+    /// The way out.
+    pub client: Client,
+    /// The gate that every sender passes.
+    pub gate: Gate,
+    /// The sentences.
+    pub words: Arc<Words>,
+    /// The categories.
+    pub taxonomy: Arc<Taxonomy>,
+    /// Where `/mesdepots` reads.
+    pub ledger: Ledger,
+    /// What time it is.
+    pub clock: Clock,
+    /// How long a session lives without activity.
+    pub ttl: Duration,
+    /// The time zone in which dates are shown.
+    pub zone: TimeZone,
+}
+
+#[async_trait]
+impl Chat for TelegramChat {
+    async fn show_card(&self, session: &Session) -> Result<Shown, Failure> {
+        let chat = session.key.chat;
+        let picture = card::render(session, &self.words, &self.taxonomy, self.clock.now(), self.ttl);
+        let stays = session.card.message.filter(|_| session.card.anew == 0);
+        let mut strays = session.card.strays.clone();
+        if stays.is_none() {
+            strays.extend(session.card.message);
+        }
+        for stray in &strays {
+            self.strip(chat, *stray).await?;
+        }
+        let message = match stays {
+            Some(message) => {
+                self.repaint(chat, message, &picture).await?;
+                message
+            }
+            None => self.tell(chat, &picture, Pace::Answer).await?,
+        };
+        Ok(Shown { message, stripped: strays })
+    }
+
+    async fn say(&self, session: &Session, sentence: Sentence) -> Result<(), Failure> {
+        let phrases = self.words.phrases(session.language);
+        let picture = match sentence {
+            Sentence::MyDeposits => {
+                let entries = self.ledger.latest_of(session.key.user, LISTED).await.map_err(|error| {
+                    tracing::warn!(%error, "the deposits of a person cannot be listed yet");
+                    Failure::Transient
+                })?;
+                let listed: Vec<Listed> = entries.iter().map(|entry| Listed::of(&entry.recorded())).collect();
+                sentences::my_deposits(phrases, &listed, self.clock.now(), &self.zone)
+            }
+            other => sentences::sentence(phrases, other),
+        };
+        self.tell(session.key.chat, &picture, Pace::Answer).await.map(drop)
+    }
+}
+
+impl TelegramChat {
+    /// Sends a picture as a new message.
+    ///
+    /// # Errors
+    /// The failure, in the classes of the retry policy. After [`Failure::Transient`] the message may be there.
+    pub async fn tell(&self, chat: ChatId, picture: &Picture, pace: Pace) -> Result<MessageId, Failure> {
+        let call = self.client.send_message(chat, &picture.text, entities(picture), keyboard(picture));
+        let sent = self.gate.pass(chat, pace, call).await;
+        if matches!(sent, Err(GateError::Call(CallError::Unknown | CallError::Server { .. }))) {
+            metrics::counter!("depot_repeats_possible_total", "method" => "sendMessage").increment(1);
+        }
+        sent.map_err(failure)
+    }
+
+    /// Gives a message another picture; one that shows it already is as good.
+    ///
+    /// # Errors
+    /// As [`TelegramChat::tell`]; [`Failure::CardLost`] when the message can no longer be edited.
+    pub async fn repaint(&self, chat: ChatId, message: MessageId, picture: &Picture) -> Result<(), Failure> {
+        let call =
+            self.client.edit_message_text(chat, message, &picture.text, entities(picture), keyboard(picture));
+        match self.gate.pass(chat, Pace::Answer, call).await {
+            Ok(()) | Err(GateError::Call(CallError::NotModified)) => Ok(()),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// Takes the keyboard from a message; a message that has none, or is gone, is as good.
+    ///
+    /// # Errors
+    /// As [`TelegramChat::tell`].
+    pub async fn strip(&self, chat: ChatId, message: MessageId) -> Result<(), Failure> {
+        match self.gate.pass(chat, Pace::Answer, self.client.strip_keyboard(chat, message)).await {
+            Ok(()) | Err(GateError::Call(CallError::NotModified | CallError::MessageGone)) => Ok(()),
+            Err(error) => Err(failure(error)),
+        }
+    }
+}
+
+/// A failed call in the classes of the retry policy.
+fn failure(error: GateError) -> Failure {
+    let error = match error {
+        GateError::PausedUntil(until) => return Failure::Paused(until),
+        GateError::Call(error) => error,
+    };
+    match error {
+        CallError::Blocked => Failure::ChatClosed,
+        CallError::MessageGone => Failure::CardLost,
+        CallError::NotSent | CallError::Unknown | CallError::Server { .. } | CallError::RetryAfter(_) => {
+            Failure::Transient
+        }
+        CallError::Unauthorized | CallError::Conflict(_) => {
+            tracing::error!(%error, "Telegram does not let this bot speak");
+            Failure::Transient
+        }
+        CallError::NotModified | CallError::QueryTooOld | CallError::Rejected { .. } => {
+            tracing::error!(%error, "Telegram refuses a message");
+            Failure::Permanent
+        }
+    }
+}
+
+fn entities(picture: &Picture) -> Vec<MessageEntity> {
+    let entity = |entity: &crate::telegram::picture::Entity| {
+        let kind = match entity.style {
+            Style::Bold => MessageEntityKind::Bold,
+            Style::Code => MessageEntityKind::Code,
+        };
+        MessageEntity { kind, offset: entity.offset, length: entity.length }
+    };
+    picture.entities.iter().map(entity).collect()
+}
+
+fn keyboard(picture: &Picture) -> Option<InlineKeyboardMarkup> {
+    let button = |button: &crate::telegram::picture::Button| {
+        InlineKeyboardButton::callback(&button.label, callback::encode(&button.press))
+    };
+    let rows = picture.keyboard.iter().map(|row| row.iter().map(button).collect::<Vec<_>>());
+    (!picture.keyboard.is_empty()).then(|| InlineKeyboardMarkup::new(rows))
+}

@@ -1,0 +1,68 @@
+//! People who may not, or not yet: one notice an hour, a way to ask, and invitations.
+
+use crate::deposit::ChatId;
+use crate::ledger::Role;
+use crate::session::Language;
+use crate::telegram::access_card;
+use crate::telegram::commands::{Command, Parsed};
+use crate::telegram::gate::Pace;
+use crate::telegram::incoming::Sender;
+use crate::telegram::sentences::Announcement;
+use crate::telegram::updates::{Outcome, UpdateError, Updates};
+
+impl Updates {
+    /// A message of somebody who may not: nothing changes but by a valid invitation.
+    pub(super) async fn stranger(
+        &self,
+        sender: &Sender,
+        role: Role,
+        command: Option<&Parsed>,
+    ) -> Result<Outcome, UpdateError> {
+        if let Some(Parsed::Known(Command::Start(token))) = command
+            && !token.is_empty()
+        {
+            return self.invited(sender, token).await;
+        }
+        if self.access.may_notify(sender.id) {
+            match role {
+                Role::Pending => self.announce(sender, Announcement::AccessPending).await,
+                Role::Refused => self.announce(sender, Announcement::AccessRefused).await,
+                Role::Visitor | Role::Volunteer | Role::Manager | Role::Admin => self.offer(sender).await,
+            }
+        }
+        Ok(Outcome::Refused)
+    }
+
+    /// Takes an invitation and welcomes whom it lets in; one that is used up, expired or invented changes nothing.
+    pub(super) async fn invited(
+        &self,
+        sender: &Sender,
+        token: &str,
+    ) -> Result<Outcome, UpdateError> {
+        let language = Language::from_code(sender.language_code.as_deref());
+        match self.chat.ledger.redeem_invite(token, sender.id, &sender.name(), language).await? {
+            Some(role) => {
+                self.access.forget(sender.id);
+                tracing::info!(role = role.as_str(), "an invitation was used");
+                let granted =
+                    if role == Role::Admin { Announcement::AdminGranted } else { Announcement::AccessGranted };
+                self.announce(sender, granted).await;
+                Ok(Outcome::Handled)
+            }
+            None => {
+                self.announce(sender, Announcement::InvitationInvalid).await;
+                Ok(Outcome::Refused)
+            }
+        }
+    }
+
+    /// Shows a stranger their own id, and the button to ask where asking is possible.
+    async fn offer(&self, sender: &Sender) {
+        let language = Language::from_code(sender.language_code.as_deref());
+        let can_ask = self.access.takes_requests();
+        let picture = access_card::stranger(self.chat.words.phrases(language), sender.id, can_ask);
+        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Pace::Answer).await {
+            tracing::debug!(?failure, "a stranger could not be told");
+        }
+    }
+}

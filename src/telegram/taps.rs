@@ -1,0 +1,187 @@
+//! Taps: answered by the instance that received them, straight after the commit, once, and never stored.
+
+use crate::deposit::{MessageId, Recorded, UserId};
+use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
+use crate::session::{self, Answer, Cause, Event, Language, Verb};
+use crate::telegram::card::{self, UNDO_WINDOW};
+use crate::telegram::incoming::Tap;
+use crate::telegram::picture::Press;
+use crate::telegram::sentences::{self, Toast};
+use crate::telegram::updates::{Outcome, UpdateError, Updates};
+use crate::access::Standing;
+use crate::telegram::callback;
+
+impl Updates {
+    pub(super) async fn tap(&self, update: i64, tap: &Tap) -> Result<Outcome, UpdateError> {
+        let press = tap.data.as_deref().and_then(|data| callback::decode(data, &*self.chat.taxonomy).ok());
+        let is_private = tap.chat.is_some_and(|chat| chat.is_private() && chat.id.0 == tap.sender.id.0);
+        let (Some(message), true, true) = (tap.message, is_private, tap.sender.is_person) else {
+            self.toast(tap, Toast::NotAllowed);
+            return Ok(Outcome::Ignored);
+        };
+        match self.access.standing(tap.sender.id).await? {
+            Standing::Member(_) => {}
+            Standing::Stranger(_) => return self.tap_of_stranger(tap, press, message).await,
+            Standing::OverLimit => {
+                self.toast(tap, Toast::Unavailable);
+                return Ok(Outcome::Refused);
+            }
+        }
+        let toast = match press {
+            Some(Press::Deposit { reference, step, verb }) => {
+                let tapped = session::Tap { reference, step, verb, message };
+                return self.tap_on_deposit(update, tap, tapped).await;
+            }
+            Some(Press::Accept(request)) => self.decide(tap, request, true).await?,
+            Some(Press::Refuse(request)) => self.decide(tap, request, false).await?,
+            Some(Press::AskAccess) => Toast::AlreadyDecided,
+            None => Toast::Gone,
+        };
+        self.toast(tap, toast);
+        Ok(Outcome::Handled)
+    }
+
+    async fn tap_on_deposit(&self, update: i64, tap: &Tap, tapped: session::Tap) -> Result<Outcome, UpdateError> {
+        let cause = Cause::Update { id: update, message: None, sent_at: None, language: language(tap) };
+        let key = self.service.key(tap.sender.id);
+        let applied = self.service.update(key, cause, &Event::Tapped(tapped.clone())).await?;
+        // The same update again has no answer of its own: the first one was given, or was lost with its instance.
+        match applied.answer.unwrap_or(Answer::Done) {
+            Answer::Elsewhere => {
+                let toast = self.tap_on_recorded(cause, tap, tapped).await?;
+                self.toast(tap, toast);
+            }
+            answer @ (Answer::Done | Answer::Stale | Answer::Recording | Answer::AnotherOpen) => {
+                self.toast(tap, Toast::Answered(answer));
+                self.run(&applied).await;
+            }
+        }
+        Ok(Outcome::Handled)
+    }
+
+    /// A button of a deposit that is not open here: undone or resumed, and in any case shown as it is now.
+    async fn tap_on_recorded(
+        &self,
+        cause: Cause,
+        tap: &Tap,
+        tapped: session::Tap,
+    ) -> Result<Toast, UpdateError> {
+        let owner = tap.sender.id;
+        let Some(entry) = self.chat.ledger.by_reference(tapped.reference).await? else {
+            return Ok(Toast::Gone);
+        };
+        if entry.owner.user != owner {
+            return Ok(Toast::NotYours);
+        }
+        match tapped.verb {
+            Verb::Undo => {
+                let right = UndoRight::Owner { window: UNDO_WINDOW };
+                let undone = self.chat.ledger.reverse(tapped.reference, owner, right).await?;
+                Ok(self.show_undone(tap, tapped.message, undone).await)
+            }
+            Verb::Resume => match self.chat.ledger.resumable(tapped.reference, owner).await? {
+                Some(draft) => {
+                    let event = Event::Resumed(Box::new(draft), tapped.message);
+                    let applied = self.service.update(self.service.key(owner), cause, &event).await?;
+                    self.run(&applied).await;
+                    let answer = applied.answer.unwrap_or(Answer::Done);
+                    Ok(if answer == Answer::Done { Toast::Resumed } else { Toast::Answered(answer) })
+                }
+                None => Ok(self.show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere)).await),
+            },
+            Verb::Validate
+            | Verb::Correct
+            | Verb::Cancel
+            | Verb::Choose(_)
+            | Verb::Other
+            | Verb::PickLine(_)
+            | Verb::OpenGroup(_)
+            | Verb::TurnTo(_)
+            | Verb::Back => {
+                Ok(self.show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere)).await)
+            }
+        }
+    }
+
+    async fn show_undone(&self, tap: &Tap, message: MessageId, undone: Reversal) -> Toast {
+        match undone {
+            Reversal::Reversed(recorded) | Reversal::AlreadyReversed(recorded) => {
+                self.show(tap, message, &recorded, Toast::Undone).await
+            }
+            Reversal::TooLate(recorded) => self.show(tap, message, &recorded, Toast::TooLateToUndo).await,
+            Reversal::NotCompleted(recorded) => {
+                self.show(tap, message, &recorded, Toast::Answered(Answer::Elsewhere)).await
+            }
+            Reversal::NotAllowed => Toast::NotYours,
+            Reversal::NotFound => Toast::Gone,
+        }
+    }
+
+    /// Paints the tapped message as the ledger has the deposit; the toast is the answer also if that fails.
+    async fn show(&self, tap: &Tap, message: MessageId, recorded: &Recorded, toast: Toast) -> Toast {
+        let (chat, now) = (&self.chat, self.chat.clock.now());
+        let picture = card::render_entry(recorded, language(tap), &chat.words, &chat.taxonomy, now);
+        if let Err(failure) = chat.repaint(self.service.key(tap.sender.id).chat, message, &picture).await {
+            tracing::debug!(?failure, "an old card could not be painted as it is now");
+        }
+        toast
+    }
+
+    async fn decide(&self, tap: &Tap, request: u64, accept: bool) -> Result<Toast, UpdateError> {
+        // Every decision re-reads the role of who tapped: once here for admins by configuration, and in its transaction.
+        self.access.role_now(tap.sender.id).await?;
+        Ok(match self.chat.ledger.decide(AccessRequestRef(request), tap.sender.id, accept).await? {
+            Decision::Done { person, .. } => {
+                self.access.forget(person);
+                Toast::Decided
+            }
+            Decision::AlreadyDecided { .. } => Toast::AlreadyDecided,
+            Decision::NotAllowed => Toast::NotAllowed,
+            Decision::NotFound => Toast::Gone,
+        })
+    }
+
+    async fn tap_of_stranger(
+        &self,
+        tap: &Tap,
+        press: Option<Press>,
+        message: MessageId,
+    ) -> Result<Outcome, UpdateError> {
+        if press != Some(Press::AskAccess) || !self.access.takes_requests() {
+            self.toast(tap, Toast::NotAllowed);
+            return Ok(Outcome::Refused);
+        }
+        let asked = self.chat.ledger.request_access(tap.sender.id, &tap.sender.name(), language(tap)).await?;
+        let (toast, announcement) = match asked {
+            AccessRequest::Asked | AccessRequest::AlreadyAsked => {
+                (Toast::AccessAsked, sentences::Announcement::AccessPending)
+            }
+            AccessRequest::Refused => (Toast::NotAllowed, sentences::Announcement::AccessRefused),
+            AccessRequest::Full => (Toast::NotAllowed, sentences::Announcement::AccessFull),
+            AccessRequest::AlreadyMember => (Toast::AlreadyDecided, sentences::Announcement::AccessGranted),
+        };
+        self.access.forget(tap.sender.id);
+        let picture = sentences::announcement(self.chat.words.phrases(language(tap)), announcement);
+        let chat = self.service.key(UserId(tap.sender.id.0)).chat;
+        if let Err(failure) = self.chat.repaint(chat, message, &picture).await {
+            tracing::debug!(?failure, "the card of a stranger could not be painted");
+        }
+        self.toast(tap, toast);
+        Ok(Outcome::Handled)
+    }
+
+    /// Answers a tap beside everything else; a late or lost answer is counted by the client and changes nothing.
+    fn toast(&self, tap: &Tap, toast: Toast) {
+        let (client, id) = (self.chat.client.clone(), tap.id.clone());
+        let text = sentences::toast(self.chat.words.phrases(language(tap)), toast);
+        self.answers.spawn(async move {
+            if let Err(error) = client.answer_callback(&id, text.as_deref(), false).await {
+                tracing::debug!(%error, "a tap could not be answered");
+            }
+        });
+    }
+}
+
+fn language(tap: &Tap) -> Language {
+    Language::from_code(tap.sender.language_code.as_deref())
+}

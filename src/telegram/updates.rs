@@ -1,0 +1,270 @@
+//! What an update leads to: who sent it, what it means as an event, and what is answered. The acknowledgement follows.
+
+use async_trait::async_trait;
+use tokio_util::task::TaskTracker;
+
+use std::sync::Arc;
+
+use crate::access::{Access, Standing};
+use crate::deposit::{ChatId, UserId};
+use crate::effects::Effects;
+use crate::ledger::LedgerError;
+use crate::service::{Handled as Applied, ServiceError, ValidationSessionService};
+use crate::session::{Cause, Event, Language, Note, Sentence};
+use crate::store::StoreError;
+use crate::telegram::chat::TelegramChat;
+use crate::telegram::commands::{self, Command, Parsed};
+use crate::telegram::gate::Pace;
+use crate::telegram::incoming::{
+    Chat, ChatKind, Content, Incoming, IncomingKind, Message, Sender, Unsupported,
+};
+use crate::telegram::intake::{Handle, Handled, ParkReason};
+use crate::telegram::sentences::{self, Announcement};
+
+/// Handles updates; everything it needs is shared, so a clone is cheap.
+#[derive(Clone, Debug)]
+pub struct Updates {
+    /// The conversations.
+    pub service: Arc<ValidationSessionService>,
+    /// The lanes that commits take.
+    pub effects: Effects,
+    /// Who may.
+    pub access: Arc<Access>,
+    /// The way to the chats.
+    pub chat: TelegramChat,
+    /// Answers to taps on their way; nobody waits for them but the end of the program.
+    pub answers: TaskTracker,
+}
+
+/// What became of an update that was committed; the label of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It went through the session, or was answered.
+    Handled,
+    /// Its sender may not, or sent too much.
+    Refused,
+    /// There is nobody to answer: a bot, a channel, a remark of Telegram's own.
+    Ignored,
+    /// It was kept for an operator.
+    Parked,
+}
+
+/// Why an update could not be committed; it will come again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UpdateError {
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+#[async_trait]
+impl Handle for Updates {
+    async fn handle(&self, incoming: &Incoming, raw: &str) -> Handled {
+        crate::failpoint!("update_received");
+        let (update, kind) = (Some(incoming.update_id), incoming.name());
+        let outcome = match self.take(incoming).await {
+            Ok(Outcome::Parked) => self.keep(update, raw, "a kind that is not known").await,
+            Err(UpdateError::Service(ServiceError::Store(error @ StoreError::Corrupt { .. }))) => {
+                tracing::error!(update.id = incoming.update_id, %error, "a session cannot be read");
+                self.apologise(incoming).await;
+                self.keep(update, raw, "the session cannot be read").await
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(outcome) => {
+                crate::failpoint!("committed");
+                count(kind, outcome.name());
+                Handled::Committed
+            }
+            Err(error) => {
+                tracing::warn!(update.id = incoming.update_id, %error, "an update was not committed; it will come again");
+                count(kind, "retried");
+                Handled::Retry
+            }
+        }
+    }
+
+    async fn park(&self, update: Option<i64>, raw: &str, reason: ParkReason) -> Handled {
+        match self.keep(update, raw, reason.as_str()).await {
+            Ok(_) => Handled::Committed,
+            Err(error) => {
+                tracing::warn!(%error, "an update could not be kept; it will come again");
+                Handled::Retry
+            }
+        }
+    }
+}
+
+impl Updates {
+    async fn take(&self, incoming: &Incoming) -> Result<Outcome, UpdateError> {
+        match &incoming.kind {
+            IncomingKind::Message(message) => self.message(incoming.update_id, message, false).await,
+            IncomingKind::Edited(message) => self.message(incoming.update_id, message, true).await,
+            IncomingKind::Tap(tap) => self.tap(incoming.update_id, tap).await,
+            IncomingKind::Membership(membership) if membership.present => {
+                Ok(self.leave_group(membership.chat, Language::default()).await)
+            }
+            IncomingKind::Membership(_) => Ok(Outcome::Ignored),
+            IncomingKind::Unknown(_) => Ok(Outcome::Parked),
+        }
+    }
+
+    async fn message(&self, update: i64, message: &Message, edited: bool) -> Result<Outcome, UpdateError> {
+        let Some(sender) = message.sender.as_ref().filter(|sender| sender.is_person) else {
+            return Ok(Outcome::Ignored);
+        };
+        let language = Language::from_code(sender.language_code.as_deref());
+        if !message.chat.is_private() {
+            return Ok(self.leave_group(message.chat, language).await);
+        }
+        if let Content::Service(_) = message.content {
+            return Ok(Outcome::Ignored);
+        }
+        let command = if edited { None } else { command_of(&message.content) };
+        match self.access.standing(sender.id).await? {
+            Standing::Member(_) => {}
+            Standing::Stranger(role) => return self.stranger(sender, role, command.as_ref()).await,
+            Standing::OverLimit => return Ok(self.slow_down(sender).await),
+        }
+        let event = if edited {
+            Event::Asked(Sentence::EditIgnored)
+        } else {
+            match command {
+                Some(Parsed::Known(Command::Start(token))) if !token.is_empty() => {
+                    return self.invited(sender, &token).await;
+                }
+                Some(command) => event_of_command(command),
+                None => event_of_content(&message.content),
+            }
+        };
+        let cause = Cause::Update {
+            id: update,
+            message: (!edited).then_some(message.id),
+            sent_at: message.sent_at.filter(|_| !edited),
+            language,
+        };
+        self.apply(sender.id, cause, &event).await
+    }
+
+    /// Commits an event of a conversation and starts what follows from it.
+    pub(super) async fn apply(
+        &self,
+        user: UserId,
+        cause: Cause,
+        event: &Event,
+    ) -> Result<Outcome, UpdateError> {
+        let applied = self.service.update(self.service.key(user), cause, event).await?;
+        self.run(&applied).await;
+        Ok(Outcome::Handled)
+    }
+
+    /// Runs the lanes that a commit took; waits for the first attempt to record a deposit.
+    pub(super) async fn run(&self, applied: &Applied) {
+        self.effects.run(applied).await.done().await;
+    }
+
+    async fn slow_down(&self, sender: &Sender) -> Outcome {
+        if self.access.may_notify(sender.id) {
+            self.announce(sender, Announcement::TooFast).await;
+        }
+        Outcome::Refused
+    }
+
+    /// Says something outside of any conversation, once; if it does not arrive, it was a courtesy.
+    pub(super) async fn announce(&self, sender: &Sender, announcement: Announcement) {
+        let language = Language::from_code(sender.language_code.as_deref());
+        let picture = sentences::announcement(self.chat.words.phrases(language), announcement);
+        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Pace::Answer).await {
+            tracing::debug!(?failure, "an announcement did not arrive");
+        }
+    }
+
+    async fn leave_group(&self, chat: Chat, language: Language) -> Outcome {
+        match chat.kind {
+            ChatKind::Private => return Outcome::Ignored,
+            ChatKind::Group | ChatKind::Channel => {}
+        }
+        // Several people may speak before the bot is gone.
+        if self.access.may_notify(UserId(chat.id.0)) {
+            let picture = sentences::announcement(self.chat.words.phrases(language), Announcement::Group);
+            if let Err(failure) = self.chat.tell(chat.id, &picture, Pace::Answer).await {
+                tracing::debug!(?failure, "a group could not be told why the bot leaves");
+            }
+            if let Err(error) = self.chat.client.leave_chat(chat.id).await {
+                tracing::debug!(%error, "a group could not be left");
+            }
+        }
+        Outcome::Refused
+    }
+
+    /// The session of an update's sender cannot be read: an operator has to look, and the sender is told.
+    async fn apologise(&self, incoming: &Incoming) {
+        let sender = match &incoming.kind {
+            IncomingKind::Message(message) | IncomingKind::Edited(message) => message.sender.as_ref(),
+            IncomingKind::Tap(tap) => Some(&tap.sender),
+            IncomingKind::Membership(_) | IncomingKind::Unknown(_) => None,
+        };
+        let Some(sender) = sender else { return };
+        let language = Language::from_code(sender.language_code.as_deref());
+        let picture = sentences::sentence(self.chat.words.phrases(language), Sentence::Trouble);
+        let _arrives_or_not = self.chat.tell(ChatId(sender.id.0), &picture, Pace::Answer).await;
+    }
+
+    /// Keeps an update for an operator: that is its commit.
+    async fn keep(&self, update: Option<i64>, raw: &str, reason: &str) -> Result<Outcome, UpdateError> {
+        self.chat.ledger.park(update.unwrap_or_default(), raw, reason).await?;
+        Ok(Outcome::Parked)
+    }
+}
+
+/// The command that a text begins with. There is no other bot in a private chat, so a name after `@` is ours.
+fn command_of(content: &Content) -> Option<Parsed> {
+    let Content::Text(text) = content else { return None };
+    let word = text.split_whitespace().next().unwrap_or_default();
+    commands::parse(text, word.split_once('@').map_or("", |(_, name)| name))
+}
+
+fn event_of_command(command: Parsed) -> Event {
+    let Parsed::Known(command) = command else { return Event::Asked(Sentence::UnknownCommand) };
+    match command {
+        Command::Start(_) => Event::Asked(Sentence::Welcome),
+        Command::Help => Event::Asked(Sentence::Help),
+        Command::Depot(text) if text.is_empty() => Event::OpeningRequested,
+        Command::Depot(text) => Event::NoteReceived(Note { text, ..Note::default() }),
+        Command::Cancel => Event::CancelRequested,
+        Command::MyDeposits => Event::Asked(Sentence::MyDeposits),
+        Command::Status => Event::StatusRequested,
+    }
+}
+
+fn event_of_content(content: &Content) -> Event {
+    match content {
+        Content::Text(text) => Event::NoteReceived(Note { text: text.clone(), ..Note::default() }),
+        Content::File { attachment, caption, album } => Event::NoteReceived(Note {
+            text: caption.clone().unwrap_or_default(),
+            attachment: Some(attachment.clone()),
+            album: album.clone(),
+        }),
+        Content::Unsupported { what: Unsupported::File, .. } => Event::Asked(Sentence::UnsupportedFile),
+        Content::Unsupported { what: Unsupported::Other, .. } | Content::Service(_) => {
+            Event::Asked(Sentence::Unsupported)
+        }
+    }
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Refused => "refused",
+            Self::Ignored => "ignored",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+fn count(kind: &'static str, outcome: &'static str) {
+    metrics::counter!("depot_updates_total", "kind" => kind, "outcome" => outcome).increment(1);
+}
