@@ -1,2 +1,14 @@
 //! All integration tests, in one binary.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod database;
 mod machine;
+mod servers;
+mod store_contract;
+mod store_redis;

@@ -1,0 +1,107 @@
+//! The connections for reading: opened when needed, reused last-in first-out, closed when idle.
+//!
+//! Not sqlx's pool: that pings each connection when it comes back (a hop to SQLite's thread, or a round trip), and loses
+//! a permit for ever when a silently dead connection is dropped (transact-rs/sqlx#4349). Here a read is a task of its own
+//! that owns its connection and its permit; nobody can cancel it half-way.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::database::connection::{Address, Connection, Purpose};
+use crate::database::error::{Class, DatabaseError, classify};
+use crate::database::{Engine, Job};
+
+/// A connection that nobody used for so long is closed by the next read.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// After so long a read gives its connection up for dead; longer than the server's own `statement_timeout`.
+const STUCK: Duration = Duration::from_secs(10);
+
+pub(super) struct Readers {
+    address: Address,
+    permits: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<(Connection, Instant)>>>,
+}
+
+impl Readers {
+    pub(super) fn new(address: Address) -> Self {
+        let connections = match address.engine() {
+            Engine::Sqlite => 4,
+            // The tenth is the writer's.
+            Engine::Postgres => 9,
+        };
+        Self { address, permits: Arc::new(Semaphore::new(connections)), idle: Arc::default() }
+    }
+
+    pub(super) async fn read<J: Job>(&self, job: J, deadline: Duration) -> Result<J::Output, DatabaseError> {
+        let deadline = Instant::now() + deadline;
+        let late = || DatabaseError::unavailable("no answer in time");
+        let permit = tokio::time::timeout_at(deadline, Arc::clone(&self.permits).acquire_owned())
+            .await
+            .map_err(|_| late())?
+            .map_err(|_| DatabaseError::unavailable("closed"))?;
+        let (address, idle) = (self.address.clone(), Arc::clone(&self.idle));
+        let reading = tokio::spawn(async move {
+            let outcome = read_on_any(&address, &idle, &job).await;
+            drop(permit);
+            outcome
+        });
+        match tokio::time::timeout_at(deadline, reading).await {
+            Ok(Ok(outcome)) => outcome.map_err(|error| DatabaseError::from(&error)),
+            Ok(Err(_)) => Err(DatabaseError::unavailable("the read was aborted")),
+            Err(_) => Err(late()),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.permits.close();
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for (connection, _) in idle {
+            connection.close().await;
+        }
+    }
+}
+
+/// A connection that lay idle may have died with the server behind it, and so may all others: then one fresh one.
+async fn read_on_any<J: Job>(
+    address: &Address,
+    idle: &Mutex<Vec<(Connection, Instant)>>,
+    job: &J,
+) -> Result<J::Output, sqlx::Error> {
+    if let Some(connection) = take(idle) {
+        match read_on(connection, idle, job).await {
+            Err(error) if classify(&error) == Class::Lost => {
+                idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+            outcome => return outcome,
+        }
+    }
+    read_on(address.open(Purpose::Reading).await?, idle, job).await
+}
+
+async fn read_on<J: Job>(
+    mut connection: Connection,
+    idle: &Mutex<Vec<(Connection, Instant)>>,
+    job: &J,
+) -> Result<J::Output, sqlx::Error> {
+    let outcome = match connection {
+        // A file cannot lose its connection, and a thread that is stuck in the disk cannot be left alone.
+        Connection::Sqlite(_) => job.run(&mut connection).await,
+        Connection::Postgres(_) => tokio::time::timeout(STUCK, job.run(&mut connection))
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+    };
+    if !matches!(&outcome, Err(error) if classify(error) == Class::Lost) {
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
+    }
+    outcome
+}
+
+fn take(idle: &Mutex<Vec<(Connection, Instant)>>) -> Option<Connection> {
+    let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = idle.pop();
+    idle.retain(|(_, since)| since.elapsed() < IDLE_MAX);
+    taken.map(|(connection, _)| connection)
+}
