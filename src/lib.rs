@@ -18,3 +18,4 @@ pub mod taxonomy;
 pub mod telegram;
 pub mod telemetry;
 pub mod understand;
+pub mod words;
