@@ -1,1 +1,6 @@
 //! (in the making)
+
+pub mod access_card;
+pub mod card;
+pub mod picture;
+pub mod sentences;

@@ -1,0 +1,198 @@
+# Tout ce que lit un bénévole, en français. Phrases courtes, chaleureuses, sans jargon.
+# Les espaces insécables (avant ? ! : ; et dans les « ») sont mises par le programme : écrire des espaces ordinaires.
+
+## La carte : description demandée
+
+asked-title = 📦 Nouveau dépôt
+asked-opening = Dites-moi ce que vous déposez : l'objet, le nombre, le poids si vous l'avez. Par exemple : « deux bouilloires, 3 kg ».
+asked-voice-kept = 🎤 J'ai gardé votre message vocal, mais je ne peux pas encore l'écouter. Écrivez-moi quelques mots : l'objet, le nombre, le poids.
+asked-photo-kept = 📷 Photo bien reçue. Qu'est-ce que c'est ? Quelques mots suffisent, avec le poids si vous l'avez.
+asked-not-understood = Je n'ai pas compris, mais j'ai tout gardé. Redites-le autrement, en quelques mots : « un fauteuil, 12 kg ».
+
+## La carte : à valider
+
+card-title = 📦 Votre dépôt : c'est bien ça ?
+card-understanding = ⏳ Un instant, je lis votre message…
+card-recording = ⏳ enregistrement…
+card-recording-slow = C'est un peu long, mais votre choix est gardé : vous n'avez rien à refaire.
+card-closing = ⏳ Un instant…
+card-question = ❓ « { $object } » : dans quelle catégorie ?
+card-question-line = ❓ Ligne { $line }, « { $object } » : dans quelle catégorie ?
+card-ends-in-a-minute = ⏰ Sans réponse, la session se termine dans une minute.
+card-ends-soon = ⏰ Sans réponse, la session se termine dans moins d'une minute.
+card-photos = { $count ->
+    [one] 📷 { $count } photo
+   *[other] 📷 { $count } photos
+}
+card-recordings = { $count ->
+    [one] 🎤 { $count } message vocal
+   *[other] 🎤 { $count } messages vocaux
+}
+card-total = Poids total : { $weight }
+card-total-at-least = Poids total : au moins { $weight }
+
+line-lot = lot
+line-no-weight = poids non précisé
+line-weight-in-total = compté dans le total
+line-estimated = environ { $weight }
+line-unnamed = objet
+confidence-sure = sûr
+confidence-to-check = à vérifier
+confidence-unknown = je ne sais pas
+confidence-confirmed = confirmé
+confidence-corrected = corrigé
+destination-magasin = magasin
+destination-recyclage = recyclage
+destination-dechetterie = déchetterie
+
+notice-full = ✋ Ce dépôt est plein. Validez-le d'abord : votre dernier message ouvrira le suivant.
+notice-voice-kept = 🎤 J'ai gardé votre message vocal, mais je ne peux pas encore l'écouter. Pour ajouter un objet, écrivez-le.
+notice-photo-kept = 📷 Photo ajoutée.
+notice-not-understood = Je n'ai pas compris votre dernier message ; il est gardé. Redites-le autrement.
+notice-resumed = ▶️ Votre brouillon est de retour.
+
+## La carte : corriger
+
+pick-line-title = ✏️ Quelle ligne voulez-vous corriger ?
+groups-title = ✏️ « { $object } » : quelle famille ?
+categories-title = ✏️ « { $object } » : quelle catégorie ?
+categories-page = { $group } · page { $page } sur { $pages }
+
+## La carte : après
+
+closed-completed = ✅ Dépôt n° { $number } enregistré
+closed-completed-unnumbered = ✅ Dépôt enregistré
+closed-thanks = Merci !
+closed-cancelled = ❌ Dépôt abandonné
+closed-cancelled-more = Rien n'a été enregistré.
+closed-expired = ⌛ La session a expiré
+closed-expired-more = Rien n'est perdu : le brouillon est gardé, vous pouvez le reprendre.
+closed-failed = 🤔 Je n'ai pas su lire ce dépôt
+closed-failed-more = Tout est gardé : un responsable va le regarder.
+closed-reversed = ↩ Dépôt n° { $number } annulé
+closed-reversed-unnumbered = ↩ Dépôt annulé
+closed-open = Ce dépôt est encore en cours.
+
+## Les boutons
+
+button-validate = ✅ Valider
+button-correct = ✏️ Corriger
+button-cancel = ❌ Annuler
+button-other = Autre…
+button-back = ↩ Retour
+button-previous = ◀
+button-next = ▶
+button-undo = ↩ Annuler ce dépôt
+button-resume = ▶️ Reprendre
+button-ask-access = 🙋 Demander l'accès
+button-accept = ✅ Accepter
+button-refuse = ❌ Refuser
+
+## Les réponses simples
+
+say-welcome =
+    👋 Bonjour ! Je note les dépôts de la ressourcerie.
+
+    Dites-moi simplement ce que vous déposez, par exemple « deux bouilloires, 3 kg » : je prépare la fiche, vous appuyez sur ✅ Valider.
+
+    /aide montre tout ce que je sais faire.
+say-help =
+    Pour déposer, écrivez-moi l'objet, le nombre et le poids : « un fauteuil, 12 kg ». Une photo peut s'ajouter.
+
+    ✅ Valider enregistre, ✏️ Corriger change une catégorie, ❌ Annuler abandonne.
+    Un autre objet ? Écrivez-le pendant que la fiche est ouverte : il s'y ajoute.
+
+    /depot – nouveau dépôt
+    /annuler – abandonner le dépôt en cours
+    /mesdepots – mes dix derniers dépôts
+    /statut – où en est mon dépôt
+say-nothing-open = Aucun dépôt en cours. Dites-moi ce que vous déposez pour en commencer un.
+say-still-listening = ⏳ Je lis votre message, la fiche arrive.
+say-nothing-to-cancel = Il n'y a rien à annuler : aucun dépôt n'est en cours.
+say-unknown-command = Je ne connais pas cette commande. /aide montre ce que je sais faire.
+say-unsupported = Je ne peux rien en faire pour un dépôt. Écrivez-moi quelques mots ou envoyez une photo.
+say-unsupported-file = Je ne lis pas ce genre de fichier. Écrivez-moi quelques mots, ou envoyez une photo ou un message vocal.
+say-edit-ignored = J'ai vu que vous avez modifié un message ; le dépôt, lui, n'a pas changé. Pour corriger, utilisez la fiche ou envoyez un nouveau message.
+say-busy = Un peu de patience : je n'ai pas encore fini avec vos derniers messages. Celui-ci n'est pas noté, renvoyez-le dans un instant.
+say-trouble = 😟 Quelque chose s'est mal passé chez moi. Un responsable technique est prévenu.
+say-too-long = Ce message est trop long pour ce dépôt et n'a pas été noté. Redites-le plus court.
+
+my-deposits-none = Vous n'avez pas encore de dépôt. Dites-moi ce que vous déposez !
+my-deposits-title = { $count ->
+    [one] 📋 Votre dernier dépôt
+   *[other] 📋 Vos { $count } derniers dépôts
+}
+my-deposits-number = n° { $number }
+my-deposits-more = et { $count } de plus
+status-pending-audio = 📝 commencé
+status-pending-classification = ⏳ en lecture
+status-pending-validation = ❔ à valider
+status-completed = ✅ enregistré
+status-cancelled = ❌ abandonné
+status-expired = ⌛ expiré
+status-classification-failed = 🤔 à revoir
+status-reversed = ↩ annulé
+date-today = aujourd'hui { $time }
+date-yesterday = hier { $time }
+date-this-year = { $day } { $month }, { $time }
+date-other-year = { $day } { $month } { $year }
+month = { $month ->
+    [1] janv.
+    [2] févr.
+    [3] mars
+    [4] avr.
+    [5] mai
+    [6] juin
+    [7] juil.
+    [8] août
+    [9] sept.
+    [10] oct.
+    [11] nov.
+   *[12] déc.
+}
+
+## Ce que répond un bouton (200 caractères au plus)
+
+toast-stale = La fiche a changé depuis : regardez la plus récente.
+toast-recording = ⏳ J'enregistre, un instant…
+toast-another-open = Un autre dépôt est en cours. Terminez-le d'abord.
+toast-elsewhere = Voici où en est ce dépôt.
+toast-not-yours = Ce dépôt n'est pas le vôtre.
+toast-not-allowed = Ce bouton n'est pas pour vous.
+toast-undone = ↩ Dépôt annulé.
+toast-too-late-to-undo = Trop tard pour annuler ici : voyez un responsable.
+toast-resumed = ▶️ On reprend.
+toast-gone = Ce dépôt n'est plus là.
+toast-access-asked = 🙋 Demande envoyée.
+toast-decided = ✅ C'est fait.
+toast-already-decided = C'était déjà décidé.
+toast-unavailable = Je n'y arrive pas pour l'instant. Réessayez dans un moment.
+
+## L'accès
+
+access-stranger = 🔒 Bonjour ! Ce bot est réservé à l'équipe de la ressourcerie.
+access-stranger-id = Votre numéro Telegram :
+access-stranger-ask = Vous en faites partie ? Demandez l'accès : un responsable vous répondra.
+access-stranger-show = Vous en faites partie ? Donnez ce numéro à un responsable.
+access-request-title = 🙋 Demande d'accès
+access-request-more = Faut-il l'accepter comme bénévole ?
+access-accepted = ✅ Accès accepté
+access-refused = ❌ Accès refusé
+access-decided-by = Décidé par { $admin }
+access-anonymous = sans nom
+announce-access-pending = 🙋 Votre demande est envoyée. Je vous écris dès qu'un responsable a répondu.
+announce-access-full = Il y a déjà beaucoup de demandes en attente. Réessayez plus tard, ou voyez un responsable sur place.
+announce-access-granted = ✅ Bienvenue dans l'équipe ! Dites-moi ce que vous déposez, par exemple « deux bouilloires, 3 kg ». /aide montre le reste.
+announce-access-refused = Votre demande d'accès n'a pas été acceptée. Voyez un responsable sur place.
+announce-admin-granted = ✅ Vous êtes maintenant administrateur. Les demandes d'accès vous seront envoyées ici.
+announce-invitation-invalid = Ce lien d'invitation a expiré ou a déjà servi. Demandez-en un nouveau.
+announce-too-fast = 🐢 Doucement ! Je reçois trop de messages à la fois. Attendez une minute, puis renvoyez le dernier.
+announce-group = Je ne travaille qu'en conversation privée : écrivez-moi directement. À bientôt !
+
+## Le menu des commandes
+
+command-depot = Commencer un dépôt
+command-annuler = Abandonner le dépôt en cours
+command-mesdepots = Mes dix derniers dépôts
+command-statut = Où en est mon dépôt
+command-aide = Ce que je sais faire

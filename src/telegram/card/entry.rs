@@ -1,0 +1,103 @@
+//! The card once the deposit is decided: on its way into the ledger, and as the ledger holds it.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::deposit::{Leaving, Recorded, Status};
+use crate::session::Verb;
+use crate::telegram::card::{Painter, fitting};
+use crate::telegram::picture::{Button, Picture, Press, Style};
+
+/// How long after the decision a completed deposit offers to be undone.
+pub const UNDO_WINDOW: Duration = Duration::from_secs(10 * 60);
+
+impl Painter<'_> {
+    /// Decided, but not yet in the ledger: nothing is promised and nothing can be tapped.
+    pub(super) fn recording(&self, leaving: &Leaving, slow: bool) -> Picture {
+        let draft = &leaving.draft;
+        let key = match leaving.status {
+            Status::Completed => "card-recording",
+            Status::PendingAudio
+            | Status::PendingClassification
+            | Status::PendingValidation
+            | Status::Cancelled
+            | Status::Expired
+            | Status::ClassificationFailed
+            | Status::Reversed => "card-closing",
+        };
+        fitting(|limit| {
+            let mut picture = self.titled(key);
+            if !draft.lines.is_empty() {
+                picture.paragraph(&self.final_lines(&draft.lines, draft.total_weight, limit));
+            }
+            if slow {
+                picture.paragraph(&self.phrases.plain("card-recording-slow"));
+            }
+            picture
+        })
+    }
+
+    /// As the ledger holds it.
+    pub(super) fn entry(&self, recorded: &Recorded, now: Timestamp) -> Picture {
+        let (title, more) = self.outcome(recorded);
+        let picture = fitting(|limit| {
+            let mut picture = Picture::default();
+            picture.styled(Style::Bold, &title);
+            if !recorded.lines.is_empty() {
+                picture.paragraph(&self.final_lines(&recorded.lines, recorded.total_weight, limit));
+            }
+            if let Some(more) = &more {
+                picture.paragraph(more);
+            }
+            picture
+        });
+        match self.way_back(recorded, now) {
+            Some(button) => picture.with_row(vec![button]),
+            None => picture,
+        }
+    }
+
+    /// The title, and what stands below the lines.
+    fn outcome(&self, recorded: &Recorded) -> (String, Option<String>) {
+        let plain = |key: &str| self.phrases.plain(key);
+        match recorded.status {
+            Status::Completed => {
+                let title = self.numbered("closed-completed", "closed-completed-unnumbered", recorded);
+                (title, Some(plain("closed-thanks")))
+            }
+            Status::Cancelled => (plain("closed-cancelled"), Some(plain("closed-cancelled-more"))),
+            Status::Expired => (plain("closed-expired"), Some(plain("closed-expired-more"))),
+            Status::ClassificationFailed => (plain("closed-failed"), Some(plain("closed-failed-more"))),
+            Status::Reversed => {
+                (self.numbered("closed-reversed", "closed-reversed-unnumbered", recorded), None)
+            }
+            Status::PendingAudio | Status::PendingClassification | Status::PendingValidation => {
+                (plain("closed-open"), None)
+            }
+        }
+    }
+
+    fn numbered(&self, key: &str, unnumbered: &str, recorded: &Recorded) -> String {
+        match recorded.number {
+            Some(number) => self.phrases.say(key, &[("number", number.into())]),
+            None => self.phrases.plain(unnumbered),
+        }
+    }
+
+    /// Undo for ten minutes, resume for as long as the draft is kept.
+    fn way_back(&self, recorded: &Recorded, now: Timestamp) -> Option<Button> {
+        let (key, verb) = match recorded.status {
+            Status::Completed if now.since(recorded.decided_at) < UNDO_WINDOW => ("button-undo", Verb::Undo),
+            Status::Expired => ("button-resume", Verb::Resume),
+            Status::PendingAudio
+            | Status::PendingClassification
+            | Status::PendingValidation
+            | Status::Completed
+            | Status::Cancelled
+            | Status::ClassificationFailed
+            | Status::Reversed => return None,
+        };
+        let press = Press::Deposit { reference: recorded.reference, step: recorded.revision, verb };
+        Some(Button::new(&self.phrases.plain(key), press))
+    }
+}

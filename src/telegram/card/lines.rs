@@ -1,0 +1,127 @@
+//! The lines of a deposit in words, and the question about the first doubtful one.
+
+use crate::deposit::{CategoryKey, Destination, Draft, Line, SURE, Weight, WeightSource};
+use crate::session::Verb;
+use crate::telegram::card::{Painter, button};
+use crate::telegram::picture::{Picture, one_line, shortened};
+
+/// Below this confidence the bot says that it does not know; up to [`SURE`] it asks to check.
+const UNKNOWN: f32 = 0.40;
+/// How many other categories are offered beside the proposal.
+const ALTERNATIVES_SHOWN: usize = 2;
+/// A category's name on the card, in UTF-16 units: a key that this taxonomy does not know is somebody else's text.
+const CATEGORY_UNITS: usize = 50;
+
+impl Painter<'_> {
+    /// The lines of an open deposit, with how sure the bot is of each.
+    pub(super) fn open_lines(&self, draft: &Draft, limit: usize) -> String {
+        self.all_lines(&draft.lines, draft.total_weight, limit, true)
+    }
+
+    /// The lines as recorded.
+    pub(super) fn final_lines(&self, lines: &[Line], total: Option<Weight>, limit: usize) -> String {
+        self.all_lines(lines, total, limit, false)
+    }
+
+    fn all_lines(&self, lines: &[Line], total: Option<Weight>, limit: usize, open: bool) -> String {
+        let painted = lines.iter().enumerate().map(|(index, line)| {
+            let heading = self.heading(index, line, total.is_some(), limit);
+            let category = self.category(line.category());
+            let sorted = if open { format!("{category} ({})", self.confidence(line)) } else { category };
+            format!("{heading}\n     {sorted} · {}", self.destination(line.destination))
+        });
+        painted.chain(self.total(lines, total)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The first row of a line: number, object, quantity and weight.
+    pub(super) fn heading(&self, index: usize, line: &Line, in_total: bool, limit: usize) -> String {
+        let quantity = match line.quantity {
+            Some(quantity) => format!("×{quantity}"),
+            None => format!("({})", self.phrases.plain("line-lot")),
+        };
+        let weight = match line.weight {
+            Some(weight) => self.weight(weight),
+            None if in_total => self.phrases.plain("line-weight-in-total"),
+            None => self.phrases.plain("line-no-weight"),
+        };
+        format!("{}. {} {quantity} · {weight}", index + 1, self.object(line, limit))
+    }
+
+    /// The object of a line as one line of at most `limit` units.
+    pub(super) fn object(&self, line: &Line, limit: usize) -> String {
+        let object = one_line(&line.object);
+        if object.is_empty() { self.phrases.plain("line-unnamed") } else { shortened(&object, limit) }
+    }
+
+    /// Sign and short name of a category; its key behind a question mark if this taxonomy does not know it.
+    pub(super) fn category(&self, key: &CategoryKey) -> String {
+        let name = match self.taxonomy.category(key) {
+            Some(known) => {
+                format!("{} {}", known.emoji, known.short.in_language(self.phrases.language))
+            }
+            None => format!("❔ {}", one_line(&key.0)),
+        };
+        shortened(name.trim(), CATEGORY_UNITS)
+    }
+
+    pub(super) fn question(&self, lines: usize, index: usize, line: &Line, limit: usize) -> String {
+        let object = self.object(line, limit);
+        if lines == 1 {
+            self.phrases.say("card-question", &[("object", object.into())])
+        } else {
+            let args = [("line", (index + 1).into()), ("object", object.into())];
+            self.phrases.say("card-question-line", &args)
+        }
+    }
+
+    /// The best categories of the doubtful line as buttons, the proposal first, and the way to all others.
+    pub(super) fn with_alternatives(&self, picture: Picture, draft: &Draft, line: &Line) -> Picture {
+        let proposal = &line.proposal;
+        let alternatives = proposal.alternatives.iter().take(ALTERNATIVES_SHOWN);
+        let offered = std::iter::once(&proposal.category).chain(alternatives);
+        let picture = offered.fold(picture, |picture, key| {
+            picture.with_row(vec![button(&self.category(key), draft, Verb::Choose(key.clone()))])
+        });
+        picture.with_row(vec![self.deposit_button("button-other", draft, Verb::Other)])
+    }
+
+    fn confidence(&self, line: &Line) -> String {
+        let key = match (&line.chosen, line.proposal.confidence) {
+            (Some(_), _) if line.is_corrected() => "confidence-corrected",
+            (Some(_), _) => "confidence-confirmed",
+            (None, confidence) if confidence >= SURE => "confidence-sure",
+            (None, confidence) if confidence >= UNKNOWN => "confidence-to-check",
+            (None, _) => "confidence-unknown",
+        };
+        self.phrases.plain(key)
+    }
+
+    fn destination(&self, destination: Destination) -> String {
+        self.phrases.plain(match destination {
+            Destination::Magasin => "destination-magasin",
+            Destination::Recyclage => "destination-recyclage",
+            Destination::Dechetterie => "destination-dechetterie",
+        })
+    }
+
+    fn weight(&self, weight: Weight) -> String {
+        let kilograms = self.phrases.weight(weight.grams.into());
+        match weight.source {
+            WeightSource::Weighed | WeightSource::Stated => kilograms,
+            WeightSource::Estimated => self.phrases.say("line-estimated", &[("weight", kilograms.into())]),
+        }
+    }
+
+    /// What the deposit weighs as far as anybody said; nothing where the one line says it already.
+    fn total(&self, lines: &[Line], total: Option<Weight>) -> Option<String> {
+        let weights: Vec<u64> =
+            lines.iter().filter_map(|line| line.weight).map(|weight| weight.grams.into()).collect();
+        let grams = weights.iter().sum::<u64>() + total.map_or(0, |weight| u64::from(weight.grams));
+        if grams == 0 || (lines.len() == 1 && total.is_none()) {
+            return None;
+        }
+        let is_whole = total.is_some() || weights.len() == lines.len();
+        let key = if is_whole { "card-total" } else { "card-total-at-least" };
+        Some(self.phrases.say(key, &[("weight", self.phrases.weight(grams).into())]))
+    }
+}

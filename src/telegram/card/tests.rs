@@ -1,0 +1,552 @@
+//! Every picture of the card as a reader sees it, in both languages, and its limits whatever is written in it.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::deposit::{
+    Attachment, BotId, CategoryKey, ChatId, DepositId, DepositRef, Destination, LINES_MAX, Leaving, Line,
+    Proposal, Status, UserId, Weight, WeightSource,
+};
+use crate::session::{Pending, SessionKey};
+use crate::telegram::picture::{BUTTONS_MAX, LABEL_UNITS_MAX, TEXT_UNITS_MAX, units};
+
+const NOW: Timestamp = Timestamp(1_764_763_200_000);
+const TTL: Duration = Duration::from_secs(300);
+
+fn line(object: &str, category: &str, confidence: f32) -> Line {
+    Line {
+        object: object.to_owned(),
+        quantity: Some(1),
+        weight: None,
+        destination: Destination::Magasin,
+        proposal: Proposal {
+            category: category.into(),
+            confidence,
+            alternatives: vec!["decor".into(), "furniture".into()],
+            model: "test".to_owned(),
+        },
+        chosen: None,
+    }
+}
+
+fn stated(grams: u32) -> Option<Weight> {
+    Some(Weight { grams, source: WeightSource::Stated })
+}
+
+/// Two kettles, a lot of crockery and something strange.
+fn draft() -> Draft {
+    let mut draft = Draft::new(DepositId(uuid::Uuid::nil()), DepositRef(0xd0), NOW);
+    draft.step = 3;
+    let kettles =
+        Line { quantity: Some(2), weight: stated(2_500), ..line("bouilloires", "small_equipment", 0.93) };
+    let plates =
+        Line { quantity: None, destination: Destination::Recyclage, ..line("vaisselle", "household", 0.55) };
+    let chosen = Some(CategoryKey::from("furniture"));
+    draft.lines = vec![kettles, plates, Line { chosen, ..line("pied de lampe", "decor", 0.2) }];
+    draft
+}
+
+fn session(language: Language, state: State) -> Session {
+    let key = SessionKey { bot: BotId(1), chat: ChatId(7), user: UserId(7) };
+    Session { language, state, ..Session::new(key, NOW) }
+}
+
+fn lines_of(draft: Draft) -> State {
+    State::AwaitingValidation { draft, view: View::Lines, notice: None }
+}
+
+fn view_of(view: View) -> State {
+    State::AwaitingValidation { draft: draft(), view, notice: None }
+}
+
+fn closed(status: Status, number: Option<u64>) -> State {
+    let Draft { id, reference, lines, total_weight, .. } = draft();
+    let recorded =
+        Recorded { id, reference, revision: 1, number, status, lines, total_weight, decided_at: NOW };
+    State::Closed { recorded }
+}
+
+fn leaving(status: Status) -> Leaving {
+    Leaving { draft: draft(), status, decided_at: NOW }
+}
+
+fn paint(session: &Session) -> Picture {
+    render(session, &Words::new().unwrap(), &Taxonomy::built_in().unwrap(), NOW, TTL)
+}
+
+fn show(language: Language, state: State) -> String {
+    paint(&session(language, state)).sketch()
+}
+
+#[test]
+fn a_description_is_asked_for() {
+    let asked = |asked| State::AwaitingDescription { draft: draft(), asked };
+    insta::assert_snapshot!(show(Language::Fr, asked(Asked::Opening)), @"
+    *📦 Nouveau dépôt*
+
+    Dites-moi ce que vous déposez : l'objet, le nombre, le poids si vous l'avez. Par exemple : « deux bouilloires, 3 kg ».
+    [❌ Annuler]{Cancel}
+    ");
+    insta::assert_snapshot!(show(Language::Fr, asked(Asked::VoiceKept)), @"
+    *📦 Nouveau dépôt*
+
+    🎤 J'ai gardé votre message vocal, mais je ne peux pas encore l'écouter. Écrivez-moi quelques mots : l'objet, le nombre, le poids.
+    [❌ Annuler]{Cancel}
+    ");
+    insta::assert_snapshot!(show(Language::Fr, asked(Asked::PhotoKept)), @"
+    *📦 Nouveau dépôt*
+
+    📷 Photo bien reçue. Qu'est-ce que c'est ? Quelques mots suffisent, avec le poids si vous l'avez.
+    [❌ Annuler]{Cancel}
+    ");
+    insta::assert_snapshot!(show(Language::Fr, asked(Asked::NotUnderstood)), @"
+    *📦 Nouveau dépôt*
+
+    Je n'ai pas compris, mais j'ai tout gardé. Redites-le autrement, en quelques mots : « un fauteuil, 12 kg ».
+    [❌ Annuler]{Cancel}
+    ");
+    insta::assert_snapshot!(show(Language::En, asked(Asked::VoiceKept)), @"
+    *📦 New deposit*
+
+    🎤 I kept your voice message, but I cannot listen to it yet. Write me a few words: what, how many, the weight.
+    [❌ Cancel]{Cancel}
+    ");
+}
+
+#[test]
+fn a_note_is_being_read() {
+    insta::assert_snapshot!(show(Language::Fr, State::Understanding { draft: draft() }), @"
+    ⏳ Un instant, je lis votre message…
+    [❌ Annuler]{Cancel}
+    ");
+    insta::assert_snapshot!(show(Language::En, State::Understanding { draft: draft() }), @"
+    ⏳ One moment, I am reading your message…
+    [❌ Cancel]{Cancel}
+    ");
+    insta::assert_snapshot!(show(Language::Fr, State::Idle), @"Aucun dépôt en cours. Dites-moi ce que vous déposez pour en commencer un.");
+}
+
+#[test]
+fn the_lines_are_shown_and_the_first_doubtful_one_is_asked_about() {
+    insta::assert_snapshot!(show(Language::Fr, lines_of(draft())), @r#"
+    *📦 Votre dépôt : c'est bien ça ?*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils (sûr) · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison (à vérifier) · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles (corrigé) · magasin
+    Poids total : au moins 2,5 kg
+
+    ❓ Ligne 2, « vaisselle » : dans quelle catégorie ?
+    [🍽️ Vaisselle, maison]{Choose(CategoryKey("household"))}
+    [🖼️ Déco]{Choose(CategoryKey("decor"))}
+    [🪑 Meubles]{Choose(CategoryKey("furniture"))}
+    [Autre…]{Other}
+    [✅ Valider]{Validate}
+    [✏️ Corriger]{Correct} [❌ Annuler]{Cancel}
+    "#);
+    insta::assert_snapshot!(show(Language::En, lines_of(draft())), @r#"
+    *📦 Your deposit: is this right?*
+
+    1. bouilloires ×2 · 2.5 kg
+         🔌 Small appliances (sure) · shop
+    2. vaisselle (lot) · no weight given
+         🍽️ Kitchenware (please check) · recycling
+    3. pied de lampe ×1 · no weight given
+         🪑 Furniture (corrected) · shop
+    Total weight: at least 2.5 kg
+
+    ❓ Line 2, “vaisselle”: which category?
+    [🍽️ Kitchenware]{Choose(CategoryKey("household"))}
+    [🖼️ Decor]{Choose(CategoryKey("decor"))}
+    [🪑 Furniture]{Choose(CategoryKey("furniture"))}
+    [Other…]{Other}
+    [✅ Confirm]{Validate}
+    [✏️ Correct]{Correct} [❌ Cancel]{Cancel}
+    "#);
+}
+
+#[test]
+fn a_sure_deposit_of_one_line_is_two_taps_away() {
+    let mut draft = draft();
+    draft.lines.truncate(1);
+    insta::assert_snapshot!(show(Language::Fr, lines_of(draft.clone())), @"
+    *📦 Votre dépôt : c'est bien ça ?*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils (sûr) · magasin
+    [✅ Valider]{Validate}
+    [✏️ Corriger]{Correct} [❌ Annuler]{Cancel}
+    ");
+    draft.lines = vec![line("truc", "other", 0.1)];
+    insta::assert_snapshot!(show(Language::Fr, lines_of(draft)), @r#"
+    *📦 Votre dépôt : c'est bien ça ?*
+
+    1. truc ×1 · poids non précisé
+         📦 Autre (je ne sais pas) · magasin
+
+    ❓ « truc » : dans quelle catégorie ?
+    [📦 Autre]{Choose(CategoryKey("other"))}
+    [🖼️ Déco]{Choose(CategoryKey("decor"))}
+    [🪑 Meubles]{Choose(CategoryKey("furniture"))}
+    [Autre…]{Other}
+    [✅ Valider]{Validate}
+    [✏️ Corriger]{Correct} [❌ Annuler]{Cancel}
+    "#);
+}
+
+#[test]
+fn notices_files_totals_and_the_coming_end_are_on_the_card() {
+    let file = |media| Attachment { media, file: "f".to_owned(), seconds: None };
+    let mut draft = draft();
+    draft.lines.truncate(2);
+    draft.lines[1].chosen = Some("household".into());
+    draft.lines[0].weight = Some(Weight { grams: 1_800, source: WeightSource::Estimated });
+    draft.total_weight = stated(6_000);
+    draft.attachments = vec![file(Media::Photo), file(Media::Voice), file(Media::Photo)];
+    let state = State::AwaitingValidation { draft, view: View::Lines, notice: Some(Notice::PhotoKept) };
+    let mut session = session(Language::Fr, state);
+    session.warned = true;
+    session.active_at = NOW.before(Duration::from_secs(240));
+    insta::assert_snapshot!(paint(&session).sketch(), @"
+    *📦 Votre dépôt : c'est bien ça ?*
+    📷 Photo ajoutée.
+
+    1. bouilloires ×2 · environ 1,8 kg
+         🔌 Petits appareils (sûr) · magasin
+    2. vaisselle (lot) · compté dans le total
+         🍽️ Vaisselle, maison (confirmé) · recyclage
+    Poids total : 7,8 kg
+    📷 2 photos · 🎤 1 message vocal
+
+    ⏰ Sans réponse, la session se termine dans une minute.
+    [✅ Valider]{Validate}
+    [✏️ Corriger]{Correct} [❌ Annuler]{Cancel}
+    ");
+    session.active_at = NOW.before(Duration::from_secs(290));
+    session.language = Language::En;
+    insta::assert_snapshot!(paint(&session).sketch(), @"
+    *📦 Your deposit: is this right?*
+    📷 Photo added.
+
+    1. bouilloires ×2 · about 1.8 kg
+         🔌 Small appliances (sure) · shop
+    2. vaisselle (lot) · counted in the total
+         🍽️ Kitchenware (confirmed) · recycling
+    Total weight: 7.8 kg
+    📷 2 photos · 🎤 1 voice message
+
+    ⏰ Without an answer, the session ends in less than a minute.
+    [✅ Confirm]{Validate}
+    [✏️ Correct]{Correct} [❌ Cancel]{Cancel}
+    ");
+}
+
+#[test]
+fn a_category_is_corrected_by_line_group_and_category() {
+    let categories = |page| View::Categories { line: 2, group: "works".to_owned(), page };
+    insta::assert_snapshot!(show(Language::Fr, view_of(View::PickLine)), @"
+    *✏️ Quelle ligne voulez-vous corriger ?*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils (sûr) · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison (à vérifier) · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles (corrigé) · magasin
+    Poids total : au moins 2,5 kg
+    [1. bouilloires]{PickLine(0)}
+    [2. vaisselle]{PickLine(1)}
+    [3. pied de lampe]{PickLine(2)}
+    [↩ Retour]{Back}
+    ");
+    insta::assert_snapshot!(show(Language::En, view_of(View::Groups { line: 1 })), @r#"
+    *✏️ “vaisselle”: which family?*
+    🍽️ Kitchenware
+    [🏠 Home and textiles]{OpenGroup("home")} [🎲 Culture, games and leisure]{OpenGroup("leisure")}
+    [🛠️ DIY, garden, materials]{OpenGroup("works")} [🔌 Electrical equipment (EEE)]{OpenGroup("electrical")}
+    [⚠️ To redirect]{OpenGroup("redirect")} [📦 Other]{OpenGroup("other")}
+    [↩ Back]{Back}
+    "#);
+    insta::assert_snapshot!(show(Language::Fr, view_of(View::Groups { line: 1 })), @r#"
+    *✏️ « vaisselle » : quelle famille ?*
+    🍽️ Vaisselle, maison
+    [🏠 Maison et textile]{OpenGroup("home")} [🎲 Culture, jeux et loisirs]{OpenGroup("leisure")}
+    [🛠️ Bricolage, jardin, matériaux]{OpenGroup("works")} [🔌 Appareils électriques (DEEE)]{OpenGroup("electrical")}
+    [⚠️ À réorienter]{OpenGroup("redirect")} [📦 Autre]{OpenGroup("other")}
+    [↩ Retour]{Back}
+    "#);
+    insta::assert_snapshot!(show(Language::Fr, view_of(categories(0))), @r#"
+    *✏️ « pied de lampe » : quelle catégorie ?*
+    🪑 Meubles
+    [🔨 Bricolage]{Choose(CategoryKey("diy_tools"))} [🌿 Jardin]{Choose(CategoryKey("garden"))}
+    [🧱 Matériaux]{Choose(CategoryKey("building_materials"))}
+    [↩ Retour]{Back}
+    "#);
+    insta::assert_snapshot!(show(Language::En, view_of(categories(200))), @r#"
+    *✏️ “pied de lampe”: which category?*
+    🪑 Furniture
+    [🔨 DIY]{Choose(CategoryKey("diy_tools"))} [🌿 Garden]{Choose(CategoryKey("garden"))}
+    [🧱 Materials]{Choose(CategoryKey("building_materials"))}
+    [↩ Back]{Back}
+    "#);
+}
+
+#[test]
+fn long_groups_are_paged() {
+    let mut taxonomy = Taxonomy::built_in().unwrap();
+    for category in &mut taxonomy.categories {
+        category.group = "home".to_owned();
+    }
+    let page = |page| {
+        let view = View::Categories { line: 0, group: "home".to_owned(), page };
+        let picture =
+            render(&session(Language::Fr, view_of(view)), &Words::new().unwrap(), &taxonomy, NOW, TTL);
+        let rows: Vec<_> = picture.sketch().lines().map(str::to_owned).collect();
+        (rows[2].clone(), rows[rows.len() - 2].clone(), picture.keyboard.len())
+    };
+    assert_eq!(page(0), ("Maison et textile · page 1 sur 3".into(), "[▶]{TurnTo(1)}".into(), 6));
+    assert_eq!(
+        page(1),
+        ("Maison et textile · page 2 sur 3".into(), "[◀]{TurnTo(0)} [▶]{TurnTo(2)}".into(), 6)
+    );
+    assert_eq!(page(9), ("Maison et textile · page 3 sur 3".into(), "[◀]{TurnTo(1)}".into(), 5));
+}
+
+#[test]
+fn a_decided_deposit_is_on_its_way_into_the_ledger() {
+    let recording = |status| State::Recording { leaving: leaving(status) };
+    insta::assert_snapshot!(show(Language::Fr, recording(Status::Completed)), @"
+    *⏳ enregistrement…*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles · magasin
+    Poids total : au moins 2,5 kg
+    ");
+    let mut slow = session(Language::En, recording(Status::Cancelled));
+    let effect = Effect::RecordDeposit(Box::new(leaving(Status::Cancelled)));
+    slow.pending.push(Pending { id: 1, effect, since: NOW, attempts: 1, not_before: None });
+    insta::assert_snapshot!(paint(&slow).sketch(), @"
+    *⏳ One moment…*
+
+    1. bouilloires ×2 · 2.5 kg
+         🔌 Small appliances · shop
+    2. vaisselle (lot) · no weight given
+         🍽️ Kitchenware · recycling
+    3. pied de lampe ×1 · no weight given
+         🪑 Furniture · shop
+    Total weight: at least 2.5 kg
+
+    This takes a little longer, but your choice is kept: nothing to do again.
+    ");
+}
+
+#[test]
+fn a_closed_deposit_shows_what_the_ledger_holds() {
+    insta::assert_snapshot!(show(Language::Fr, closed(Status::Completed, Some(12))), @"
+    *✅ Dépôt n° 12 enregistré*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles · magasin
+    Poids total : au moins 2,5 kg
+
+    Merci !
+    [↩ Annuler ce dépôt]{Undo}
+    ");
+    insta::assert_snapshot!(show(Language::En, closed(Status::Completed, Some(12))), @"
+    *✅ Deposit no. 12 saved*
+
+    1. bouilloires ×2 · 2.5 kg
+         🔌 Small appliances · shop
+    2. vaisselle (lot) · no weight given
+         🍽️ Kitchenware · recycling
+    3. pied de lampe ×1 · no weight given
+         🪑 Furniture · shop
+    Total weight: at least 2.5 kg
+
+    Thank you!
+    [↩ Undo this deposit]{Undo}
+    ");
+    insta::assert_snapshot!(show(Language::Fr, closed(Status::Expired, None)), @"
+    *⌛ La session a expiré*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles · magasin
+    Poids total : au moins 2,5 kg
+
+    Rien n'est perdu : le brouillon est gardé, vous pouvez le reprendre.
+    [▶️ Reprendre]{Resume}
+    ");
+    insta::assert_snapshot!(show(Language::Fr, closed(Status::Cancelled, None)), @"
+    *❌ Dépôt abandonné*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles · magasin
+    Poids total : au moins 2,5 kg
+
+    Rien n'a été enregistré.
+    ");
+    insta::assert_snapshot!(show(Language::Fr, closed(Status::ClassificationFailed, None)), @"
+    *🤔 Je n'ai pas su lire ce dépôt*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles · magasin
+    Poids total : au moins 2,5 kg
+
+    Tout est gardé : un responsable va le regarder.
+    ");
+    insta::assert_snapshot!(show(Language::Fr, closed(Status::Reversed, Some(12))), @"
+    *↩ Dépôt n° 12 annulé*
+
+    1. bouilloires ×2 · 2,5 kg
+         🔌 Petits appareils · magasin
+    2. vaisselle (lot) · poids non précisé
+         🍽️ Vaisselle, maison · recyclage
+    3. pied de lampe ×1 · poids non précisé
+         🪑 Meubles · magasin
+    Poids total : au moins 2,5 kg
+    ");
+}
+
+#[test]
+fn undo_is_offered_for_ten_minutes_and_an_old_card_shows_the_same() {
+    let State::Closed { recorded } = closed(Status::Completed, Some(12)) else { panic!() };
+    let (words, taxonomy) = (Words::new().unwrap(), Taxonomy::built_in().unwrap());
+    let entry = |now| render_entry(&recorded, Language::Fr, &words, &taxonomy, now);
+    assert_eq!(entry(NOW), paint(&session(Language::Fr, closed(Status::Completed, Some(12)))));
+    assert_eq!(entry(NOW.after(UNDO_WINDOW).before(Duration::from_millis(1))).keyboard.len(), 1);
+    assert_eq!(entry(NOW.after(UNDO_WINDOW)).keyboard, Vec::<Vec<Button>>::new());
+}
+
+#[test]
+fn what_looks_like_formatting_is_shown_as_it_was_written() {
+    let mut draft = draft();
+    draft.lines = vec![line("<b>&amp; *gras* _x_ [a](b) 🪑\n\u{202e}fin", "decor", 0.9)];
+    let picture = paint(&session(Language::Fr, lines_of(draft)));
+    assert!(picture.text.contains("1. <b>&amp; *gras* _x_ [a](b) 🪑 fin ×1"), "{}", picture.text);
+    assert_eq!(picture.entities.len(), 1);
+}
+
+/// Twenty lines with everything as long as it can be.
+fn huge(object: &str, key: &str) -> Draft {
+    let mut draft = draft();
+    let heavy = Line {
+        quantity: Some(u32::MAX),
+        weight: Some(Weight { grams: 9_999_999, source: WeightSource::Estimated }),
+        destination: Destination::Dechetterie,
+        ..line(object, key, 0.5)
+    };
+    draft.lines = vec![heavy; LINES_MAX];
+    draft.total_weight = stated(10_000_000);
+    draft
+}
+
+fn assert_within_limits(picture: &Picture) {
+    let length = units(&picture.text);
+    assert!((1..=TEXT_UNITS_MAX).contains(&length), "{length} units");
+    for entity in &picture.entities {
+        assert!(entity.length > 0 && entity.offset + entity.length <= length, "{entity:?} in {length}");
+    }
+    let buttons: Vec<_> = picture.keyboard.iter().flatten().collect();
+    assert!(buttons.len() <= BUTTONS_MAX);
+    for button in buttons {
+        assert!((1..=LABEL_UNITS_MAX).contains(&units(&button.label)), "{:?}", button.label);
+    }
+    assert!(picture.keyboard.iter().all(|row| !row.is_empty()));
+}
+
+/// Every picture that shows this draft.
+fn pictures(draft: &Draft) -> Vec<Picture> {
+    let views = [
+        View::Lines,
+        View::PickLine,
+        View::Groups { line: 19 },
+        View::Categories { line: 19, group: "electrical".to_owned(), page: 0 },
+        View::Categories { line: 99, group: "no such group".to_owned(), page: 255 },
+    ];
+    let open = views.into_iter().map(|view| State::AwaitingValidation {
+        draft: draft.clone(),
+        view,
+        notice: Some(Notice::VoiceKept),
+    });
+    let leaving = Leaving { draft: draft.clone(), status: Status::Completed, decided_at: NOW };
+    let Draft { id, reference, lines, total_weight, .. } = draft.clone();
+    let recorded = Recorded {
+        id,
+        reference,
+        revision: 1,
+        number: Some(u64::MAX),
+        status: Status::Completed,
+        lines,
+        total_weight,
+        decided_at: NOW,
+    };
+    let states = open.chain([State::Recording { leaving }, State::Closed { recorded }]);
+    let painted = states.flat_map(|state| {
+        [Language::Fr, Language::En].map(|language| {
+            let mut session = session(language, state.clone());
+            session.warned = true;
+            paint(&session)
+        })
+    });
+    painted.collect()
+}
+
+#[test]
+fn twenty_lines_as_long_as_can_be_fit_one_message() {
+    for object in ["é".repeat(4096), "👨‍👩‍👧 ".repeat(512), "<b>&".repeat(1024), "e\u{301}".repeat(2048)]
+    {
+        for picture in pictures(&huge(&object, "personal_mobility")) {
+            assert_within_limits(&picture);
+        }
+    }
+}
+
+#[test]
+fn objects_are_only_as_short_as_they_must_be() {
+    let painted = |per_unit: usize| fitting(|limit| Picture::plain("x".repeat(limit * per_unit))).text.len();
+    assert_eq!(painted(60), 3600);
+    assert_eq!(painted(80), 3200);
+    assert_eq!(painted(600), 3600);
+    let shown = paint(&session(Language::Fr, lines_of(huge(&"chaise ".repeat(585), "decor"))));
+    assert!(shown.text.contains("1. chaise chaise chaise chaise chaise chaise chaise chaise cha… ×"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_words_render_within_the_limits(
+        objects in prop::collection::vec(any::<String>(), 1..=LINES_MAX),
+        key in any::<String>(),
+        confidence in 0.0..1.0f32,
+    ) {
+        let mut draft = draft();
+        draft.lines = objects.iter().map(|object| line(object, &key, confidence)).collect();
+        for picture in pictures(&draft) {
+            assert_within_limits(&picture);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What a message looks like: text, styles as Telegram entities (never a parse mode), and a keyboard.
+//!
+//! Telegram counts in UTF-16 code units: 4096 for a text, and so are the places of entities.
+
+use crate::deposit::DepositRef;
+use crate::session::Verb;
+
+/// The longest text of a message, in UTF-16 code units (Bot API, `sendMessage`).
+pub const TEXT_UNITS_MAX: usize = 4096;
+/// The longest label of a button that a phone shows in one column, in UTF-16 code units.
+pub const LABEL_UNITS_MAX: usize = 40;
+/// The most buttons of one keyboard (Bot API, `reply_markup`).
+pub const BUTTONS_MAX: usize = 100;
+
+/// A message as it should look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// The text, at most [`TEXT_UNITS_MAX`] units; never empty.
+    pub text: String,
+    /// Its styles, in order, within the text.
+    pub entities: Vec<Entity>,
+    /// Its buttons, row by row; empty for none.
+    pub keyboard: Vec<Vec<Button>>,
+}
+
+/// A style of a part of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entity {
+    /// Which style.
+    pub style: Style,
+    /// Where it begins, in UTF-16 code units.
+    pub offset: usize,
+    /// How long it is, in UTF-16 code units.
+    pub length: usize,
+}
+
+/// The styles that we use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Bold: a title.
+    Bold,
+    /// Fixed width: a number, which a tap copies.
+    Code,
+}
+
+/// A button below a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Button {
+    /// What it says, at most [`LABEL_UNITS_MAX`] units.
+    pub label: String,
+    /// What it asks for.
+    pub press: Press,
+}
+
+/// What a button asks for; its 64 bytes are the business of the callback codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Press {
+    /// Something about a deposit.
+    Deposit {
+        /// Which deposit.
+        reference: DepositRef,
+        /// The step of the draft that the button was painted at; on a recorded deposit, its revision.
+        step: u32,
+        /// What is to be done.
+        verb: Verb,
+    },
+    /// A stranger asks to be let in.
+    AskAccess,
+    /// An admin lets the person of this request for access in.
+    Accept(u64),
+    /// An admin refuses the person of this request for access.
+    Refuse(u64),
+}
+
+impl Picture {
+    /// A text without styles or buttons.
+    #[must_use]
+    pub fn plain(text: String) -> Self {
+        Self { text, ..Self::default() }
+    }
+
+    /// Appends a row of buttons.
+    #[must_use]
+    pub fn with_row(mut self, row: Vec<Button>) -> Self {
+        self.keyboard.push(row);
+        self
+    }
+
+    /// Appends `text` in one style.
+    pub(super) fn styled(&mut self, style: Style, text: &str) {
+        let entity = Entity { style, offset: units(&self.text), length: units(text) };
+        self.entities.push(entity);
+        self.text.push_str(text);
+    }
+
+    /// Appends `text` as a new line.
+    pub(super) fn line(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+    }
+
+    /// Appends `text` as a new paragraph.
+    pub(super) fn paragraph(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.line(text);
+    }
+
+    /// Whether the text is short enough for one message.
+    pub(super) fn fits(&self) -> bool {
+        units(&self.text) <= TEXT_UNITS_MAX
+    }
+}
+
+impl Button {
+    /// A button whose label is shortened to what a phone shows.
+    #[must_use]
+    pub fn new(label: &str, press: Press) -> Self {
+        Self { label: shortened(label, LABEL_UNITS_MAX), press }
+    }
+}
+
+/// The length of `text` as Telegram counts it.
+#[must_use]
+pub fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// `text` in at most `max` UTF-16 units: as it is, or cut between two visible characters and ended with "…".
+#[must_use]
+pub fn shortened(text: &str, max: usize) -> String {
+    if units(text) <= max {
+        return text.to_owned();
+    }
+    let (mut used, mut end, mut flags) = (0, 0, 0);
+    let mut before = None;
+    for (index, char) in text.char_indices() {
+        let splits_flag = is_flag_half(char) && flags % 2 == 1;
+        if !splits_flag && !belongs_to_previous(char, before) {
+            end = index;
+        }
+        flags = if is_flag_half(char) { flags + 1 } else { 0 };
+        used += char.len_utf16();
+        before = Some(char);
+        // One unit is for the ellipsis.
+        if used >= max {
+            break;
+        }
+    }
+    let mut cut = text.get(..end).unwrap_or_default().trim_end().to_owned();
+    cut.push('…');
+    cut
+}
+
+/// What somebody wrote, as one line that cannot disturb what stands around it: no line breaks, no control characters, no
+/// direction marks, single spaces.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let visible = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let kept: String = visible.filter(|char| !is_direction_mark(*char)).collect();
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_direction_mark(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Half of a flag: two of them make one visible character.
+fn is_flag_half(char: char) -> bool {
+    matches!(char, '\u{1f1e6}'..='\u{1f1ff}')
+}
+
+/// Whether `char` changes the visible character before it: an accent, a skin tone, a joined emoji.
+fn belongs_to_previous(char: char, before: Option<char>) -> bool {
+    const JOINER: char = '\u{200d}';
+    before == Some(JOINER)
+        || char == JOINER
+        || matches!(char, '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
+        // The standard library knows the combining characters (Grapheme_Extend) only through its debug escapes.
+        || (!char.is_ascii() && char.escape_debug().nth(1) == Some('u'))
+}
+
+#[cfg(test)]
+impl Picture {
+    /// The picture as a reader sees it: bold between stars, fixed width between backticks, one row of buttons per line with
+    /// what each asks for.
+    pub(super) fn sketch(&self) -> String {
+        let mut text: Vec<u16> = self.text.encode_utf16().collect();
+        for entity in self.entities.iter().rev() {
+            let mark = match entity.style {
+                Style::Bold => b'*',
+                Style::Code => b'`',
+            };
+            text.insert(entity.offset + entity.length, mark.into());
+            text.insert(entity.offset, mark.into());
+        }
+        let mut sketch = String::from_utf16(&text).unwrap().replace(['\u{a0}', '\u{202f}'], " ");
+        for row in &self.keyboard {
+            let buttons = row.iter().map(|Button { label, press }| match press {
+                Press::Deposit { verb, .. } => format!("[{label}]{{{verb:?}}}"),
+                Press::AskAccess | Press::Accept(_) | Press::Refuse(_) => format!("[{label}]{{{press:?}}}"),
+            });
+            sketch.push_str(&format!("\n{}", buttons.collect::<Vec<_>>().join(" ")));
+        }
+        sketch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_visible_characters() {
+        assert_eq!(shortened("bouilloire", 10), "bouilloire");
+        assert_eq!(shortened("bouilloires", 10), "bouilloir…");
+        assert_eq!(shortened("une bouilloire", 5), "une…");
+        assert_eq!(shortened("ab👨‍👩‍👧cd", 8), "ab…");
+        assert_eq!(shortened("ab👨‍👩‍👧cde", 11), "ab👨‍👩‍👧…");
+        assert_eq!(shortened("abe\u{301}cd", 4), "ab…");
+        assert_eq!(shortened("🇫🇷🇬🇧🇩🇪", 8), "🇫🇷…");
+        assert_eq!(shortened("👍🏽👍🏽", 6), "👍🏽…");
+        assert_eq!(shortened("❤️❤️❤️", 5), "❤️❤️…");
+    }
+
+    #[test]
+    fn what_somebody_wrote_becomes_one_quiet_line() {
+        assert_eq!(one_line(" \u{202e}Jean\n\u{200f}  <b>Paul</b>\u{0} "), "Jean <b>Paul</b>");
+        assert_eq!(one_line("\u{200e}\n"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn a_shortened_text_is_short_and_begins_the_same(text in any::<String>(), max in 1..50usize) {
+            let short = shortened(&text, max);
+            prop_assert!(units(&short) <= max);
+            prop_assert!(short == text || text.starts_with(short.trim_end_matches('…')));
+        }
+    }
+}
