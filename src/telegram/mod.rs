@@ -1,1 +1,4 @@
-//! (in the making)
+//! Telegram's side of the bot.
+
+pub mod incoming;
+mod lenient;
