@@ -11,57 +11,57 @@ use serde_json::value::RawValue;
 ///
 /// Its values stay raw, so that their errors stay theirs. Nesting costs no stack: what is inside is skipped by
 /// iteration (`serde_json::de::Deserializer::ignore_value`) and read only where somebody asks for it.
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// Takes `json` apart; `None` if it is no object, or no JSON at all.
-    pub(super) fn read(json: &'a str) -> Option<Self> {
+    pub(crate) fn read(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
     /// The raw value of a field; the last one if the name is repeated, as most readers of JSON see it.
-    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
     /// A field that is an object.
-    pub(super) fn object(&self, name: &str) -> Option<Object<'a>> {
+    pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
         Object::read(self.raw(name)?.get())
     }
 
     /// The items of a field that is a list; none if it is not.
-    pub(super) fn items(&self, name: &str) -> Vec<&'a RawValue> {
+    pub(crate) fn items(&self, name: &str) -> Vec<&'a RawValue> {
         self.raw(name).map(|raw| items(raw.get()).0).unwrap_or_default()
     }
 
     /// A field that is a whole number of 64 bits.
-    pub(super) fn integer(&self, name: &str) -> Option<i64> {
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
         self.scalar(name)
     }
 
     /// A field that is a whole number of at most 32 bits and not negative.
-    pub(super) fn small(&self, name: &str) -> Option<u32> {
+    pub(crate) fn small(&self, name: &str) -> Option<u32> {
         self.scalar(name)
     }
 
     /// Whether a field is `true`.
-    pub(super) fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.scalar(name).unwrap_or(false)
     }
 
     /// A field that is a text; an escape that is no character (half a surrogate pair) becomes U+FFFD.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         let Text(text) = serde_json::from_str::<Text<'a>>(self.raw(name)?.get()).ok()?;
         Some(text.into_owned())
     }
 
     /// Whether a field is there, whatever it holds.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
     /// The names of the fields, in order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_ref())
     }
 
@@ -98,7 +98,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 }
 
 /// The items of a JSON list as far as it can be read, and whether that was to its end.
-pub(super) fn items(json: &str) -> (Vec<&RawValue>, bool) {
+pub(crate) fn items(json: &str) -> (Vec<&RawValue>, bool) {
     struct Items<'v, 'a>(&'v mut Vec<&'a RawValue>);
 
     impl<'de> Visitor<'de> for Items<'_, 'de> {
@@ -193,6 +193,6 @@ mod tests {
     fn a_broken_list_gives_what_came_before_the_fault() {
         let (found, whole) = items(r#"[{"a":1},{"b":2},{"c":tru}]"#);
         assert_eq!((found.len(), whole), (2, false));
-        assert_eq!(items("[1,2]").1, true);
+        assert!(items("[1,2]").1);
     }
 }
