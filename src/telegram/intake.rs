@@ -95,8 +95,8 @@ pub enum Trouble {
     OtherPoller,
     /// Telegram refuses the call.
     Rejected,
-    /// The stores cannot take updates.
-    Stores,
+    /// Updates do not come to their commit: the stores are away, or slow.
+    Stalled,
 }
 
 impl Trouble {
@@ -110,7 +110,7 @@ impl Trouble {
             Self::WebhookSet => "webhook_set",
             Self::OtherPoller => "other_poller",
             Self::Rejected => "rejected",
-            Self::Stores => "stores",
+            Self::Stalled => "stalled",
         }
     }
 }
@@ -202,7 +202,12 @@ impl Intake {
                 Err(_elapsed) => ParkReason::TimedOut,
             };
             let tries = self.count_failed_try(id);
-            tracing::error!(update_id = id, tries, reason = reason.as_str(), "an update could not be handled");
+            tracing::error!(
+                update_id = id,
+                tries,
+                reason = reason.as_str(),
+                "an update could not be handled"
+            );
             if tries >= TRIES_MAX {
                 return self.park(update, reason).await;
             }

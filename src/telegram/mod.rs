@@ -5,6 +5,8 @@ pub mod client;
 pub mod commands;
 pub mod gate;
 pub mod incoming;
+pub mod intake;
 mod lenient;
+pub mod polling;
 #[cfg(test)]
 mod stub;
