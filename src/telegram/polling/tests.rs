@@ -393,6 +393,9 @@ async fn a_pause_that_telegram_asks_for_is_kept_to_the_second() {
 #[tokio::test(start_paused = true)]
 async fn trouble_is_told_once_and_backed_off_from() {
     let log = Log::default();
+    // With a single subscriber `tracing` asks only the thread that is first at a line whether anybody listens, and that
+    // may be the thread of another test.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let _guard = tracing::subscriber::set_default(
         tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish(),
     );
