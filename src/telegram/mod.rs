@@ -1,6 +1,22 @@
-//! (in the making)
+//! Telegram, in and out: intakes that acknowledge after the commit, what updates mean, and what is painted and sent.
 
 pub mod access_card;
+pub mod callback;
 pub mod card;
+pub mod chat;
+pub mod client;
+pub mod commands;
+pub mod deliver;
+pub mod gate;
+pub mod incoming;
+pub mod intake;
+pub mod polling;
+mod lenient;
 pub mod picture;
 pub mod sentences;
+pub mod serve;
+mod strangers;
+#[cfg(test)]
+mod stub;
+mod taps;
+pub mod updates;

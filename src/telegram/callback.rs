@@ -1,0 +1,254 @@
+//! What a button carries: at most 64 bytes by construction, and nothing that a forged tap could abuse.
+//!
+//! `1` (the version), the letter of the verb, 16 hexadecimal digits of the deposit's reference, `.`, the step in
+//! hexadecimal, and for some verbs `.` and an argument: at most 44 bytes. Telegram refuses a whole keyboard for one
+//! button over 64 (core.telegram.org/bots/api#inlinekeyboardbutton), so keys of categories, which may have any length,
+//! travel as the first 32 bits of their SHA-256 and are looked up among the keys that exist. Whether a tap is *legal* is
+//! decided elsewhere: a client may send any bytes from any message.
+
+use std::fmt::{self, Write as _};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::deposit::{CategoryKey, DepositRef};
+use crate::session::Verb;
+
+const VERSION: &str = "1";
+
+/// The 64-bit random name of a request for access on its buttons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestRef(pub u64);
+
+impl fmt::Display for RequestRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Button {
+    /// Something about a deposit.
+    Deposit {
+        /// Which deposit.
+        reference: DepositRef,
+        /// Which picture of its card the button is on.
+        step: u32,
+        /// What it asks for.
+        verb: Verb,
+    },
+    /// Ask to be let in.
+    Ask,
+    /// Let somebody in.
+    Accept(RequestRef),
+    /// Do not let somebody in.
+    Refuse(RequestRef),
+}
+
+/// The keys that exist: the taxonomy's.
+pub trait Keys {
+    /// The category whose key has this [`fingerprint`].
+    fn category(&self, fingerprint: u32) -> Option<CategoryKey>;
+    /// The group whose key has this [`fingerprint`].
+    fn group(&self, fingerprint: u32) -> Option<String>;
+}
+
+/// Why a tap says nothing that this release understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Garbled {
+    /// No button of any release looks like this.
+    #[error("no button looks like this")]
+    Malformed,
+    /// The button of another release.
+    #[error("the button is of another release")]
+    OtherVersion,
+    /// A category or group that the taxonomy does not have, or no longer.
+    #[error("the button names a category that does not exist")]
+    UnknownKey,
+}
+
+/// The first 32 bits of the SHA-256 of a key; a taxonomy in which two keys share one cannot be shown on buttons.
+#[must_use]
+pub fn fingerprint(key: &str) -> u32 {
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(key.as_bytes()));
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// Writes what a button carries.
+#[must_use]
+pub fn encode(button: &Button) -> String {
+    let (reference, step, verb) = match button {
+        Button::Deposit { reference, step, verb } => (reference, step, verb),
+        Button::Ask => return format!("{VERSION}k"),
+        Button::Accept(request) => return format!("{VERSION}y{request}"),
+        Button::Refuse(request) => return format!("{VERSION}n{request}"),
+    };
+    let (letter, argument) = match verb {
+        Verb::Validate => ('v', None),
+        Verb::Correct => ('c', None),
+        Verb::Cancel => ('x', None),
+        Verb::Other => ('o', None),
+        Verb::Back => ('b', None),
+        Verb::Undo => ('u', None),
+        Verb::Resume => ('r', None),
+        Verb::Choose(category) => ('a', Some(u64::from(fingerprint(&category.0)))),
+        Verb::OpenGroup(group) => ('g', Some(u64::from(fingerprint(group)))),
+        Verb::PickLine(line) => ('l', Some(*line as u64)),
+        Verb::TurnTo(page) => ('t', Some(u64::from(*page))),
+    };
+    let mut data = format!("{VERSION}{letter}{reference}.{step:x}");
+    if let Some(argument) = argument {
+        let _infallible = write!(data, ".{argument:x}");
+    }
+    data
+}
+
+/// Reads what a tap carries.
+///
+/// # Errors
+/// [`Garbled`] for everything that [`encode`] did not write with these keys.
+pub fn decode(data: &str, keys: &dyn Keys) -> Result<Button, Garbled> {
+    let mut letters = data.chars();
+    match letters.next() {
+        Some('1') => {}
+        Some(version) if version.is_ascii_digit() => return Err(Garbled::OtherVersion),
+        _ => return Err(Garbled::Malformed),
+    }
+    let verb = letters.next().ok_or(Garbled::Malformed)?;
+    let rest = letters.as_str();
+    match verb {
+        'k' if rest.is_empty() => return Ok(Button::Ask),
+        'y' => return reference(rest).map(RequestRef).map(Button::Accept),
+        'n' => return reference(rest).map(RequestRef).map(Button::Refuse),
+        _ => {}
+    }
+    let mut parts = rest.split('.');
+    let named = DepositRef(reference(parts.next().unwrap_or_default())?);
+    let step = u32::try_from(hexadecimal(parts.next())?).map_err(|_| Garbled::Malformed)?;
+    let argument = parts.next();
+    if parts.next().is_some() {
+        return Err(Garbled::Malformed);
+    }
+    let verb = match (verb, argument) {
+        ('v', None) => Verb::Validate,
+        ('c', None) => Verb::Correct,
+        ('x', None) => Verb::Cancel,
+        ('o', None) => Verb::Other,
+        ('b', None) => Verb::Back,
+        ('u', None) => Verb::Undo,
+        ('r', None) => Verb::Resume,
+        ('a', key) => Verb::Choose(keys.category(narrow(key)?).ok_or(Garbled::UnknownKey)?),
+        ('g', key) => Verb::OpenGroup(keys.group(narrow(key)?).ok_or(Garbled::UnknownKey)?),
+        ('l', line) => Verb::PickLine(narrow(line)?),
+        ('t', page) => Verb::TurnTo(narrow(page)?),
+        _ => return Err(Garbled::Malformed),
+    };
+    Ok(Button::Deposit { reference: named, step, verb })
+}
+
+/// Exactly 16 digits.
+fn reference(digits: &str) -> Result<u64, Garbled> {
+    if digits.len() == 16 { hexadecimal(Some(digits)) } else { Err(Garbled::Malformed) }
+}
+
+fn narrow<T: TryFrom<u64>>(digits: Option<&str>) -> Result<T, Garbled> {
+    T::try_from(hexadecimal(digits)?).map_err(|_| Garbled::Malformed)
+}
+
+/// Small letters only and no sign, so that each button has one spelling.
+fn hexadecimal(digits: Option<&str>) -> Result<u64, Garbled> {
+    let digits = digits.unwrap_or_default();
+    let is_ours = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+    if digits.is_empty()
+        || !digits.bytes().all(is_ours)
+        || (digits.len() > 1 && digits.len() != 16 && digits.starts_with('0'))
+    {
+        return Err(Garbled::Malformed);
+    }
+    u64::from_str_radix(digits, 16).map_err(|_| Garbled::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A taxonomy with one category and one group.
+    struct Known(String);
+
+    impl Keys for Known {
+        fn category(&self, wanted: u32) -> Option<CategoryKey> {
+            (fingerprint(&self.0) == wanted).then(|| CategoryKey(self.0.clone()))
+        }
+
+        fn group(&self, wanted: u32) -> Option<String> {
+            (fingerprint(&self.0) == wanted).then(|| self.0.clone())
+        }
+    }
+
+    fn verbs(key: String) -> impl Strategy<Value = Verb> {
+        prop_oneof![
+            Just(Verb::Validate),
+            Just(Verb::Correct),
+            Just(Verb::Cancel),
+            Just(Verb::Choose(CategoryKey(key.clone()))),
+            Just(Verb::Other),
+            any::<usize>().prop_map(Verb::PickLine),
+            Just(Verb::OpenGroup(key)),
+            any::<u8>().prop_map(Verb::TurnTo),
+            Just(Verb::Back),
+            Just(Verb::Undo),
+            Just(Verb::Resume),
+        ]
+    }
+
+    fn buttons() -> impl Strategy<Value = (String, Button)> {
+        ".{0,300}".prop_flat_map(|key| {
+            let deposit =
+                (any::<u64>(), any::<u32>(), verbs(key.clone())).prop_map(|(reference, step, verb)| {
+                    Button::Deposit { reference: DepositRef(reference), step, verb }
+                });
+            let request = any::<u64>().prop_map(RequestRef);
+            let button = prop_oneof![
+                8 => deposit,
+                1 => Just(Button::Ask),
+                1 => request.clone().prop_map(Button::Accept),
+                1 => request.prop_map(Button::Refuse),
+            ];
+            (Just(key), button)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_button_fits_and_comes_back_as_it_was((key, button) in buttons()) {
+            let data = encode(&button);
+            prop_assert!(data.len() <= 44, "{data}");
+            prop_assert_eq!(decode(&data, &Known(key)), Ok(button));
+        }
+
+        #[test]
+        fn garbage_is_refused_and_only_one_spelling_is_read(data in "(1[a-z][0-9a-f]{0,20}\\.?[0-9a-fA-F+]{0,9}\\.?[0-9a-f]{0,9}|.{0,64})") {
+            let known = Known("furniture".into());
+            if let Ok(button) = decode(&data, &known) {
+                prop_assert_eq!(encode(&button), data);
+            }
+        }
+    }
+
+    #[test]
+    fn a_button_says_why_it_cannot_be_read() {
+        let known = Known("furniture".into());
+        let chosen = Verb::Choose(CategoryKey("furniture".into()));
+        let data = encode(&Button::Deposit { reference: DepositRef(0xabc), step: 26, verb: chosen });
+        assert_eq!(data, format!("1a0000000000000abc.1a.{:x}", fingerprint("furniture")));
+        assert_eq!(decode(&data, &Known("toys".into())), Err(Garbled::UnknownKey));
+        assert_eq!(decode(&data.replacen('1', "2", 1), &known), Err(Garbled::OtherVersion));
+        for garbage in
+            ["", "1", "é", "1v", "1v0000000000000abc", "1v0000000000000abc.1.2", "1v0000000000000ABC.1"]
+        {
+            assert_eq!(decode(garbage, &known), Err(Garbled::Malformed), "{garbage}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The way out to Telegram: one call, one deadline, one class of outcome.
+//!
+//! teloxide gives the payloads; the sending is our own, because its client sleeps 10 s inside a call on every 5xx and
+//! reads answers more strictly than a foreign Bot API server deserves (research/tech.md §2).
+
+mod answers;
+mod error;
+mod methods;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method as Verb, Request, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use tokio::time::Instant;
+
+pub use crate::telegram::client::answers::{Batch, Me, StoredFile, WebhookState};
+pub use crate::telegram::client::error::{CallError, Conflict};
+pub use crate::telegram::client::methods::WebhookSetting;
+
+use crate::clock::Timestamp;
+use crate::telegram::client::methods::Method;
+use crate::telegram::lenient::Object;
+
+/// How long a call may take where nobody says otherwise: it ends before the lease of its effect does.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+const CONNECT: Duration = Duration::from_secs(3);
+/// Below what servers usually allow (nginx: 60 to 75 s), so that we close an idle connection before they do.
+const IDLE: Duration = Duration::from_secs(45);
+const IDLE_CONNECTIONS: usize = 64;
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// A bot at a Bot API server; a clone is the same connections.
+#[derive(Clone)]
+pub struct Client(Arc<Connection>);
+
+struct Connection {
+    http: reqwest::Client,
+    /// `https://api.telegram.org/bot<token>/`.
+    base: SecretString,
+    /// The address of each method that was called, so that it is put together and parsed once.
+    addresses: RwLock<HashMap<&'static str, Url>>,
+}
+
+/// Why there is no client; never with the token.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address of the Bot API server is none.
+    #[error("the address of the Bot API server is not a URL that starts with http:// or https://")]
+    Address,
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Setup(#[source] reqwest::Error),
+}
+
+/// An answer before anybody understood it.
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Client {
+    /// A client of the Bot API server at `api_url`, usually `https://api.telegram.org`. Opens no connection yet.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the address is none, or the HTTP client cannot be set up.
+    pub fn new(api_url: &str, token: &SecretString) -> Result<Self, ClientError> {
+        let base = format!("{}/bot{}/", api_url.trim_end_matches('/'), token.expose_secret());
+        let address = Url::parse(&base).map_err(|_| ClientError::Address)?;
+        if !matches!(address.scheme(), "http" | "https") || address.host_str().is_none() {
+            return Err(ClientError::Address);
+        }
+        // The first one to install a provider wins; any later one finds the same.
+        let _already = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
+        // A server of one's own stands in one's own network: no proxy between.
+        if address.scheme() == "http" {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| ClientError::Setup(error.without_url()))?;
+        Ok(Self(Arc::new(Connection { http, base: base.into(), addresses: RwLock::default() })))
+    }
+
+    /// Calls a method within [`DEADLINE`].
+    ///
+    /// # Errors
+    /// [`CallError`], whose docs say for each class whether Telegram may have applied the call. Dropping the future is
+    /// an unknown outcome as well.
+    pub(crate) async fn call<M: Method>(&self, method: &M) -> Result<M::Answer, CallError> {
+        self.call_within(DEADLINE, method).await
+    }
+
+    /// Calls a method within `deadline`, which covers connecting, sending and reading.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(crate) async fn call_within<M: Method>(
+        &self,
+        deadline: Duration,
+        method: &M,
+    ) -> Result<M::Answer, CallError> {
+        let reply = self.post(M::NAME, method, deadline, ANSWER_BYTES_MAX).await?;
+        M::read(&reply.answer()?).ok_or(CallError::Unknown)
+    }
+
+    /// Sends a call and gives the answer if its status is a success; counts both.
+    async fn post(
+        &self,
+        name: &'static str,
+        payload: &(impl Serialize + Sync),
+        deadline: Duration,
+        bytes_max: usize,
+    ) -> Result<Reply, CallError> {
+        let began = Instant::now();
+        let outcome = match tokio::time::timeout(deadline, self.exchange(name, payload, bytes_max)).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(CallError::Unknown),
+        };
+        let outcome = outcome.and_then(Reply::successful);
+        let code = outcome.as_ref().map_or_else(CallError::code, |_| "200");
+        metrics::counter!("depot_telegram_calls_total", "method" => name, "code" => code).increment(1);
+        metrics::histogram!("depot_telegram_seconds", "method" => name).record(began.elapsed());
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        name: &'static str,
+        payload: &(impl Serialize + Sync),
+        bytes_max: usize,
+    ) -> Result<Reply, CallError> {
+        // Neither can fail for the payloads of this crate; and if it does, nothing was sent.
+        let body = serde_json::to_vec(payload).map_err(|_| CallError::NotSent)?;
+        let mut request = Request::new(Verb::POST, self.address(name).ok_or(CallError::NotSent)?);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(body.into());
+        let mut response = self.0.http.execute(request).await.map_err(|error| class_of(&error))?;
+        let mut body = Vec::with_capacity(512);
+        while let Some(chunk) = response.chunk().await.map_err(|_| CallError::Unknown)? {
+            if body.len() + chunk.len() > bytes_max {
+                return Err(CallError::Unknown);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body =
+            String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Reply { status: response.status().as_u16(), headers, body })
+    }
+
+    fn address(&self, name: &'static str) -> Option<Url> {
+        let known = self.0.addresses.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        known.or_else(|| {
+            let address = Url::parse(&format!("{}{name}", self.0.base.expose_secret())).ok()?;
+            let mut known = self.0.addresses.write().unwrap_or_else(PoisonError::into_inner);
+            Some(known.entry(name).or_insert(address).clone())
+        })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Reply {
+    fn successful(self) -> Result<Self, CallError> {
+        // The answers of this API start so; everything else is looked at more closely.
+        if self.status == 200 && self.body.starts_with("{\"ok\":true") {
+            return Ok(self);
+        }
+        let says_ok = || Object::read(&self.body).is_some_and(|answer| answer.flag("ok"));
+        if (200..300).contains(&self.status) && says_ok() {
+            return Ok(self);
+        }
+        let seconds =
+            self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Err(CallError::of(self.status, seconds, &self.body))
+    }
+
+    fn answer(&self) -> Result<Object<'_>, CallError> {
+        Object::read(&self.body).ok_or(CallError::Unknown)
+    }
+
+    /// What time it is at the server, to the second.
+    fn date(&self) -> Option<Timestamp> {
+        let date = self.headers.get(DATE)?.to_str().ok()?;
+        let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+        Some(Timestamp::from_seconds(date.as_second()))
+    }
+}
+
+/// Whether an error of the transport came before or after the first byte went out.
+fn class_of(error: &reqwest::Error) -> CallError {
+    if error.is_connect() || error.is_builder() { CallError::NotSent } else { CallError::Unknown }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Where the loop of long polling stands: what Telegram may be told is done.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use crate::telegram::incoming::Unreadable;
+use crate::telegram::intake::Update;
+
+/// How often the same unreadable answer is asked for again before its first update is parked.
+const BROKEN_MAX: u32 = 3;
+/// How many parked updates without an id are remembered.
+const NAMELESS_MAX: usize = 100;
+
+/// Where the loop stands.
+#[derive(Default)]
+pub(super) struct Place {
+    /// The first update that is not known to be committed.
+    pub(super) offset: i64,
+    /// The offset that Telegram was last told.
+    pub(super) confirmed: i64,
+    /// Committed updates beyond the offset, behind one that is not: not to be handled again.
+    beyond: HashSet<i64>,
+    /// Parked updates without a readable id, by a hash of their text: no offset confirms them by name.
+    nameless: HashSet<u64>,
+    /// How often in a row the answer began with something that is no JSON.
+    pub(super) broken: u32,
+}
+
+impl Place {
+    /// Counts an answer that begins with something that is no JSON; gives it as an update once it came too often.
+    pub(super) fn look_at_broken(&mut self, came: usize, rest: Option<String>) -> Option<Update> {
+        self.broken = if rest.is_some() && came == 0 { self.broken + 1 } else { 0 };
+        rest.filter(|_| self.broken >= BROKEN_MAX).map(broken)
+    }
+
+    /// Moves the offset over the committed updates at the head; whether those are all.
+    pub(super) fn advance(&mut self, updates: &[Arc<Update>], settled: &[bool]) -> bool {
+        let prefix = settled.iter().take_while(|settled| **settled).count();
+        if let Some(last) = updates.iter().take(prefix).rev().find_map(|update| update.id()) {
+            self.offset = last.saturating_add(1);
+        }
+        if prefix == updates.len() {
+            self.beyond.clear();
+            return true;
+        }
+        let handled = updates.iter().zip(settled).skip(prefix).filter(|(_, settled)| **settled);
+        self.beyond.extend(handled.filter_map(|(update, _)| update.id()));
+        self.beyond.retain(|id| *id >= self.offset);
+        false
+    }
+
+    /// Whether an update was committed in an earlier turn.
+    pub(super) fn knows(&self, update: &Update) -> bool {
+        match update.id() {
+            Some(id) => self.beyond.contains(&id),
+            None => self.nameless.contains(&hash(&update.raw)),
+        }
+    }
+
+    pub(super) fn remember_nameless(&mut self, update: &Update) {
+        if update.id().is_none() {
+            // They are remembered only to park each of them once.
+            if self.nameless.len() >= NAMELESS_MAX {
+                self.nameless.clear();
+            }
+            self.nameless.insert(hash(&update.raw));
+        }
+    }
+}
+
+fn hash(raw: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    raw.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What is left of an answer that is no JSON, with the id of its first update if a number stands where it should.
+fn broken(raw: String) -> Update {
+    let after_name = raw.split_once("\"update_id\"").map(|(_, rest)| rest.trim_start_matches([' ', ':']));
+    let digits = after_name.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    let update_id = digits.and_then(|digits| digits.parse().ok());
+    Update { read: Err(Unreadable { update_id }), raw }
+}
