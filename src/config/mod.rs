@@ -12,10 +12,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use crate::config::reader::{Fault, Faults};
-pub use crate::config::variables::{FILE_SUFFIX, TELEGRAM_API_URL, VARIABLES, Variable, variable};
+pub use crate::config::variables::{
+    DEMO_TOKEN, FILE_SUFFIX, TELEGRAM_API_URL, VARIABLES, Variable, variable,
+};
 
 use crate::config::reader::{Noted, Reader};
 use crate::deposit::{BotId, UserId};
@@ -220,6 +222,21 @@ impl Config {
             logs: logs?,
             warnings,
         })
+    }
+
+    /// The same configuration, unless its token is that of the demo, which everybody knows.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn without_demo(self) -> Result<Self, Faults> {
+        if self.telegram.token.expose_secret() != DEMO_TOKEN {
+            return Ok(self);
+        }
+        Err(Faults(vec![Fault {
+            name: "TELEGRAM_BOT_TOKEN".to_owned(),
+            wrong: "is the token of `depot-bot demo`, which everybody knows".to_owned(),
+            fix: "start `depot-bot demo`, or get a token of your own from @BotFather".to_owned(),
+        }]))
     }
 
     /// Every value that must never be written anywhere, for the writer that watches over the log.

@@ -51,6 +51,9 @@ pub const VARIABLES: [Variable; 20] = [
     setting("RUST_LOG", Some("info"), "What is logged, in the language of `tracing` filters."),
 ];
 
+/// The token of `depot-bot demo`: of valid shape and known to everybody.
+pub const DEMO_TOKEN: &str = "700000001:AAdepotBotSimulatorDemoToken_public";
+
 /// Telegram's own server.
 pub const TELEGRAM_API_URL: &str = "https://api.telegram.org";
 

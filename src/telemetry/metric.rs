@@ -40,14 +40,17 @@ const fn gauge(name: &'static str, about: &'static str) -> Metric {
     Metric { name, kind: Kind::Gauge, about, labels: &[] }
 }
 
-const fn histogram(name: &'static str, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, about, labels: &[] }
+const fn histogram(name: &'static str, labels: Labels, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram, about, labels }
 }
 
 const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat_member", "other"];
 const OUTCOMES: &[&str] = &["committed", "duplicate", "unchanged", "refused", "limited", "parked", "failed"];
 const CAUSES: &[&str] = &["update", "outcome", "deadline"];
 const VERDICTS: &[&str] = &["changed", "unchanged", "duplicate", "failed"];
+const SQL: &[&str] = &["read", "write"];
+const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
+const DEPOSITS_LEFT: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
 const EFFECTS: &[&str] = &["show_card", "say", "transcribe", "understand", "record_deposit"];
 
 /// Updates that were taken, by kind and by what became of them.
@@ -64,13 +67,19 @@ pub const COMMITS: Metric = counter(
 );
 /// How long a commit takes.
 pub const COMMIT_SECONDS: Metric =
-    histogram("depot_commit_seconds", "From the loading of a conversation to its commit.");
+    histogram("depot_commit_seconds", &[], "From the loading of a conversation to its commit.");
 /// Commits that another commit overtook.
 pub const CONFLICTS: Metric =
     counter("depot_conflicts_total", &[], "Commits that another one overtook and that were applied again.");
 /// Events that had been handled before.
 pub const DUPLICATES: Metric =
     counter("depot_duplicates_total", &[], "Updates that had been handled before and changed nothing.");
+/// Deposits that reached the ledger.
+pub const DEPOSITS: Metric = counter(
+    "depot_deposits_total",
+    &[("status", DEPOSITS_LEFT)],
+    "Revisions of deposits written to the ledger, by the status they have there.",
+);
 /// Conversations with something going on.
 pub const SESSIONS_ACTIVE: Metric =
     gauge("depot_sessions_active", "Conversations that are open or have something left to do.");
@@ -79,7 +88,7 @@ pub const EFFECTS_PENDING: Metric =
     gauge("depot_effects_pending", "Conversations whose next step is due and has not been taken.");
 /// How late the effects are.
 pub const EFFECT_AGE_SECONDS: Metric =
-    histogram("depot_effect_age_seconds", "From an effect's commit to its success.");
+    histogram("depot_effect_age_seconds", &[], "From an effect's commit to its success.");
 /// Effects that were given up.
 pub const EFFECTS_FAILED: Metric =
     counter("depot_effects_failed_total", &[("effect", EFFECTS)], "Effects that were given up, by effect.");
@@ -91,20 +100,28 @@ pub const TELEGRAM_CALLS: Metric = counter(
 );
 /// How long calls to Telegram take.
 pub const TELEGRAM_SECONDS: Metric =
-    histogram("depot_telegram_seconds", "How long calls to the Bot API take, without long polls.");
+    histogram("depot_telegram_seconds", &[], "How long calls to the Bot API take, without long polls.");
 /// How long Redis takes.
-pub const REDIS_SECONDS: Metric = histogram("depot_redis_seconds", "How long calls to Redis take.");
+pub const REDIS_SECONDS: Metric =
+    histogram("depot_redis_seconds", &[("operation", &[])], "How long calls to Redis take, by operation.");
 /// Calls to Redis that failed.
-pub const REDIS_ERRORS: Metric =
-    counter("depot_redis_errors_total", &[], "Calls to Redis that failed or were not answered in time.");
+pub const REDIS_ERRORS: Metric = counter(
+    "depot_redis_errors_total",
+    &[("operation", &[]), ("class", &[])],
+    "Calls to Redis that failed or were not answered in time, by operation and class of error.",
+);
 /// The memory that Redis uses.
 pub const REDIS_MEMORY_BYTES: Metric =
     gauge("depot_redis_memory_bytes", "The memory that Redis says it uses; 0 without Redis.");
 /// How long SQL takes.
-pub const SQL_SECONDS: Metric = histogram("depot_sql_seconds", "How long SQL transactions take.");
+pub const SQL_SECONDS: Metric =
+    histogram("depot_sql_seconds", &[("operation", SQL)], "How long SQL jobs take, reading and writing.");
 /// SQL transactions that failed.
-pub const SQL_ERRORS: Metric =
-    counter("depot_sql_errors_total", &[], "SQL transactions that failed or were not answered in time.");
+pub const SQL_ERRORS: Metric = counter(
+    "depot_sql_errors_total",
+    &[("operation", SQL), ("class", SQL_CLASSES)],
+    "SQL jobs that failed or were not answered in time, by class of error.",
+);
 /// How long ago the intake last turned.
 pub const INTAKE_AGE_SECONDS: Metric =
     gauge("depot_intake_age_seconds", "How long ago a turn of the intake was last completed.");
@@ -140,12 +157,13 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 23] = [
+pub const ALL: [Metric; 24] = [
     UPDATES,
     COMMITS,
     COMMIT_SECONDS,
     CONFLICTS,
     DUPLICATES,
+    DEPOSITS,
     SESSIONS_ACTIVE,
     EFFECTS_PENDING,
     EFFECT_AGE_SECONDS,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use depot_bot::config::{AccessMode, Config, Engine, LogFormat, VARIABLES};
+use depot_bot::config::{AccessMode, Config, DEMO_TOKEN, Engine, LogFormat, VARIABLES};
 use depot_bot::deposit::{BotId, UserId};
 use depot_bot::telemetry::Redactor;
 use secrecy::ExposeSecret;
@@ -260,7 +260,11 @@ fn the_webhook_needs_a_secret_and_an_address_that_telegram_posts_to() {
 #[test]
 fn what_contradicts_itself_is_refused() {
     assert_eq!(refused(&[("ACCESS_MODE", "allowlist")]), ["ALLOWED_TELEGRAM_IDS"]);
-    assert_eq!(refused(&[("DATABASE_URL", "sqlite::memory:")]), ["DATABASE_URL"]);
+    for url in
+        ["sqlite::memory:", "sqlite://:memory:", "sqlite://a?mode=memory", "sqlite:a.db", "sqlite://", "a.db"]
+    {
+        assert_eq!(refused(&[("DATABASE_URL", url)]), ["DATABASE_URL"], "{url}");
+    }
     let url = ("REDIS_URL", "redis://:one@127.0.0.1/1");
     assert_eq!(refused(&[url, ("REDIS_PASSWORD", "two")]), ["REDIS_PASSWORD"]);
     assert_eq!(refused(&[url, ("REDIS_DB", "2")]), ["REDIS_DB"]);
@@ -276,6 +280,13 @@ fn a_token_of_another_server_may_be_shorter() {
     for token in ["short", ":short", "42:", "-42:short", "4 2:short", "42:sh ort", "0:short"] {
         assert_eq!(refused(&[("TELEGRAM_BOT_TOKEN", token), own]), ["TELEGRAM_BOT_TOKEN"], "{token}");
     }
+}
+
+#[test]
+fn the_token_of_the_demo_is_good_for_the_demo_alone() {
+    assert!(read(&[]).without_demo().is_ok());
+    let demo = read(&[("TELEGRAM_BOT_TOKEN", DEMO_TOKEN)]);
+    assert_eq!(demo.without_demo().unwrap_err().0[0].name, "TELEGRAM_BOT_TOKEN");
 }
 
 #[test]

@@ -122,13 +122,13 @@ pub(in crate::config) fn database(reader: &mut Reader) -> Result<Database, Noted
 
 fn engine(url: &str) -> Result<Engine, &'static str> {
     if let Some(rest) = url.strip_prefix("sqlite:") {
-        let path = rest.trim_start_matches("//").split('?').next().unwrap_or_default();
-        let is_memory = path == ":memory:" || url.contains("mode=memory");
+        let Some(path) = rest.strip_prefix("//") else { return Err("lacks the two slashes after sqlite:") };
+        let path = path.split('?').next().unwrap_or_default();
         return match path {
-            _ if is_memory => {
+            "" => Err("names no file"),
+            _ if path.contains(":memory:") || url.contains("mode=memory") => {
                 Err("names a database in memory, which forgets every deposit when the bot stops")
             }
-            "" => Err("names no file"),
             path => Ok(Engine::Sqlite { path: PathBuf::from(percent_decoded(path)) }),
         };
     }
