@@ -8,48 +8,37 @@ use std::io;
 // A stop is measured by the clock that never jumps.
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio::signal::unix::{self, SignalKind};
 
 /// What the process exits with when a second signal cuts the stop short.
 pub const CUT_SHORT: i32 = 130;
 
-/// SIGTERM and SIGINT, caught from the moment this exists.
-#[derive(Debug)]
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// Begins to catch the signals: to be called before anything is started that a stop must end.
-    ///
-    /// # Errors
-    /// The system does not let it. Outside a Tokio runtime it panics.
-    pub fn catch() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for the next one and gives its name.
-    pub async fn next(&mut self) -> &'static str {
+/// Begins to catch SIGTERM and SIGINT; the future ends with the name of the first one.
+///
+/// From then on a second one ends the process with [`CUT_SHORT`]: that is no worse than a crash. To be called, within a
+/// Tokio runtime, before anything is started that a stop must end.
+///
+/// # Errors
+/// The system does not let signals be caught.
+pub fn signal() -> io::Result<impl Future<Output = &'static str>> {
+    let mut terminate = unix::signal(SignalKind::terminate())?;
+    let mut interrupt = unix::signal(SignalKind::interrupt())?;
+    let mut next = async move || {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
         }
-    }
-
-    /// Asks for the stop at the first signal, and ends the process with [`CUT_SHORT`] at the second.
-    pub async fn watch(mut self, stop: CancellationToken) {
-        let name = self.next().await;
-        tracing::info!(signal = name, "stopping: a second signal exits at once");
-        stop.cancel();
-        let name = self.next().await;
-        tracing::warn!(
-            signal = name,
-            "stopped at once: what was not finished is found again at the next start"
-        );
-        std::process::exit(CUT_SHORT);
-    }
+    };
+    Ok(async move {
+        let first = next().await;
+        tracing::info!(signal = first, "stopping: a second signal exits at once");
+        tokio::spawn(async move {
+            let second = next().await;
+            tracing::warn!(signal = second, "stopped at once: the next start finds what was not finished");
+            std::process::exit(CUT_SHORT);
+        });
+        first
+    })
 }
 
 /// A stop that is under way: each step has its own limit, and all of them together have one.
@@ -137,12 +126,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_signal_asks_for_the_stop() {
-        let signals = Signals::catch().unwrap();
-        let stop = CancellationToken::new();
-        tokio::spawn(signals.watch(stop.clone()));
-        tokio::task::yield_now().await;
+    async fn the_first_signal_asks_for_the_stop() {
+        let stop = signal().unwrap();
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
-        stop.cancelled().await;
+        assert_eq!(stop.await, "SIGTERM");
     }
 }
