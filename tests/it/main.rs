@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod config;
 mod database;
 mod machine;
 mod servers;

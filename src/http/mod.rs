@@ -1,0 +1,65 @@
+//! The side-port: `/health/live`, `/health/ready`, `/health/startup` and `/metrics`.
+//!
+//! No ids, no texts, no secrets, no change of anything. Where it listens and how long it waits for a slow reader is the
+//! business of whoever serves the [`router`].
+
+mod health;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::limit::RequestBodyLimitLayer;
+
+pub use crate::http::health::{Component, Condition, Health, Heart, Liveness, Readiness};
+
+use crate::telemetry::Exposition;
+
+/// No request to the side-port needs a body.
+const BODY_BYTES_MAX: usize = 1024;
+/// What Prometheus expects a page of its text format to be called.
+const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The routes of the side-port: `GET` and `HEAD` only.
+pub fn router(health: Health, exposition: Exposition) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/health/startup", get(startup))
+        .with_state(health)
+        .route("/metrics", get(move || metrics(exposition.clone())))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+}
+
+/// 200 while every loop has turned recently; never a word about Redis, SQL or Telegram: restarting helps none of them.
+async fn live(State(health): State<Health>) -> Response {
+    let liveness = health.liveness();
+    json(if liveness.is_alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &liveness)
+}
+
+/// 200 while updates can be taken, perhaps `degraded`; 503 before the start is complete, while draining, and when not.
+async fn ready(State(health): State<Health>) -> Response {
+    let readiness = health.readiness();
+    json(if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &readiness)
+}
+
+/// 200 once the start is complete: migrations are done and the stores have answered.
+async fn startup(State(health): State<Health>) -> Response {
+    if health.is_started() {
+        (StatusCode::OK, "started\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response()
+    }
+}
+
+async fn metrics(exposition: Exposition) -> Response {
+    ([(header::CONTENT_TYPE, EXPOSITION_TYPE)], exposition.render()).into_response()
+}
+
+fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests;

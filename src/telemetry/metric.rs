@@ -1,0 +1,202 @@
+//! The names of all metrics: a number that is not in this list does not exist.
+//!
+//! Prefix `depot_`, base units, no ids and no texts in labels: the number of series is bounded by this file.
+
+/// One family of numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name, as Prometheus sees it.
+    pub name: &'static str,
+    /// What kind of number it is.
+    pub kind: Kind,
+    /// What it means, in one sentence.
+    pub about: &'static str,
+    /// Its labels with the values they take; an empty list of values is one that only use tells.
+    pub labels: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// The kinds of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations by size, in [`SECONDS`].
+    Histogram,
+}
+
+/// The buckets of every histogram, in seconds: from half a millisecond, a Redis commit, to ten seconds, a chat call's limit.
+pub const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+type Labels = &'static [(&'static str, &'static [&'static str])];
+
+const fn counter(name: &'static str, labels: Labels, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, about, labels }
+}
+
+const fn gauge(name: &'static str, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, about, labels: &[] }
+}
+
+const fn histogram(name: &'static str, labels: Labels, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram, about, labels }
+}
+
+const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat_member", "other"];
+const OUTCOMES: &[&str] = &["committed", "duplicate", "unchanged", "refused", "limited", "parked", "failed"];
+const CAUSES: &[&str] = &["update", "outcome", "deadline"];
+const VERDICTS: &[&str] = &["changed", "unchanged", "duplicate", "failed"];
+const SQL: &[&str] = &["read", "write"];
+const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
+const DEPOSITS_LEFT: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
+const EFFECTS: &[&str] = &["show_card", "say", "transcribe", "understand", "record_deposit"];
+
+/// Updates that were taken, by kind and by what became of them.
+pub const UPDATES: Metric = counter(
+    "depot_updates_total",
+    &[("kind", KINDS), ("outcome", OUTCOMES)],
+    "Updates from Telegram, by kind and by what became of them.",
+);
+/// Commits, by cause and verdict.
+pub const COMMITS: Metric = counter(
+    "depot_commits_total",
+    &[("cause", CAUSES), ("verdict", VERDICTS)],
+    "Events applied to conversations, by cause and by what became of them.",
+);
+/// How long a commit takes.
+pub const COMMIT_SECONDS: Metric =
+    histogram("depot_commit_seconds", &[], "From the loading of a conversation to its commit.");
+/// Commits that another commit overtook.
+pub const CONFLICTS: Metric =
+    counter("depot_conflicts_total", &[], "Commits that another one overtook and that were applied again.");
+/// Events that had been handled before.
+pub const DUPLICATES: Metric =
+    counter("depot_duplicates_total", &[], "Updates that had been handled before and changed nothing.");
+/// Deposits that reached the ledger.
+pub const DEPOSITS: Metric = counter(
+    "depot_deposits_total",
+    &[("status", DEPOSITS_LEFT)],
+    "Revisions of deposits written to the ledger, by the status they have there.",
+);
+/// Conversations with something going on.
+pub const SESSIONS_ACTIVE: Metric =
+    gauge("depot_sessions_active", "Conversations that are open or have something left to do.");
+/// Effects that wait.
+pub const EFFECTS_PENDING: Metric =
+    gauge("depot_effects_pending", "Conversations whose next step is due and has not been taken.");
+/// How late the effects are.
+pub const EFFECT_AGE_SECONDS: Metric =
+    histogram("depot_effect_age_seconds", &[], "From an effect's commit to its success.");
+/// Effects that were given up.
+pub const EFFECTS_FAILED: Metric =
+    counter("depot_effects_failed_total", &[("effect", EFFECTS)], "Effects that were given up, by effect.");
+/// Calls to Telegram.
+pub const TELEGRAM_CALLS: Metric = counter(
+    "depot_telegram_calls_total",
+    &[("method", &[]), ("code", &[])],
+    "Calls to the Bot API, by method and by the code of the answer; code 0 is no answer.",
+);
+/// How long calls to Telegram take.
+pub const TELEGRAM_SECONDS: Metric =
+    histogram("depot_telegram_seconds", &[], "How long calls to the Bot API take, without long polls.");
+/// How long Redis takes.
+pub const REDIS_SECONDS: Metric =
+    histogram("depot_redis_seconds", &[("operation", &[])], "How long calls to Redis take, by operation.");
+/// Calls to Redis that failed.
+pub const REDIS_ERRORS: Metric = counter(
+    "depot_redis_errors_total",
+    &[("operation", &[]), ("class", &[])],
+    "Calls to Redis that failed or were not answered in time, by operation and class of error.",
+);
+/// The memory that Redis uses.
+pub const REDIS_MEMORY_BYTES: Metric =
+    gauge("depot_redis_memory_bytes", "The memory that Redis says it uses; 0 without Redis.");
+/// How long SQL takes.
+pub const SQL_SECONDS: Metric =
+    histogram("depot_sql_seconds", &[("operation", SQL)], "How long SQL jobs take, reading and writing.");
+/// SQL transactions that failed.
+pub const SQL_ERRORS: Metric = counter(
+    "depot_sql_errors_total",
+    &[("operation", SQL), ("class", SQL_CLASSES)],
+    "SQL jobs that failed or were not answered in time, by class of error.",
+);
+/// How long ago the intake last turned.
+pub const INTAKE_AGE_SECONDS: Metric =
+    gauge("depot_intake_age_seconds", "How long ago a turn of the intake was last completed.");
+/// Deliveries that wait.
+pub const DELIVERIES_PENDING: Metric =
+    gauge("depot_deliveries_pending", "Messages to other people's chats that wait to be sent.");
+/// Updates that could not be understood.
+pub const PARKED_UPDATES: Metric = gauge(
+    "depot_parked_updates",
+    "Updates that were kept for an operator because nothing could be made of them.",
+);
+/// Repeats that users may have seen.
+pub const REPEATS_POSSIBLE: Metric = counter(
+    "depot_repeats_possible_total",
+    &[],
+    "Messages that were sent again because nobody knows whether the first one arrived.",
+);
+/// Lines of the log that were dropped.
+pub const LOG_LINES_DROPPED: Metric = counter(
+    "depot_log_lines_dropped_total",
+    &[],
+    "Lines of the log that were dropped because nobody read it.",
+);
+/// Panics.
+pub const PANICS: Metric =
+    counter("depot_panics_total", &[], "Tasks that panicked: mistakes in the program.");
+/// Which release runs.
+pub const BUILD: Metric = Metric {
+    name: "depot_build_info",
+    kind: Kind::Gauge,
+    about: "Always 1; the label says which release runs.",
+    labels: &[("version", &[env!("CARGO_PKG_VERSION")])],
+};
+
+/// All of them.
+pub const ALL: [Metric; 24] = [
+    UPDATES,
+    COMMITS,
+    COMMIT_SECONDS,
+    CONFLICTS,
+    DUPLICATES,
+    DEPOSITS,
+    SESSIONS_ACTIVE,
+    EFFECTS_PENDING,
+    EFFECT_AGE_SECONDS,
+    EFFECTS_FAILED,
+    TELEGRAM_CALLS,
+    TELEGRAM_SECONDS,
+    REDIS_SECONDS,
+    REDIS_ERRORS,
+    REDIS_MEMORY_BYTES,
+    SQL_SECONDS,
+    SQL_ERRORS,
+    INTAKE_AGE_SECONDS,
+    DELIVERIES_PENDING,
+    PARKED_UPDATES,
+    REPEATS_POSSIBLE,
+    LOG_LINES_DROPPED,
+    PANICS,
+    BUILD,
+];
+
+impl Metric {
+    /// Every combination of its labels' values; none when a label takes values that only use tells.
+    #[must_use]
+    pub fn series(&self) -> Vec<Vec<(&'static str, &'static str)>> {
+        let mut series = vec![Vec::new()];
+        for (label, values) in self.labels {
+            series = series
+                .iter()
+                .flat_map(|labels: &Vec<(&str, &str)>| {
+                    values.iter().map(|value| labels.iter().copied().chain([(*label, *value)]).collect())
+                })
+                .collect();
+        }
+        series
+    }
+}

@@ -1,0 +1,173 @@
+//! Where the log goes: a bounded queue and one thread, so that a log nobody reads cannot hold up a deposit.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::telemetry::Redactor;
+use crate::telemetry::metric;
+
+/// The most bytes that wait to be written; what comes beyond is dropped and counted.
+const QUEUE_BYTES_MAX: usize = 256 * 1024;
+/// How long the end of the process waits for what is still queued.
+const FLUSH_AT_MOST: Duration = Duration::from_secs(1);
+
+/// A writer of log lines that never blocks its caller.
+#[derive(Clone)]
+pub struct Sink {
+    queue: Arc<Queue>,
+    redactor: Arc<Redactor>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<String>,
+    bytes: usize,
+    is_writing: bool,
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").field("redactor", &self.redactor).finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    /// Starts the thread that writes to `target`.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(redactor: Redactor, target: Box<dyn Write + Send>) -> io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let written = Arc::clone(&queue);
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || written.write_to(target))?;
+        Ok(Self { queue, redactor: Arc::new(redactor) })
+    }
+
+    /// Waits until everything queued is written, for at most a second.
+    pub fn flush(&self) {
+        let waiting = self.queue.lock();
+        let is_behind = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
+        // Out of time or not: there is nothing else to be done with the rest.
+        drop(self.queue.changed.wait_timeout_while(waiting, FLUSH_AT_MOST, is_behind));
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: String) {
+        let mut waiting = self.lock();
+        if waiting.bytes + line.len() > QUEUE_BYTES_MAX {
+            drop(waiting);
+            metrics::counter!(metric::LOG_LINES_DROPPED.name).increment(1);
+            return;
+        }
+        waiting.bytes += line.len();
+        waiting.lines.push_back(line);
+        drop(waiting);
+        self.changed.notify_all();
+    }
+
+    fn write_to(&self, mut target: Box<dyn Write + Send>) {
+        loop {
+            let lines = self.next_lines();
+            for line in lines {
+                // A log that cannot be written is no reason to stop; the next line may succeed.
+                let _unwritten = target.write_all(line.as_bytes());
+            }
+            let _unflushed = target.flush();
+            self.lock().is_writing = false;
+            self.changed.notify_all();
+        }
+    }
+
+    fn next_lines(&self) -> VecDeque<String> {
+        let waiting = self.lock();
+        let mut waiting = self
+            .changed
+            .wait_while(waiting, |waiting| waiting.lines.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.bytes = 0;
+        waiting.is_writing = true;
+        std::mem::take(&mut waiting.lines)
+    }
+}
+
+/// One event on its way into the queue.
+#[derive(Debug)]
+pub struct Line<'a>(&'a Sink);
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        self.0.queue.push(self.0.redactor.redact(&text).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A target that blocks until it is let go, as a full pipe does.
+    struct Pipe {
+        let_go: std::sync::mpsc::Receiver<()>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _closed = self.let_go.recv();
+            self.written.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_blocked_log_holds_nobody_up_and_secrets_do_not_pass() {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let (go, let_go) = std::sync::mpsc::channel();
+        let redactor = Redactor::new(&["canary-secret".into()]);
+        let pipe = Pipe { let_go, written: Arc::clone(&written) };
+        let sink = Sink::start(redactor, Box::new(pipe)).unwrap();
+        let line = format!("canary-secret {}\n", "x".repeat(1000));
+        for _ in 0..2 * QUEUE_BYTES_MAX / line.len() {
+            sink.make_writer().write_all(line.as_bytes()).unwrap();
+        }
+        assert!(sink.queue.lock().bytes <= QUEUE_BYTES_MAX);
+        drop(go);
+        sink.flush();
+        let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        assert!(written.starts_with("*** xxx") && written.ends_with("xxx\n"));
+        assert!(!written.contains("canary"));
+    }
+}
