@@ -83,7 +83,8 @@ async fn measure(people: usize, each: usize, store: &str) -> anyhow::Result<Stri
 
     let total = done.len();
     let failed = done.iter().filter(|flow| flow.failed).count();
-    let mut replies: Vec<Duration> = done.iter().filter(|flow| !flow.failed).map(|flow| flow.first_reply).collect();
+    let mut replies: Vec<Duration> =
+        done.iter().filter(|flow| !flow.failed).map(|flow| flow.first_reply).collect();
     replies.sort_unstable();
     let cpu = bot.cpu_seconds()? - cpu_before;
     let commits = bot.commits().await? - commits_before;
@@ -246,7 +247,8 @@ impl Bot {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         let after_name = stat.rsplit(") ").next().unwrap_or_default();
         let fields: Vec<&str> = after_name.split(' ').collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        let ticks =
+            |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
         Ok((ticks(11) + ticks(12)) / TICKS_PER_SECOND)
     }
 

@@ -228,7 +228,9 @@ fn session_store(config: &Config, database: &Database) -> anyhow::Result<Arc<dyn
 
 async fn say_if_nobody_decides(config: &Config, ledger: &Ledger) -> anyhow::Result<()> {
     if config.access.mode == config::AccessMode::Approval && !ledger.has_admin().await? {
-        tracing::warn!("no admin is known, so nobody can let people in: run `depot-bot invite --admin` and open its link");
+        tracing::warn!(
+            "no admin is known, so nobody can let people in: run `depot-bot invite --admin` and open its link"
+        );
     }
     Ok(())
 }
@@ -236,7 +238,8 @@ async fn say_if_nobody_decides(config: &Config, ledger: &Ledger) -> anyhow::Resu
 /// Tells Telegram the command menu of each language; French is everybody else's too.
 async fn set_menus(chat: TelegramChat) {
     use crate::session::Language;
-    for (language, code) in [(Language::Fr, None), (Language::Fr, Some(Language::Fr)), (Language::En, Some(Language::En))]
+    for (language, code) in
+        [(Language::Fr, None), (Language::Fr, Some(Language::Fr)), (Language::En, Some(Language::En))]
     {
         let menu = sentences::menu(chat.words.phrases(language));
         let menu: Vec<(&str, &str)> =
@@ -248,7 +251,9 @@ async fn set_menus(chat: TelegramChat) {
 }
 
 async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}: choose another {variable}"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another {variable}"))
 }
 
 fn spawn_server(tasks: &TaskTracker, listener: TcpListener, router: Router, stop: CancellationToken) {

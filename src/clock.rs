@@ -123,6 +123,7 @@ mod tests {
             let clock = clock.clone();
             async move { clock.sleep(Duration::from_secs(300)).await }
         });
+        tokio::task::yield_now().await;
         clock.advance(Duration::from_secs(299));
         tokio::task::yield_now().await;
         assert!(!sleeper.is_finished());

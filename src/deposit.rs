@@ -304,7 +304,7 @@ pub struct Draft {
     pub id: DepositId,
     /// Its name on buttons.
     pub reference: DepositRef,
-    /// How often it has been written to the ledger: 0 at first, 1 after it expired once and was resumed.
+    /// The revision as which the ledger will write it: 0 at first, 1 after it expired once and was resumed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub revision: u32,
     /// When it was opened.
@@ -366,7 +366,7 @@ impl Draft {
 /// A deposit on its way into the ledger: what leaves a conversation, whatever its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Leaving {
-    /// What it consists of; `draft.revision` is the revision to be written.
+    /// What it consists of.
     pub draft: Draft,
     /// How it ended: completed, cancelled, expired or failed.
     pub status: Status,

@@ -13,7 +13,10 @@ macro_rules! failpoint {
 
 /// Aborts if `FAILPOINT` names this point; `name:3` skips the first two times it is reached.
 #[cfg(feature = "failpoints")]
-#[expect(clippy::disallowed_methods, reason = "a test's switch, not configuration; absent from every release build")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's switch, not configuration; absent from every release build"
+)]
 pub fn reached(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static REACHED: AtomicU32 = AtomicU32::new(0);

@@ -1,6 +1,8 @@
 //! depot-bot: a Telegram bot that records the deposits of a reuse centre. One card, two taps, nothing lost.
 
 pub mod access;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;

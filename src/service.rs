@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
+use tokio::sync::watch;
 
 use crate::clock::{Clock, Timestamp};
 use crate::deposit::{BotId, ChatId, DepositId, DepositRef, UserId};
@@ -65,7 +66,7 @@ pub struct ValidationSessionService {
     bot: BotId,
     ttl: Duration,
     cache: Mutex<LruCache<SessionKey, Arc<Session>>>,
-    may_expire: AtomicBool,
+    may_expire: watch::Sender<bool>,
     may_run: AtomicBool,
     commits: AtomicU64,
     leases_given_back: AtomicU64,
@@ -81,7 +82,7 @@ impl ValidationSessionService {
             bot,
             ttl,
             cache: Mutex::new(LruCache::new(CACHED_DOCUMENTS)),
-            may_expire: AtomicBool::new(false),
+            may_expire: watch::Sender::new(false),
             may_run: AtomicBool::new(true),
             commits: AtomicU64::new(0),
             leases_given_back: AtomicU64::new(0),
@@ -102,7 +103,13 @@ impl ValidationSessionService {
 
     /// Lets sessions expire: the intake has caught up with what waited in Telegram.
     pub fn allow_expiry(&self) {
-        self.may_expire.store(true, Ordering::Relaxed);
+        self.may_expire.send_if_modified(|allowed| !std::mem::replace(allowed, true));
+    }
+
+    /// Tells when sessions may expire.
+    #[must_use]
+    pub fn expiry_allowed(&self) -> watch::Receiver<bool> {
+        self.may_expire.subscribe()
     }
 
     /// Takes no lane any more and gives back those it holds with their next outcome.
@@ -143,7 +150,12 @@ impl ValidationSessionService {
     ///
     /// # Errors
     /// [`ServiceError::Store`] when nothing is known to be committed; the cause is to be brought again.
-    pub async fn update(&self, key: SessionKey, cause: Cause, event: &Event) -> Result<Handled, ServiceError> {
+    pub async fn update(
+        &self,
+        key: SessionKey,
+        cause: Cause,
+        event: &Event,
+    ) -> Result<Handled, ServiceError> {
         self.advance(key, &[(cause, event)]).await
     }
 
@@ -219,7 +231,8 @@ impl ValidationSessionService {
         let mut expired = Vec::new();
         for key in self.due(limit).await? {
             let session = self.get(key).await?;
-            expired.extend(session.filter(|session| session.expires_at(self.ttl).is_some_and(|end| end <= now)));
+            expired
+                .extend(session.filter(|session| session.expires_at(self.ttl).is_some_and(|end| end <= now)));
         }
         Ok(expired)
     }
@@ -328,7 +341,7 @@ impl ValidationSessionService {
         Context {
             now,
             ttl: self.ttl,
-            may_expire: self.may_expire.load(Ordering::Relaxed),
+            may_expire: *self.may_expire.borrow(),
             may_run: self.may_run.load(Ordering::Relaxed),
             fresh: Fresh { id: deposit_id(now), reference: DepositRef(rand::random()) },
             token: rand::random(),

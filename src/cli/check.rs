@@ -4,14 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::app;
 use crate::cli::{answer, environment};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::database::Database;
 use crate::ledger::Ledger;
 use crate::store::redis::{Description, RedisStore};
+use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client, Me, WebhookState};
-use crate::{app, taxonomy};
 
 /// How far clocks may differ before it is worth a word.
 const SKEW_MAX: Duration = Duration::from_secs(2);
@@ -57,10 +58,15 @@ pub async fn run() -> anyhow::Result<ExitCode> {
     check_telegram(&config, &mut report).await?;
     check_database(&config, &mut report).await;
     check_redis(&config, &mut report).await;
-    report.add("categories", &match taxonomy::load(config.taxonomy_file.as_deref()) {
-        Ok(taxonomy) => Finding::Good(format!("{} ({} categories)", taxonomy.id, taxonomy.categories.len())),
-        Err(error) => Finding::Bad(error.to_string()),
-    });
+    report.add(
+        "categories",
+        &match Taxonomy::load(config.taxonomy_file.as_deref()) {
+            Ok(taxonomy) => {
+                Finding::Good(format!("{} ({} categories)", taxonomy.id, taxonomy.categories.len()))
+            }
+            Err(error) => Finding::Bad(error.to_string()),
+        },
+    );
     Ok(if report.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -72,7 +78,8 @@ async fn check_telegram(config: &Config, report: &mut Report) -> anyhow::Result<
             report.add("clock", &clock_finding(&me));
         }
         Err(CallError::Unauthorized) => {
-            let fix = "Telegram does not accept it: ask @BotFather for the token, put it into TELEGRAM_BOT_TOKEN";
+            let fix =
+                "Telegram does not accept it: ask @BotFather for the token, put it into TELEGRAM_BOT_TOKEN";
             report.add("token", &Finding::Bad(fix.to_owned()));
             return Ok(());
         }
@@ -97,7 +104,8 @@ fn clock_finding(me: &Me) -> Finding {
     };
     let skew = now.since(theirs).max(theirs.since(now));
     if skew > SKEW_MAX {
-        let fix = format!("differs by {} s from Telegram's: let this machine keep time by NTP", skew.as_secs());
+        let fix =
+            format!("differs by {} s from Telegram's: let this machine keep time by NTP", skew.as_secs());
         Finding::Warning(fix)
     } else {
         Finding::Good("agrees with Telegram's".to_owned())
@@ -130,13 +138,22 @@ async fn check_database(config: &Config, report: &mut Report) {
     let database = match Database::connect(&config.database.url).await {
         Ok(database) => database,
         Err(error) => {
-            report.add("database", &Finding::Bad(format!("{error}: check DATABASE_URL, and the folder's rights")));
+            report.add(
+                "database",
+                &Finding::Bad(format!("{error}: check DATABASE_URL, and the folder's rights")),
+            );
             return;
         }
     };
     let finding = match database.migrate().await {
-        Ok(()) => Finding::Good(format!("{} answers in {} ms", database.engine().name(), started.elapsed().as_millis())),
-        Err(error) => Finding::Bad(format!("{error}: `depot-bot migrate` with a role that may change the schema")),
+        Ok(()) => Finding::Good(format!(
+            "{} answers in {} ms",
+            database.engine().name(),
+            started.elapsed().as_millis()
+        )),
+        Err(error) => {
+            Finding::Bad(format!("{error}: `depot-bot migrate` with a role that may change the schema"))
+        }
     };
     report.add("database", &finding);
     if let Engine::Sqlite { path } = &config.database.engine {
@@ -144,11 +161,16 @@ async fn check_database(config: &Config, report: &mut Report) {
     }
     let ledger = Ledger::new(database, config.telegram.bot, Clock::system());
     let known = ledger.has_admin().await.unwrap_or(false) || !config.access.admins.is_empty();
-    report.add("people", &if known {
-        Finding::Good("an admin is known".to_owned())
-    } else {
-        Finding::Warning("no admin is known: `depot-bot invite --admin` prints a link that makes one".to_owned())
-    });
+    report.add(
+        "people",
+        &if known {
+            Finding::Good("an admin is known".to_owned())
+        } else {
+            Finding::Warning(
+                "no admin is known: `depot-bot invite --admin` prints a link that makes one".to_owned(),
+            )
+        },
+    );
 }
 
 /// Whether the folder of the database can be written, which WAL and migrations need.
@@ -164,7 +186,10 @@ fn disk_finding(database: &Path) -> Finding {
 
 async fn check_redis(config: &Config, report: &mut Report) {
     let Some(redis) = &config.redis else {
-        report.add("redis", &Finding::Good("not used: REDIS_URL is not set, sessions live in the database".to_owned()));
+        report.add(
+            "redis",
+            &Finding::Good("not used: REDIS_URL is not set, sessions live in the database".to_owned()),
+        );
         return;
     };
     let described = match app::redis_store(redis, config.telegram.bot) {
@@ -172,8 +197,12 @@ async fn check_redis(config: &Config, report: &mut Report) {
         Err(error) => Err(error.to_string()),
     };
     match described {
-        Ok(description) => redis_findings(&description).iter().for_each(|finding| report.add("redis", finding)),
-        Err(error) => report.add("redis", &Finding::Bad(format!("{error}: check REDIS_URL and REDIS_PASSWORD"))),
+        Ok(description) => {
+            redis_findings(&description).iter().for_each(|finding| report.add("redis", finding))
+        }
+        Err(error) => {
+            report.add("redis", &Finding::Bad(format!("{error}: check REDIS_URL and REDIS_PASSWORD")))
+        }
     }
 }
 
@@ -192,13 +221,20 @@ fn redis_findings(redis: &Description) -> Vec<Finding> {
         )));
     }
     if redis.role != "master" {
-        findings.push(Finding::Bad("is a replica, which takes no writes: name the primary in REDIS_URL".to_owned()));
+        findings.push(Finding::Bad(
+            "is a replica, which takes no writes: name the primary in REDIS_URL".to_owned(),
+        ));
     }
     if !redis.append_only {
-        findings.push(Finding::Warning("the append-only file is off: open sessions do not survive its restart".to_owned()));
+        findings.push(Finding::Warning(
+            "the append-only file is off: open sessions do not survive its restart".to_owned(),
+        ));
     }
     if redis.latency > LATENCY_MAX {
-        findings.push(Finding::Warning(format!("answers in {} ms: put it nearer to the bot", redis.latency.as_millis())));
+        findings.push(Finding::Warning(format!(
+            "answers in {} ms: put it nearer to the bot",
+            redis.latency.as_millis()
+        )));
     }
     findings
 }

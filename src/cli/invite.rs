@@ -30,6 +30,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let role = if arguments.admin { Role::Admin } else { Role::Volunteer };
     let token = ledger(&config).await?.create_invite(role).await?;
     answer(&format!("https://t.me/{}?start={}", me.username, token.expose_secret()));
-    answer(&format!("Whoever opens this link first becomes {}. It works once, for 15 minutes.", role.as_str()));
+    answer(&format!(
+        "Whoever opens this link first becomes {}. It works once, for 15 minutes.",
+        role.as_str()
+    ));
     Ok(ExitCode::SUCCESS)
 }

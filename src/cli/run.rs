@@ -19,7 +19,7 @@ pub async fn run() -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let stop = shutdown::signal();
+    let stop = shutdown::signal()?;
     let running = app::start(config, Clock::system()).await?;
     stop.await;
     running.stop().await;
@@ -32,7 +32,9 @@ fn refuse_demo_token(config: &Config) -> anyhow::Result<()> {
     {
         use secrecy::ExposeSecret as _;
         if config.telegram.token.expose_secret() == crate::simulator::DEMO_TOKEN {
-            anyhow::bail!("this is the token of the demo; put the token that @BotFather gave you into TELEGRAM_BOT_TOKEN");
+            anyhow::bail!(
+                "this is the token of the demo; put the token that @BotFather gave you into TELEGRAM_BOT_TOKEN"
+            );
         }
     }
     let _ = config;

@@ -26,6 +26,7 @@ pub async fn run(
     beat: impl Fn() + Send,
 ) {
     let mut failing = false;
+    let mut allowed = service.expiry_allowed();
     while !stop.is_cancelled() {
         match turn(&service, &effects).await {
             Ok(()) => failing = false,
@@ -39,6 +40,7 @@ pub async fn run(
         beat();
         tokio::select! {
             () = stop.cancelled() => {}
+            Ok(()) = allowed.changed() => {}
             () = clock.sleep(TURN) => {}
         }
     }

@@ -89,7 +89,9 @@ impl Executor {
         match self.transcriber.transcribe(attachment).await {
             Ok(text) => Ok(Event::Transcribed(text)),
             Err(TranscribeError::Unavailable) => Err(Failure::Transient),
-            Err(TranscribeError::NotConfigured | TranscribeError::Failed(_)) => Ok(Event::TranscriptionFailed),
+            Err(TranscribeError::NotConfigured | TranscribeError::Failed(_)) => {
+                Ok(Event::TranscriptionFailed)
+            }
         }
     }
 

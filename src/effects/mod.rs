@@ -65,8 +65,11 @@ impl Effects {
     pub async fn run(&self, handled: &Handled) -> FirstAttempt {
         let mut first_attempt = FirstAttempt(None);
         if let Some(token) = handled.chat {
-            let records =
-                handled.session.pending.iter().any(|pending| matches!(pending.effect, Effect::RecordDeposit(_)));
+            let records = handled
+                .session
+                .pending
+                .iter()
+                .any(|pending| matches!(pending.effect, Effect::RecordDeposit(_)));
             let (tried, attempt) = oneshot::channel();
             first_attempt = FirstAttempt(records.then_some(attempt));
             self.start(Lane::Chat, token, Arc::clone(&handled.session), Some(tried)).await;
@@ -155,9 +158,11 @@ impl Effects {
         let mut outcomes = vec![(id, event)];
         if let [(_, event @ Event::Recorded(_))] = outcomes.as_slice() {
             let preview = self.shared.service.preview(session, lane, token, id, event);
-            if let Some((EffectId::Card, card, attempts)) = preview.next_effect(lane, self.shared.clock.now()) {
+            if let Some((EffectId::Card, card, attempts)) = preview.next_effect(lane, self.shared.clock.now())
+            {
                 crate::failpoint!("ledger_written");
-                outcomes.push((EffectId::Card, self.shared.executor.execute(&preview, &card, attempts).await));
+                outcomes
+                    .push((EffectId::Card, self.shared.executor.execute(&preview, &card, attempts).await));
             }
         }
         outcomes

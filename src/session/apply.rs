@@ -172,8 +172,7 @@ impl Session {
 
     /// Ends the open deposit and sends it to the ledger, whatever its end.
     pub(super) fn leave(&mut self, status: Status, now: Timestamp) {
-        let Some(mut draft) = self.take_draft() else { return };
-        draft.revision += 1;
+        let Some(draft) = self.take_draft() else { return };
         let unfinished = std::mem::take(&mut self.pending);
         for pending in unfinished {
             match pending.effect {

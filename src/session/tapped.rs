@@ -1,7 +1,8 @@
 //! What a button does, and when it is legal: only for the deposit it names, at the picture it was on.
 
-use crate::deposit::{CategoryKey, Draft, MessageId, Status};
+use crate::deposit::{CategoryKey, DepositRef, Draft, MessageId, Status};
 use crate::session::apply::{Answer, Context};
+use crate::session::effect::Effect;
 use crate::session::event::{Tap, Verb};
 use crate::session::state::{Asked, Notice, State, View};
 use crate::session::{Card, Session};
@@ -28,7 +29,11 @@ impl Session {
             | State::Understanding { draft }
             | State::AwaitingValidation { draft, .. } => draft.reference == tap.reference,
             State::Recording { leaving } if leaving.draft.reference == tap.reference => {
-                return Answer::Recording;
+                return match &tap.verb {
+                    // These buttons are only on cards of what the ledger has: its outcome is about to be committed.
+                    Verb::Undo | Verb::Resume => Answer::Elsewhere,
+                    _decided_already => Answer::Recording,
+                };
             }
             State::Idle | State::Recording { .. } | State::Closed { .. } => false,
         };
@@ -50,15 +55,23 @@ impl Session {
     }
 
     /// Takes an expired draft up again; the tapped message becomes the card.
+    ///
+    /// The ledger gave it back, so it was recorded, even where the outcome of that is still to be committed here.
     pub(super) fn resumed(&mut self, draft: &Draft, message: MessageId) -> Answer {
+        let same = |other: DepositRef| other == draft.reference;
         match &self.state {
             State::AwaitingDescription { .. }
             | State::Understanding { .. }
             | State::AwaitingValidation { .. } => {
                 return Answer::AnotherOpen;
             }
+            State::Recording { leaving } if same(leaving.draft.reference) => {
+                self.pending.retain(|pending| !matches!(pending.effect, Effect::RecordDeposit(_)));
+            }
             State::Recording { .. } => return Answer::Recording,
-            State::Closed { .. } if self.card_is_due() => return Answer::Recording,
+            State::Closed { recorded } if self.card_is_due() && !same(recorded.reference) => {
+                return Answer::Recording;
+            }
             State::Idle | State::Closed { .. } => {}
         }
         let shown = self.card.wanted;

@@ -168,7 +168,12 @@ impl World {
     }
 
     /// Puts the JSON that `write` makes of the update's id into the queue, whatever it is.
-    pub(super) fn enqueue_with(&mut self, kind: &'static str, lane: Lane, write: impl FnOnce(i64) -> String) -> i64 {
+    pub(super) fn enqueue_with(
+        &mut self,
+        kind: &'static str,
+        lane: Lane,
+        write: impl FnOnce(i64) -> String,
+    ) -> i64 {
         let now = self.clock.now();
         let repeat = self.faults.repeats_this_update();
         let update_id = self.queue.push(lane, now, repeat, write);

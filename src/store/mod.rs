@@ -19,7 +19,7 @@ use crate::session::{Session, SessionKey};
 
 /// Where conversations live. One document per [`SessionKey`], written by one compare-and-set.
 #[async_trait]
-pub trait SessionStore: Send + Sync + 'static {
+pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     /// Reads the current document, if there is one.
     ///
     /// # Errors

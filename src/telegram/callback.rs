@@ -6,51 +6,31 @@
 //! travel as the first 32 bits of their SHA-256 and are looked up among the keys that exist. Whether a tap is *legal* is
 //! decided elsewhere: a client may send any bytes from any message.
 
-use std::fmt::{self, Write as _};
-
-use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 
 use crate::deposit::{CategoryKey, DepositRef};
 use crate::session::Verb;
+use crate::taxonomy::{Taxonomy, key_hash};
+use crate::telegram::picture::Press;
 
 const VERSION: &str = "1";
 
-/// The 64-bit random name of a request for access on its buttons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RequestRef(pub u64);
-
-impl fmt::Display for RequestRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// A button.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Button {
-    /// Something about a deposit.
-    Deposit {
-        /// Which deposit.
-        reference: DepositRef,
-        /// Which picture of its card the button is on.
-        step: u32,
-        /// What it asks for.
-        verb: Verb,
-    },
-    /// Ask to be let in.
-    Ask,
-    /// Let somebody in.
-    Accept(RequestRef),
-    /// Do not let somebody in.
-    Refuse(RequestRef),
-}
-
 /// The keys that exist: the taxonomy's.
 pub trait Keys {
-    /// The category whose key has this [`fingerprint`].
-    fn category(&self, fingerprint: u32) -> Option<CategoryKey>;
-    /// The group whose key has this [`fingerprint`].
-    fn group(&self, fingerprint: u32) -> Option<String>;
+    /// The category whose key has this [`key_hash`].
+    fn category(&self, hash: u32) -> Option<CategoryKey>;
+    /// The group whose key has this [`key_hash`].
+    fn group(&self, hash: u32) -> Option<String>;
+}
+
+impl Keys for Taxonomy {
+    fn category(&self, hash: u32) -> Option<CategoryKey> {
+        self.category_by_hash(hash).map(|category| category.key.clone())
+    }
+
+    fn group(&self, hash: u32) -> Option<String> {
+        self.group_by_hash(hash).map(|group| group.key.clone())
+    }
 }
 
 /// Why a tap says nothing that this release understands.
@@ -67,21 +47,14 @@ pub enum Garbled {
     UnknownKey,
 }
 
-/// The first 32 bits of the SHA-256 of a key; a taxonomy in which two keys share one cannot be shown on buttons.
-#[must_use]
-pub fn fingerprint(key: &str) -> u32 {
-    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(key.as_bytes()));
-    u32::from_be_bytes([a, b, c, d])
-}
-
 /// Writes what a button carries.
 #[must_use]
-pub fn encode(button: &Button) -> String {
-    let (reference, step, verb) = match button {
-        Button::Deposit { reference, step, verb } => (reference, step, verb),
-        Button::Ask => return format!("{VERSION}k"),
-        Button::Accept(request) => return format!("{VERSION}y{request}"),
-        Button::Refuse(request) => return format!("{VERSION}n{request}"),
+pub fn encode(press: &Press) -> String {
+    let (reference, step, verb) = match press {
+        Press::Deposit { reference, step, verb } => (reference, step, verb),
+        Press::AskAccess => return format!("{VERSION}k"),
+        Press::Accept(request) => return format!("{VERSION}y{request:016x}"),
+        Press::Refuse(request) => return format!("{VERSION}n{request:016x}"),
     };
     let (letter, argument) = match verb {
         Verb::Validate => ('v', None),
@@ -91,8 +64,8 @@ pub fn encode(button: &Button) -> String {
         Verb::Back => ('b', None),
         Verb::Undo => ('u', None),
         Verb::Resume => ('r', None),
-        Verb::Choose(category) => ('a', Some(u64::from(fingerprint(&category.0)))),
-        Verb::OpenGroup(group) => ('g', Some(u64::from(fingerprint(group)))),
+        Verb::Choose(category) => ('a', Some(u64::from(key_hash(&category.0)))),
+        Verb::OpenGroup(group) => ('g', Some(u64::from(key_hash(group)))),
         Verb::PickLine(line) => ('l', Some(*line as u64)),
         Verb::TurnTo(page) => ('t', Some(u64::from(*page))),
     };
@@ -107,7 +80,7 @@ pub fn encode(button: &Button) -> String {
 ///
 /// # Errors
 /// [`Garbled`] for everything that [`encode`] did not write with these keys.
-pub fn decode(data: &str, keys: &dyn Keys) -> Result<Button, Garbled> {
+pub fn decode(data: &str, keys: &dyn Keys) -> Result<Press, Garbled> {
     let mut letters = data.chars();
     match letters.next() {
         Some('1') => {}
@@ -117,9 +90,9 @@ pub fn decode(data: &str, keys: &dyn Keys) -> Result<Button, Garbled> {
     let verb = letters.next().ok_or(Garbled::Malformed)?;
     let rest = letters.as_str();
     match verb {
-        'k' if rest.is_empty() => return Ok(Button::Ask),
-        'y' => return reference(rest).map(RequestRef).map(Button::Accept),
-        'n' => return reference(rest).map(RequestRef).map(Button::Refuse),
+        'k' if rest.is_empty() => return Ok(Press::AskAccess),
+        'y' => return reference(rest).map(Press::Accept),
+        'n' => return reference(rest).map(Press::Refuse),
         _ => {}
     }
     let mut parts = rest.split('.');
@@ -143,7 +116,7 @@ pub fn decode(data: &str, keys: &dyn Keys) -> Result<Button, Garbled> {
         ('t', page) => Verb::TurnTo(narrow(page)?),
         _ => return Err(Garbled::Malformed),
     };
-    Ok(Button::Deposit { reference: named, step, verb })
+    Ok(Press::Deposit { reference: named, step, verb })
 }
 
 /// Exactly 16 digits.
@@ -179,11 +152,11 @@ mod tests {
 
     impl Keys for Known {
         fn category(&self, wanted: u32) -> Option<CategoryKey> {
-            (fingerprint(&self.0) == wanted).then(|| CategoryKey(self.0.clone()))
+            (key_hash(&self.0) == wanted).then(|| CategoryKey(self.0.clone()))
         }
 
         fn group(&self, wanted: u32) -> Option<String> {
-            (fingerprint(&self.0) == wanted).then(|| self.0.clone())
+            (key_hash(&self.0) == wanted).then(|| self.0.clone())
         }
     }
 
@@ -203,18 +176,18 @@ mod tests {
         ]
     }
 
-    fn buttons() -> impl Strategy<Value = (String, Button)> {
+    fn buttons() -> impl Strategy<Value = (String, Press)> {
         ".{0,300}".prop_flat_map(|key| {
             let deposit =
                 (any::<u64>(), any::<u32>(), verbs(key.clone())).prop_map(|(reference, step, verb)| {
-                    Button::Deposit { reference: DepositRef(reference), step, verb }
+                    Press::Deposit { reference: DepositRef(reference), step, verb }
                 });
-            let request = any::<u64>().prop_map(RequestRef);
+            let request = any::<u64>();
             let button = prop_oneof![
                 8 => deposit,
-                1 => Just(Button::Ask),
-                1 => request.clone().prop_map(Button::Accept),
-                1 => request.prop_map(Button::Refuse),
+                1 => Just(Press::AskAccess),
+                1 => request.clone().prop_map(Press::Accept),
+                1 => request.prop_map(Press::Refuse),
             ];
             (Just(key), button)
         })
@@ -241,8 +214,8 @@ mod tests {
     fn a_button_says_why_it_cannot_be_read() {
         let known = Known("furniture".into());
         let chosen = Verb::Choose(CategoryKey("furniture".into()));
-        let data = encode(&Button::Deposit { reference: DepositRef(0xabc), step: 26, verb: chosen });
-        assert_eq!(data, format!("1a0000000000000abc.1a.{:x}", fingerprint("furniture")));
+        let data = encode(&Press::Deposit { reference: DepositRef(0xabc), step: 26, verb: chosen });
+        assert_eq!(data, format!("1a0000000000000abc.1a.{:x}", key_hash("furniture")));
         assert_eq!(decode(&data, &Known("toys".into())), Err(Garbled::UnknownKey));
         assert_eq!(decode(&data.replacen('1', "2", 1), &known), Err(Garbled::OtherVersion));
         for garbage in

@@ -34,18 +34,17 @@ impl Updates {
     }
 
     /// Takes an invitation and welcomes whom it lets in; one that is used up, expired or invented changes nothing.
-    pub(super) async fn invited(
-        &self,
-        sender: &Sender,
-        token: &str,
-    ) -> Result<Outcome, UpdateError> {
+    pub(super) async fn invited(&self, sender: &Sender, token: &str) -> Result<Outcome, UpdateError> {
         let language = Language::from_code(sender.language_code.as_deref());
         match self.chat.ledger.redeem_invite(token, sender.id, &sender.name(), language).await? {
             Some(role) => {
                 self.access.forget(sender.id);
                 tracing::info!(role = role.as_str(), "an invitation was used");
-                let granted =
-                    if role == Role::Admin { Announcement::AdminGranted } else { Announcement::AccessGranted };
+                let granted = if role == Role::Admin {
+                    Announcement::AdminGranted
+                } else {
+                    Announcement::AccessGranted
+                };
                 self.announce(sender, granted).await;
                 Ok(Outcome::Handled)
             }

@@ -1,15 +1,15 @@
 //! Taps: answered by the instance that received them, straight after the commit, once, and never stored.
 
+use crate::access::Standing;
 use crate::deposit::{MessageId, Recorded, UserId};
 use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
 use crate::session::{self, Answer, Cause, Event, Language, Verb};
+use crate::telegram::callback;
 use crate::telegram::card::{self, UNDO_WINDOW};
 use crate::telegram::incoming::Tap;
 use crate::telegram::picture::Press;
 use crate::telegram::sentences::{self, Toast};
 use crate::telegram::updates::{Outcome, UpdateError, Updates};
-use crate::access::Standing;
-use crate::telegram::callback;
 
 impl Updates {
     pub(super) async fn tap(&self, update: i64, tap: &Tap) -> Result<Outcome, UpdateError> {
@@ -41,7 +41,12 @@ impl Updates {
         Ok(Outcome::Handled)
     }
 
-    async fn tap_on_deposit(&self, update: i64, tap: &Tap, tapped: session::Tap) -> Result<Outcome, UpdateError> {
+    async fn tap_on_deposit(
+        &self,
+        update: i64,
+        tap: &Tap,
+        tapped: session::Tap,
+    ) -> Result<Outcome, UpdateError> {
         let cause = Cause::Update { id: update, message: None, sent_at: None, language: language(tap) };
         let key = self.service.key(tap.sender.id);
         let applied = self.service.update(key, cause, &Event::Tapped(tapped.clone())).await?;
@@ -87,7 +92,9 @@ impl Updates {
                     let answer = applied.answer.unwrap_or(Answer::Done);
                     Ok(if answer == Answer::Done { Toast::Resumed } else { Toast::Answered(answer) })
                 }
-                None => Ok(self.show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere)).await),
+                None => Ok(self
+                    .show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere))
+                    .await),
             },
             Verb::Validate
             | Verb::Correct
@@ -97,9 +104,9 @@ impl Updates {
             | Verb::PickLine(_)
             | Verb::OpenGroup(_)
             | Verb::TurnTo(_)
-            | Verb::Back => {
-                Ok(self.show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere)).await)
-            }
+            | Verb::Back => Ok(self
+                .show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere))
+                .await),
         }
     }
 

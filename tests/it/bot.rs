@@ -6,12 +6,12 @@ use std::time::Duration;
 use depot_bot::app::{self, App};
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::config::Config;
-use depot_bot::ledger::Entry;
 use depot_bot::deposit::{Status, UserId};
+use depot_bot::ledger::Entry;
 use depot_bot::simulator::{Options, Simulator, User, UserProfile};
 use tempfile::TempDir;
 
-use crate::servers::{Postgres, RedisServer};
+use crate::servers::{RedisServer, postgres_database};
 
 /// When the tests' clock starts.
 pub(crate) const START: Timestamp = Timestamp(1_780_000_000_000);
@@ -27,7 +27,8 @@ pub(crate) enum Behind {
 }
 
 impl Behind {
-    pub(crate) const ALL: [Self; 4] = [Self::Sqlite, Self::SqliteAndRedis, Self::Postgres, Self::PostgresAndRedis];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Sqlite, Self::SqliteAndRedis, Self::Postgres, Self::PostgresAndRedis];
 
     fn has_redis(self) -> bool {
         matches!(self, Self::SqliteAndRedis | Self::PostgresAndRedis)
@@ -56,10 +57,12 @@ impl TestBot {
         let options = Options { clock: clock.clone(), token: Some(TOKEN.to_owned()), ..Options::default() };
         let telegram = Simulator::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let redis = behind.has_redis().then(|| RedisServer::start());
+        let redis = behind.has_redis().then(RedisServer::start);
         let database = match behind {
-            Behind::Sqlite | Behind::SqliteAndRedis => format!("sqlite://{}/depot.db", folder.path().display()),
-            Behind::Postgres | Behind::PostgresAndRedis => Postgres::fresh_database().await,
+            Behind::Sqlite | Behind::SqliteAndRedis => {
+                format!("sqlite://{}/depot.db", folder.path().display())
+            }
+            Behind::Postgres | Behind::PostgresAndRedis => postgres_database(),
         };
         let mut all: HashMap<String, String> = [
             ("TELEGRAM_BOT_TOKEN", TOKEN),
@@ -119,7 +122,7 @@ impl TestBot {
 
     /// How many deposits of a person are completed.
     pub(crate) async fn completed(&self, user: i64) -> usize {
-        self.deposits(user).await.iter().filter(|entry| entry.recorded.status == Status::Completed).count()
+        self.deposits(user).await.iter().filter(|entry| entry.status == Status::Completed).count()
     }
 
     pub(crate) fn advance(&self, seconds: u64) {

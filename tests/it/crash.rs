@@ -77,7 +77,7 @@ async fn survive(point: &str, nth: u32, with_redis: bool) -> anyhow::Result<()> 
             user.says("une bouilloire, un kilo deux");
             user.sees_new("Valider").await?;
             user.taps("Valider")?;
-            user.sees_new(&format!("Dépôt n° {number} enregistré")).await?;
+            user.sees_new(&format!("Dépôt n°\u{a0}{number} enregistré")).await?;
         }
         anyhow::Ok(())
     };

@@ -7,8 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod bot;
 mod config;
 mod database;
+mod deposits;
+mod ledger;
 mod machine;
 mod servers;
 mod store_contract;

@@ -159,6 +159,17 @@ pub struct Membership {
     pub present: bool,
 }
 
+impl Sender {
+    /// First and last name, as they chose them; to be cleaned before anyone else reads it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.last_name {
+            Some(last_name) => format!("{} {last_name}", self.first_name),
+            None => self.first_name.clone(),
+        }
+    }
+}
+
 impl Incoming {
     /// Whose turn it is: updates with the same lane keep their order. The chat, or who pressed the button.
     #[must_use]

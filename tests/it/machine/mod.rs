@@ -81,7 +81,7 @@ fn a_session_warns_expires_once_and_is_resumed() {
         State::Closed { recorded } => {
             assert_eq!(recorded.status, Status::Expired);
             let mut draft = Draft::new(recorded.id, recorded.reference, START);
-            draft.revision = recorded.revision;
+            draft.revision = recorded.revision + 1;
             draft.lines = recorded.lines.clone();
             draft
         }
@@ -93,7 +93,7 @@ fn a_session_warns_expires_once_and_is_resumed() {
     chat.note("resumes").settles().taps(Verb::Validate).settles();
     insta::assert_snapshot!(chat.log);
     let statuses: Vec<_> = chat.recorded.iter().map(|(_, revision, status)| (*revision, *status)).collect();
-    assert_eq!(statuses, [(1, Status::Expired), (2, Status::Completed)]);
+    assert_eq!(statuses, [(0, Status::Expired), (1, Status::Completed)]);
 }
 
 #[test]
