@@ -4,8 +4,9 @@
 //! scores by how much of it is found in the text, times how much that is; a category scores as its best example.
 //! A later issue puts a trained model in its place.
 //!
-//! Measured once, on 2026-11-21, on the notes of `shared/data/utterances-dev.jsonl` with a single object and never tuned
-//! on them: see [`MODEL`]'s documentation.
+//! Measured once, on 2026-11-21, on the 423 notes of `utterances-dev.jsonl` with a single object, and never tuned on them:
+//! right at once 0.766 (electrical 0.68, other 0.88), among the three offered 0.894. Of the answers given as sure (0.8 and
+//! more, half of them) 0.96 were right; below 0.4 it was 0.26. The examples name most objects of that file, which flatters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -24,7 +25,7 @@ const DOUBT: f32 = 20.0;
 /// How many other categories a proposal names.
 const ALTERNATIVES: usize = 2;
 
-/// What was learned from the examples; about two megabytes for the default taxonomy.
+/// What was learned from the examples; under three megabytes for the default taxonomy.
 #[derive(Debug)]
 pub struct Classifier {
     categories: Vec<CategoryKey>,
