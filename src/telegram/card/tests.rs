@@ -2,6 +2,8 @@
 
 mod limits;
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::deposit::{
     Attachment, BotId, CategoryKey, ChatId, DepositId, DepositRef, Destination, LINES_MAX, Leaving, Line,
@@ -69,8 +71,18 @@ fn leaving(status: Status) -> Leaving {
     Leaving { draft: draft(), status, decided_at: NOW }
 }
 
+fn words() -> &'static Words {
+    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new().unwrap());
+    &WORDS
+}
+
+fn taxonomy() -> &'static Taxonomy {
+    static TAXONOMY: LazyLock<Taxonomy> = LazyLock::new(|| Taxonomy::built_in().unwrap());
+    &TAXONOMY
+}
+
 fn paint(session: &Session) -> Picture {
-    render(session, &Words::new().unwrap(), &Taxonomy::built_in().unwrap(), NOW, TTL)
+    render(session, words(), taxonomy(), NOW, TTL)
 }
 
 fn show(language: Language, state: State) -> String {
@@ -310,14 +322,13 @@ fn a_category_is_corrected_by_line_group_and_category() {
 
 #[test]
 fn long_groups_are_paged() {
-    let mut taxonomy = Taxonomy::built_in().unwrap();
+    let mut taxonomy = taxonomy().clone();
     for category in &mut taxonomy.categories {
         category.group = "home".to_owned();
     }
     let page = |page| {
         let view = View::Categories { line: 0, group: "home".to_owned(), page };
-        let picture =
-            render(&session(Language::Fr, view_of(view)), &Words::new().unwrap(), &taxonomy, NOW, TTL);
+        let picture = render(&session(Language::Fr, view_of(view)), words(), &taxonomy, NOW, TTL);
         let rows: Vec<_> = picture.sketch().lines().map(str::to_owned).collect();
         (rows[2].clone(), rows[rows.len() - 2].clone(), picture.keyboard.len())
     };
@@ -447,8 +458,7 @@ fn a_closed_deposit_shows_what_the_ledger_holds() {
 #[test]
 fn undo_is_offered_for_ten_minutes_and_an_old_card_shows_the_same() {
     let State::Closed { recorded } = closed(Status::Completed, Some(12)) else { panic!() };
-    let (words, taxonomy) = (Words::new().unwrap(), Taxonomy::built_in().unwrap());
-    let entry = |now| render_entry(&recorded, Language::Fr, &words, &taxonomy, now);
+    let entry = |now| render_entry(&recorded, Language::Fr, words(), taxonomy(), now);
     assert_eq!(entry(NOW), paint(&session(Language::Fr, closed(Status::Completed, Some(12)))));
     assert_eq!(entry(NOW.after(UNDO_WINDOW).before(Duration::from_millis(1))).keyboard.len(), 1);
     assert_eq!(entry(NOW.after(UNDO_WINDOW)).keyboard, Vec::<Vec<Button>>::new());
