@@ -1,1 +1,177 @@
-//! (in the making)
+//! From what somebody said to the lines of a deposit: a proposal, never a decision.
+//!
+//! Two interfaces ([`Transcribe`], [`Understand`]) and the embedded default of each: nobody who listens, and one line per
+//! note with the likeliest category.
+
+mod classify;
+mod lines;
+mod numbers;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use crate::deposit::{Attachment, Line};
+use crate::session::{Language, Understanding};
+use crate::taxonomy::Taxonomy;
+
+pub use crate::understand::classify::{Classifier, MODEL};
+pub use crate::understand::lines::OBJECT_CHARS_MAX;
+
+/// Turns a note into lines.
+#[async_trait]
+pub trait Understand: Send + Sync + 'static {
+    /// The lines of a note, in the order they were said; none where the note is no deposit.
+    ///
+    /// # Errors
+    /// [`UnderstandError`] means that trying again may help.
+    async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError>;
+}
+
+/// Turns a recording into text.
+#[async_trait]
+pub trait Transcribe: Send + Sync + 'static {
+    /// What is said in the recording.
+    ///
+    /// # Errors
+    /// [`TranscribeError`] says whether trying again may help.
+    async fn transcribe(&self, recording: &Attachment) -> Result<String, TranscribeError>;
+}
+
+/// Why a note could not be worked on for now.
+#[derive(Debug, thiserror::Error)]
+pub enum UnderstandError {
+    /// The model is not there or did not answer.
+    #[error("understanding is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Why there is no text of a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum TranscribeError {
+    /// Nobody listens here: the recording is kept and its owner is asked for words.
+    #[error("no transcription is configured")]
+    NotConfigured,
+    /// The service did not answer; trying again may help.
+    #[error("transcription is not available")]
+    Unavailable,
+    /// The recording cannot be transcribed, whoever tries.
+    #[error("the recording cannot be transcribed: {0}")]
+    Failed(String),
+}
+
+/// The default where no transcription is configured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTranscriber;
+
+#[async_trait]
+impl Transcribe for NoTranscriber {
+    async fn transcribe(&self, _recording: &Attachment) -> Result<String, TranscribeError> {
+        Err(TranscribeError::NotConfigured)
+    }
+}
+
+/// The embedded default: one line per note, understood by rules and a [`Classifier`] trained on the taxonomy.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    taxonomy: Arc<Taxonomy>,
+    classifier: Arc<OnceCell<Classifier>>,
+}
+
+impl Embedded {
+    /// Begins to train in the background and returns at once; a note that comes earlier waits for it.
+    ///
+    /// Must be called within a tokio runtime.
+    #[must_use]
+    pub fn start(taxonomy: Arc<Taxonomy>) -> Self {
+        let embedded = Self { taxonomy, classifier: Arc::default() };
+        let training = embedded.clone();
+        tokio::spawn(async move {
+            if let Err(error) = training.classifier().await {
+                tracing::error!(%error, "the classifier could not be trained; the next note tries again");
+            }
+        });
+        embedded
+    }
+
+    async fn classifier(&self) -> Result<&Classifier, UnderstandError> {
+        let train = || async {
+            let taxonomy = Arc::clone(&self.taxonomy);
+            let trained = tokio::task::spawn_blocking(move || Classifier::train(&taxonomy)).await;
+            trained.map_err(|error| UnderstandError::Unavailable(error.to_string()))
+        };
+        self.classifier.get_or_try_init(train).await
+    }
+}
+
+#[async_trait]
+impl Understand for Embedded {
+    async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError> {
+        let Some(said) = lines::read(note, language) else {
+            return Ok(Understanding { lines: Vec::new(), total_weight: None });
+        };
+        let proposal = self.classifier().await?.propose(&said.words);
+        let line = Line {
+            object: said.object,
+            quantity: said.quantity,
+            weight: said.weight,
+            destination: said.destination,
+            proposal,
+            chosen: None,
+        };
+        Ok(Understanding { lines: vec![line], total_weight: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deposit::{Destination, Media, Weight, WeightSource};
+
+    async fn understood(note: &str) -> Vec<Line> {
+        let embedded = Embedded::start(Arc::new(Taxonomy::built_in().unwrap()));
+        embedded.understand(note, Language::Fr).await.unwrap().lines
+    }
+
+    #[tokio::test]
+    async fn a_note_becomes_one_line_with_a_proposal() {
+        let lines = understood("deux bouilloires pour le recyclage, 2,5 kg").await;
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!(line.object, "bouilloires pour le recyclage");
+        assert_eq!(line.quantity, Some(2));
+        assert_eq!(line.weight, Some(Weight { grams: 2_500, source: WeightSource::Stated }));
+        assert_eq!(line.destination, Destination::Recyclage);
+        assert_eq!(line.category(), &"small_equipment".into());
+        assert_eq!((line.proposal.model.as_str(), line.chosen.clone()), (MODEL, None));
+    }
+
+    #[tokio::test]
+    async fn a_note_without_words_has_no_lines_and_the_longest_has_one() {
+        assert_eq!(understood("").await, []);
+        assert_eq!(understood(" \n\t").await, []);
+        assert_eq!(understood("🪑🪑👍").await, []);
+        let long = understood(&"é".repeat(4096)).await;
+        assert_eq!(long.first().unwrap().object.chars().count(), OBJECT_CHARS_MAX);
+        assert_eq!(understood(&"lampe <b>& 🪑 ".repeat(315)).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn notes_that_come_before_the_training_is_over_wait_for_the_same_one() {
+        let embedded = Embedded::start(Arc::new(Taxonomy::built_in().unwrap()));
+        let (one, other) = tokio::join!(
+            embedded.understand("livre", Language::Fr),
+            embedded.understand("livre", Language::En)
+        );
+        assert_eq!(one.unwrap(), other.unwrap());
+        let trained = std::ptr::from_ref(embedded.classifier().await.unwrap());
+        assert!(std::ptr::eq(trained, embedded.clone().classifier().await.unwrap()));
+    }
+
+    #[tokio::test]
+    async fn without_a_transcriber_nobody_listens() {
+        let recording = Attachment { media: Media::Voice, file: "f".to_owned(), seconds: Some(3) };
+        let heard = NoTranscriber.transcribe(&recording).await;
+        assert!(matches!(heard, Err(TranscribeError::NotConfigured)));
+    }
+}

@@ -1,6 +1,8 @@
-//! Every picture of the card as a reader sees it, in both languages, and its limits whatever is written in it.
+//! Every picture of the card as a reader sees it, in both languages.
 
-use proptest::prelude::*;
+mod limits;
+
+use std::sync::LazyLock;
 
 use super::*;
 use crate::deposit::{
@@ -8,7 +10,6 @@ use crate::deposit::{
     Proposal, Status, UserId, Weight, WeightSource,
 };
 use crate::session::{Pending, SessionKey};
-use crate::telegram::picture::{BUTTONS_MAX, LABEL_UNITS_MAX, TEXT_UNITS_MAX, units};
 
 const NOW: Timestamp = Timestamp(1_764_763_200_000);
 const TTL: Duration = Duration::from_secs(300);
@@ -70,8 +71,18 @@ fn leaving(status: Status) -> Leaving {
     Leaving { draft: draft(), status, decided_at: NOW }
 }
 
+fn words() -> &'static Words {
+    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new().unwrap());
+    &WORDS
+}
+
+fn taxonomy() -> &'static Taxonomy {
+    static TAXONOMY: LazyLock<Taxonomy> = LazyLock::new(|| Taxonomy::built_in().unwrap());
+    &TAXONOMY
+}
+
 fn paint(session: &Session) -> Picture {
-    render(session, &Words::new().unwrap(), &Taxonomy::built_in().unwrap(), NOW, TTL)
+    render(session, words(), taxonomy(), NOW, TTL)
 }
 
 fn show(language: Language, state: State) -> String {
@@ -198,6 +209,21 @@ fn a_sure_deposit_of_one_line_is_two_taps_away() {
 }
 
 #[test]
+fn confidence_is_said_in_words() {
+    let said = |confidence| {
+        let mut draft = draft();
+        draft.lines = vec![line("chaise", "furniture", confidence)];
+        let picture = paint(&session(Language::Fr, lines_of(draft)));
+        let words = picture.text.split(['(', ')']).nth(1).unwrap().to_owned();
+        (words, picture.keyboard.len() > 2)
+    };
+    assert_eq!(said(0.70), ("sûr".to_owned(), false));
+    assert_eq!(said(0.69), ("à vérifier".to_owned(), true));
+    assert_eq!(said(0.40), ("à vérifier".to_owned(), true));
+    assert_eq!(said(0.39), ("je ne sais pas".to_owned(), true));
+}
+
+#[test]
 fn notices_files_totals_and_the_coming_end_are_on_the_card() {
     let file = |media| Attachment { media, file: "f".to_owned(), seconds: None };
     let mut draft = draft();
@@ -296,14 +322,13 @@ fn a_category_is_corrected_by_line_group_and_category() {
 
 #[test]
 fn long_groups_are_paged() {
-    let mut taxonomy = Taxonomy::built_in().unwrap();
+    let mut taxonomy = taxonomy().clone();
     for category in &mut taxonomy.categories {
         category.group = "home".to_owned();
     }
     let page = |page| {
         let view = View::Categories { line: 0, group: "home".to_owned(), page };
-        let picture =
-            render(&session(Language::Fr, view_of(view)), &Words::new().unwrap(), &taxonomy, NOW, TTL);
+        let picture = render(&session(Language::Fr, view_of(view)), words(), &taxonomy, NOW, TTL);
         let rows: Vec<_> = picture.sketch().lines().map(str::to_owned).collect();
         (rows[2].clone(), rows[rows.len() - 2].clone(), picture.keyboard.len())
     };
@@ -433,8 +458,7 @@ fn a_closed_deposit_shows_what_the_ledger_holds() {
 #[test]
 fn undo_is_offered_for_ten_minutes_and_an_old_card_shows_the_same() {
     let State::Closed { recorded } = closed(Status::Completed, Some(12)) else { panic!() };
-    let (words, taxonomy) = (Words::new().unwrap(), Taxonomy::built_in().unwrap());
-    let entry = |now| render_entry(&recorded, Language::Fr, &words, &taxonomy, now);
+    let entry = |now| render_entry(&recorded, Language::Fr, words(), taxonomy(), now);
     assert_eq!(entry(NOW), paint(&session(Language::Fr, closed(Status::Completed, Some(12)))));
     assert_eq!(entry(NOW.after(UNDO_WINDOW).before(Duration::from_millis(1))).keyboard.len(), 1);
     assert_eq!(entry(NOW.after(UNDO_WINDOW)).keyboard, Vec::<Vec<Button>>::new());
@@ -447,106 +471,4 @@ fn what_looks_like_formatting_is_shown_as_it_was_written() {
     let picture = paint(&session(Language::Fr, lines_of(draft)));
     assert!(picture.text.contains("1. <b>&amp; *gras* _x_ [a](b) 🪑 fin ×1"), "{}", picture.text);
     assert_eq!(picture.entities.len(), 1);
-}
-
-/// Twenty lines with everything as long as it can be.
-fn huge(object: &str, key: &str) -> Draft {
-    let mut draft = draft();
-    let heavy = Line {
-        quantity: Some(u32::MAX),
-        weight: Some(Weight { grams: 9_999_999, source: WeightSource::Estimated }),
-        destination: Destination::Dechetterie,
-        ..line(object, key, 0.5)
-    };
-    draft.lines = vec![heavy; LINES_MAX];
-    draft.total_weight = stated(10_000_000);
-    draft
-}
-
-fn assert_within_limits(picture: &Picture) {
-    let length = units(&picture.text);
-    assert!((1..=TEXT_UNITS_MAX).contains(&length), "{length} units");
-    for entity in &picture.entities {
-        assert!(entity.length > 0 && entity.offset + entity.length <= length, "{entity:?} in {length}");
-    }
-    let buttons: Vec<_> = picture.keyboard.iter().flatten().collect();
-    assert!(buttons.len() <= BUTTONS_MAX);
-    for button in buttons {
-        assert!((1..=LABEL_UNITS_MAX).contains(&units(&button.label)), "{:?}", button.label);
-    }
-    assert!(picture.keyboard.iter().all(|row| !row.is_empty()));
-}
-
-/// Every picture that shows this draft.
-fn pictures(draft: &Draft) -> Vec<Picture> {
-    let views = [
-        View::Lines,
-        View::PickLine,
-        View::Groups { line: 19 },
-        View::Categories { line: 19, group: "electrical".to_owned(), page: 0 },
-        View::Categories { line: 99, group: "no such group".to_owned(), page: 255 },
-    ];
-    let open = views.into_iter().map(|view| State::AwaitingValidation {
-        draft: draft.clone(),
-        view,
-        notice: Some(Notice::VoiceKept),
-    });
-    let leaving = Leaving { draft: draft.clone(), status: Status::Completed, decided_at: NOW };
-    let Draft { id, reference, lines, total_weight, .. } = draft.clone();
-    let recorded = Recorded {
-        id,
-        reference,
-        revision: 1,
-        number: Some(u64::MAX),
-        status: Status::Completed,
-        lines,
-        total_weight,
-        decided_at: NOW,
-    };
-    let states = open.chain([State::Recording { leaving }, State::Closed { recorded }]);
-    let painted = states.flat_map(|state| {
-        [Language::Fr, Language::En].map(|language| {
-            let mut session = session(language, state.clone());
-            session.warned = true;
-            paint(&session)
-        })
-    });
-    painted.collect()
-}
-
-#[test]
-fn twenty_lines_as_long_as_can_be_fit_one_message() {
-    for object in ["é".repeat(4096), "👨‍👩‍👧 ".repeat(512), "<b>&".repeat(1024), "e\u{301}".repeat(2048)]
-    {
-        for picture in pictures(&huge(&object, "personal_mobility")) {
-            assert_within_limits(&picture);
-        }
-    }
-}
-
-#[test]
-fn objects_are_only_as_short_as_they_must_be() {
-    let painted = |per_unit: usize| fitting(|limit| Picture::plain("x".repeat(limit * per_unit))).text.len();
-    assert_eq!(painted(60), 3600);
-    assert_eq!(painted(80), 3200);
-    assert_eq!(painted(600), 3600);
-    let shown = paint(&session(Language::Fr, lines_of(huge(&"chaise ".repeat(585), "decor"))));
-    assert!(shown.text.contains("1. chaise chaise chaise chaise chaise chaise chaise chaise cha… ×"));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn any_words_render_within_the_limits(
-        objects in prop::collection::vec(any::<String>(), 1..=LINES_MAX),
-        key in any::<String>(),
-        confidence in 0.0..1.0f32,
-    ) {
-        let mut draft = draft();
-        draft.lines = objects.iter().map(|object| line(object, &key, confidence)).collect();
-        for picture in pictures(&draft) {
-            assert_within_limits(&picture);
-        }
-    }
 }

@@ -1,0 +1,108 @@
+//! Telegram's limits, whatever is written in a deposit.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::telegram::picture::{BUTTONS_MAX, LABEL_UNITS_MAX, TEXT_UNITS_MAX, units};
+
+/// Twenty lines with everything as long as it can be.
+fn huge(object: &str, key: &str) -> Draft {
+    let mut draft = draft();
+    let heavy = Line {
+        quantity: Some(u32::MAX),
+        weight: Some(Weight { grams: 9_999_999, source: WeightSource::Estimated }),
+        destination: Destination::Dechetterie,
+        ..line(object, key, 0.5)
+    };
+    draft.lines = vec![heavy; LINES_MAX];
+    draft.total_weight = stated(10_000_000);
+    draft
+}
+
+fn assert_within_limits(picture: &Picture) {
+    let length = units(&picture.text);
+    assert!((1..=TEXT_UNITS_MAX).contains(&length), "{length} units");
+    for entity in &picture.entities {
+        assert!(entity.length > 0 && entity.offset + entity.length <= length, "{entity:?} in {length}");
+    }
+    let buttons: Vec<_> = picture.keyboard.iter().flatten().collect();
+    assert!(buttons.len() <= BUTTONS_MAX);
+    for button in buttons {
+        assert!((1..=LABEL_UNITS_MAX).contains(&units(&button.label)), "{:?}", button.label);
+    }
+    assert!(picture.keyboard.iter().all(|row| !row.is_empty()));
+}
+
+/// Every picture that shows this draft.
+fn pictures(draft: &Draft) -> Vec<Picture> {
+    let views = [
+        View::Lines,
+        View::PickLine,
+        View::Groups { line: 19 },
+        View::Categories { line: 19, group: "electrical".to_owned(), page: 0 },
+        View::Categories { line: 99, group: "no such group".to_owned(), page: 255 },
+    ];
+    let open = views.into_iter().map(|view| State::AwaitingValidation {
+        draft: draft.clone(),
+        view,
+        notice: Some(Notice::VoiceKept),
+    });
+    let leaving = Leaving { draft: draft.clone(), status: Status::Completed, decided_at: NOW };
+    let Draft { id, reference, lines, total_weight, .. } = draft.clone();
+    let recorded = Recorded {
+        id,
+        reference,
+        revision: 1,
+        number: Some(u64::MAX),
+        status: Status::Completed,
+        lines,
+        total_weight,
+        decided_at: NOW,
+    };
+    let states = open.chain([State::Recording { leaving }, State::Closed { recorded }]);
+    let painted = states.flat_map(|state| {
+        [Language::Fr, Language::En].map(|language| {
+            let mut session = session(language, state.clone());
+            session.warned = true;
+            paint(&session)
+        })
+    });
+    painted.collect()
+}
+
+#[test]
+fn twenty_lines_as_long_as_can_be_fit_one_message() {
+    for object in ["é".repeat(4096), "👨‍👩‍👧 ".repeat(512), "<b>&".repeat(1024), "e\u{301}".repeat(2048)]
+    {
+        for picture in pictures(&huge(&object, "personal_mobility")) {
+            assert_within_limits(&picture);
+        }
+    }
+}
+
+#[test]
+fn objects_are_only_as_short_as_they_must_be() {
+    let painted = |per_unit: usize| fitting(|limit| Picture::plain("x".repeat(limit * per_unit))).text.len();
+    assert_eq!(painted(60), 3600);
+    assert_eq!(painted(80), 3200);
+    assert_eq!(painted(600), 3600);
+    let shown = paint(&session(Language::Fr, lines_of(huge(&"chaise ".repeat(585), "decor"))));
+    assert!(shown.text.contains("1. chaise chaise chaise chaise chaise chaise chaise chaise cha… ×"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_words_render_within_the_limits(
+        objects in prop::collection::vec(any::<String>(), 1..=LINES_MAX),
+        key in any::<String>(),
+        confidence in 0.0..1.0f32,
+    ) {
+        let mut draft = draft();
+        draft.lines = objects.iter().map(|object| line(object, &key, confidence)).collect();
+        for picture in pictures(&draft) {
+            assert_within_limits(&picture);
+        }
+    }
+}

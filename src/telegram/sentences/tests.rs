@@ -1,0 +1,165 @@
+//! Every sentence has its words in both languages and keeps Telegram's limits.
+
+use super::*;
+use crate::telegram::picture::{TEXT_UNITS_MAX, units};
+use crate::words::Words;
+
+/// 2025-12-03, 12:00 UTC.
+const NOW: Timestamp = Timestamp(1_764_763_200_000);
+const HOUR: i64 = 3_600_000;
+const BOTH: [Language; 2] = [Language::Fr, Language::En];
+
+fn paris() -> TimeZone {
+    TimeZone::get("Europe/Paris").unwrap()
+}
+
+#[test]
+fn every_sentence_has_its_words_and_fits() {
+    use Sentence::*;
+    let all = [
+        Welcome,
+        Help,
+        MyDeposits,
+        NothingOpen,
+        StillListening,
+        NothingToCancel,
+        UnknownCommand,
+        Unsupported,
+        UnsupportedFile,
+        EditIgnored,
+        Busy,
+        Trouble,
+        TooLong,
+    ];
+    let words = Words::new().unwrap();
+    for language in BOTH {
+        let mut said: Vec<_> = all.map(|one| sentence(words.phrases(language), one).text).into();
+        assert!(said.iter().all(|text| text.contains(' ') && units(text) < TEXT_UNITS_MAX), "{said:?}");
+        said.sort();
+        said.dedup();
+        assert_eq!(said.len(), all.len());
+    }
+}
+
+#[test]
+fn toasts_are_at_most_200_characters_and_a_tap_that_worked_needs_none() {
+    use Toast::*;
+    let answers = [Answer::Stale, Answer::Recording, Answer::AnotherOpen, Answer::Elsewhere].map(Answered);
+    let others = [
+        NotYours,
+        NotAllowed,
+        Undone,
+        TooLateToUndo,
+        Resumed,
+        Gone,
+        AccessAsked,
+        Decided,
+        AlreadyDecided,
+        Unavailable,
+    ];
+    let words = Words::new().unwrap();
+    for language in BOTH {
+        let phrases = words.phrases(language);
+        assert_eq!(toast(phrases, Answered(Answer::Done)), None);
+        for one in answers.into_iter().chain(others) {
+            let text = toast(phrases, one).unwrap();
+            assert!(text.contains([' ', '\u{202f}']) && text.chars().count() <= 200, "{text}");
+        }
+    }
+    assert_eq!(toast(words.phrases(Language::Fr), NotYours).unwrap(), "Ce dépôt n'est pas le vôtre.");
+}
+
+#[test]
+fn announcements_have_their_words() {
+    use Announcement::*;
+    let all = [
+        AccessPending,
+        AccessFull,
+        AccessGranted,
+        AccessRefused,
+        AdminGranted,
+        InvitationInvalid,
+        TooFast,
+        Group,
+    ];
+    let words = Words::new().unwrap();
+    for (language, one) in BOTH.into_iter().flat_map(|language| all.map(|one| (language, one))) {
+        assert!(announcement(words.phrases(language), one).text.contains(' '));
+    }
+}
+
+#[test]
+fn the_menu_names_what_telegram_accepts() {
+    let words = Words::new().unwrap();
+    for language in BOTH {
+        for command in menu(words.phrases(language)) {
+            assert!(command.name.chars().all(|c| c.is_ascii_lowercase()), "{command:?}");
+            assert!((3..=256).contains(&command.description.chars().count()), "{command:?}");
+            let help = sentence(words.phrases(language), Sentence::Help).text;
+            assert!(
+                command.name.starts_with("aide") || command.name == "help" || help.contains(command.name)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_list_says_what_when_and_how_much() {
+    let listed = |number, status, hours: i64, objects: &[&str], grams| Listed {
+        number,
+        status,
+        at: Timestamp(NOW.0 - hours * HOUR),
+        objects: objects.iter().map(|object| (*object).to_owned()).collect(),
+        grams,
+    };
+    let deposits = [
+        listed(None, Status::PendingValidation, 0, &["chaise"], 0),
+        listed(Some(12), Status::Completed, 2, &["bouilloire", "grille-pain", "lampe", "vélo", "ski"], 6_200),
+        listed(Some(11), Status::Reversed, 14, &["<b>fauteuil</b>\nvert"], 12_000),
+        listed(None, Status::Expired, 24 * 20, &[], 0),
+        listed(Some(1), Status::Completed, 24 * 400, &["livres"], 0),
+    ];
+    let words = Words::new().unwrap();
+    insta::assert_snapshot!(my_deposits(words.phrases(Language::Fr), &deposits, NOW, &paris()).sketch(), @"
+    *📋 Vos 5 derniers dépôts*
+
+    ❔ à valider · aujourd'hui 13:00
+    chaise
+
+    ✅ enregistré · n° 12 · aujourd'hui 11:00
+    bouilloire, grille-pain, lampe et 2 de plus · 6,2 kg
+
+    ↩ annulé · n° 11 · hier 23:00
+    <b>fauteuil</b> vert · 12 kg
+
+    ⌛ expiré · 13 nov., 13:00
+
+    ✅ enregistré · n° 1 · 29 oct. 2024
+    livres
+    ");
+    insta::assert_snapshot!(my_deposits(words.phrases(Language::En), &deposits[..2], NOW, &paris()).sketch(), @"
+    *📋 Your last 2 deposits*
+
+    ❔ to confirm · today 13:00
+    chaise
+
+    ✅ saved · no. 12 · today 11:00
+    bouilloire, grille-pain, lampe and 2 more · 6.2 kg
+    ");
+    assert_eq!(my_deposits(words.phrases(Language::En), &[], NOW, &paris()).entities, []);
+}
+
+#[test]
+fn ten_long_deposits_fit() {
+    let long = Listed {
+        number: Some(u64::MAX),
+        status: Status::ClassificationFailed,
+        at: Timestamp(i64::MIN),
+        objects: vec!["👨‍👩‍👧".repeat(500); 20],
+        grams: u64::from(u32::MAX) * 21,
+    };
+    let words = Words::new().unwrap();
+    let picture = my_deposits(words.phrases(Language::Fr), &vec![long; 30], NOW, &paris());
+    assert!(picture.fits());
+    assert_eq!(picture.text.matches("n°").count(), LISTED_MAX);
+}

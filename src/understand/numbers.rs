@@ -1,0 +1,106 @@
+//! Numbers in digits and in French and English words, in thousandths: kilos are grams then.
+
+use crate::session::Language;
+use crate::understand::lines::Token;
+
+/// The words for 0, 1, 2, … and for 20, 30, 40, …
+const FRENCH: &str =
+    "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize";
+const FRENCH_TENS: &str = "vingt trente quarante cinquante soixante";
+const ENGLISH: &str = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen \
+                       fifteen sixteen seventeen eighteen nineteen";
+const ENGLISH_TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
+
+/// The number that begins at the first of `tokens`, in thousandths, and how many tokens it takes.
+pub(super) fn number(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
+    let first = tokens.first()?;
+    if let Some(thousandths) = first.thousandths {
+        return Some((thousandths, 1));
+    }
+    let mut value = number_word(&first.word, language).or_else(|| group_word(&first.word))?;
+    let (mut last, mut used) = (value, 1);
+    while let (Some(before), Some(token)) = (tokens.get(used - 1), tokens.get(used)) {
+        if before.stops {
+            break;
+        }
+        if let Some(group) = group_word(&token.word) {
+            value = value.saturating_mul(group);
+            (last, used) = (group, used + 1);
+            continue;
+        }
+        // "vingt et un", "a hundred and five"
+        let joined = last >= 20 && matches!(token.word.as_str(), "et" | "and");
+        let next =
+            tokens.get(used + usize::from(joined)).and_then(|token| number_word(&token.word, language));
+        match (last, next) {
+            (4, Some(20)) => value += 76,
+            (10, Some(next @ 7..=9)) | (20..=90, Some(next @ 1..=19)) | (100, Some(next @ 1..=99)) => {
+                value = value.saturating_add(next);
+            }
+            _another_number => break,
+        }
+        last = if last == 4 { 80 } else { next.unwrap_or_default() };
+        used += 1 + usize::from(joined);
+    }
+    Some((value.saturating_mul(1000), used))
+}
+
+/// A word for so many at once: "deux douzaines".
+fn group_word(word: &str) -> Option<u64> {
+    Some(match word.strip_suffix('s').unwrap_or(word) {
+        "dizaine" => 10,
+        "douzaine" | "dozen" => 12,
+        "quinzaine" => 15,
+        "vingtaine" => 20,
+        "cent" | "centaine" | "hundred" => 100,
+        _ => return None,
+    })
+}
+
+fn number_word(word: &str, language: Language) -> Option<u64> {
+    let place =
+        |list: &str| list.split(' ').position(|known| known == word).and_then(|at| u64::try_from(at).ok());
+    let tens = |list: &str| place(list).map(|at| 10 * (at + 2));
+    match word {
+        "une" => Some(1),
+        "a" | "an" => (language == Language::En).then_some(1),
+        "vingts" => Some(20),
+        _ => place(FRENCH)
+            .or_else(|| place(ENGLISH))
+            .or_else(|| tens(FRENCH_TENS))
+            .or_else(|| tens(ENGLISH_TENS)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::understand::lines::tokens;
+
+    #[test]
+    fn numbers_are_read_in_digits_and_words() {
+        for (text, value, used) in [
+            ("12 chaises", 12000, 1),
+            ("2,5 kg", 2_500, 1),
+            ("vingt et une assiettes", 21000, 3),
+            ("vingt-deux verres", 22000, 2),
+            ("soixante-dix-sept", 77000, 3),
+            ("soixante et onze", 71000, 3),
+            ("quatre-vingts", 80000, 2),
+            ("quatre-vingt-dix-neuf", 99000, 4),
+            ("cent vingt-cinq", 125000, 3),
+            ("deux cents", 200000, 2),
+            ("une douzaine", 12000, 2),
+            ("deux douzaines", 24000, 2),
+            ("dix-sept", 17000, 2),
+            ("trois quatre", 3000, 1),
+            ("quatre, vingt", 4000, 1),
+        ] {
+            assert_eq!(number(&tokens(text), Language::Fr), Some((value, used)), "{text}");
+        }
+        assert_eq!(number(&tokens("a hundred and five books"), Language::En), Some((105_000, 4)));
+        assert_eq!(number(&tokens("twenty-one"), Language::En), Some((21_000, 2)));
+        assert_eq!(number(&tokens("a chaise"), Language::Fr), None);
+        assert_eq!(number(&tokens(&"cent ".repeat(500)), Language::Fr), Some((u64::MAX, 500)));
+    }
+}
