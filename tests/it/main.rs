@@ -8,3 +8,5 @@ mod servers;
 mod store_contract;
 #[cfg(test)]
 mod store_redis;
+#[cfg(test)]
+mod stores;
