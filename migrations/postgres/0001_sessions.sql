@@ -12,7 +12,7 @@ create table sessions (
     kept_until  bigint,
     updated_at  bigint not null,
     primary key (bot, chat, owner)
-) with (fillfactor = 70);
+);
 
 create index sessions_due on sessions (bot, due_at) where due_at is not null;
 create index sessions_kept_until on sessions (kept_until) where kept_until is not null;

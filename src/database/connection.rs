@@ -68,6 +68,20 @@ macro_rules! fetch_all {
 }
 
 impl Connection {
+    /// Waits for `work` on this connection, on a server not longer than for one that is dead.
+    ///
+    /// After that the connection must be dropped. A file is waited for: a thread that is stuck in the disk cannot be left
+    /// alone, it would commit behind our back.
+    pub(super) async fn patiently<T>(
+        engine: Engine,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        match engine {
+            Engine::Sqlite => work.await,
+            Engine::Postgres => tokio::time::timeout(DEAD, work).await.unwrap_or_else(|_| Err(timed_out())),
+        }
+    }
+
     /// Ends it in good order; an error on the way out changes nothing any more.
     pub(super) async fn close(self) {
         let outcome = match self {
@@ -100,6 +114,10 @@ pub(super) enum Address {
 
 /// How long SQLite waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection to a server that lay idle for so long is not used again: a firewall may have forgotten it in silence.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(60);
+/// After so long without an answer a server is dead; its own `statement_timeout` is shorter.
+const DEAD: Duration = Duration::from_secs(10);
 /// How long opening a connection may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -148,21 +166,29 @@ impl Address {
             }
             Self::Postgres(options) => {
                 let options = options.as_ref().clone();
+                let limits = [
+                    ("statement_timeout", "5s"),
+                    ("lock_timeout", "2s"),
+                    ("idle_in_transaction_session_timeout", "10s"),
+                ];
                 let options = match purpose {
-                    Purpose::Writing | Purpose::Reading => options.options([
-                        ("statement_timeout", "5s"),
-                        ("lock_timeout", "2s"),
-                        ("idle_in_transaction_session_timeout", "10s"),
-                    ]),
+                    Purpose::Writing => options.options(limits),
+                    Purpose::Reading => {
+                        options.options(limits).options([("default_transaction_read_only", "on")])
+                    }
                     Purpose::Migrating => options.options([("lock_timeout", "30s")]),
                 };
                 match tokio::time::timeout(OPEN_TIMEOUT, options.connect()).await {
                     Ok(opened) => opened.map(Connection::Postgres),
-                    Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+                    Err(_) => Err(timed_out()),
                 }
             }
         }
     }
+}
+
+fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 /// Statements are not logged: that costs time on every one, and the slow ones are in `depot_sql_seconds`.

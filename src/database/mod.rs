@@ -89,6 +89,9 @@ pub trait Job: Send + Sync + 'static {
     type Output: Send + 'static;
 
     /// Does it. A write is inside a transaction; an error rolls back all that the job did.
+    ///
+    /// The error of a statement is returned, never swallowed: on PostgreSQL the transaction is void after it. Where a
+    /// conflict is expected, `on conflict do nothing` and the number of rows say so without an error.
     fn run(
         &self,
         connection: &mut Connection,

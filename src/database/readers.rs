@@ -10,19 +10,16 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::database::connection::{Address, Connection, Purpose};
+use crate::database::connection::{Address, Connection, IDLE_MAX, Purpose};
 use crate::database::error::{Class, DatabaseError, classify};
 use crate::database::{Engine, Job};
 
-/// A connection that nobody used for so long is closed by the next read.
-const IDLE_MAX: Duration = Duration::from_secs(60);
-/// After so long a read gives its connection up for dead; longer than the server's own `statement_timeout`.
-const STUCK: Duration = Duration::from_secs(10);
+type Idle = Mutex<Vec<(Connection, Instant)>>;
 
 pub(super) struct Readers {
     address: Address,
     permits: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<(Connection, Instant)>>>,
+    idle: Arc<Idle>,
 }
 
 impl Readers {
@@ -65,43 +62,34 @@ impl Readers {
 }
 
 /// A connection that lay idle may have died with the server behind it, and so may all others: then one fresh one.
-async fn read_on_any<J: Job>(
-    address: &Address,
-    idle: &Mutex<Vec<(Connection, Instant)>>,
-    job: &J,
-) -> Result<J::Output, sqlx::Error> {
+async fn read_on_any<J: Job>(address: &Address, idle: &Idle, job: &J) -> Result<J::Output, sqlx::Error> {
+    let engine = address.engine();
     if let Some(connection) = take(idle) {
-        match read_on(connection, idle, job).await {
+        match read_on(engine, connection, idle, job).await {
             Err(error) if classify(&error) == Class::Lost => {
                 idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
             }
             outcome => return outcome,
         }
     }
-    read_on(address.open(Purpose::Reading).await?, idle, job).await
+    read_on(engine, address.open(Purpose::Reading).await?, idle, job).await
 }
 
 async fn read_on<J: Job>(
+    engine: Engine,
     mut connection: Connection,
-    idle: &Mutex<Vec<(Connection, Instant)>>,
+    idle: &Idle,
     job: &J,
 ) -> Result<J::Output, sqlx::Error> {
-    let outcome = match connection {
-        // A file cannot lose its connection, and a thread that is stuck in the disk cannot be left alone.
-        Connection::Sqlite(_) => job.run(&mut connection).await,
-        Connection::Postgres(_) => tokio::time::timeout(STUCK, job.run(&mut connection))
-            .await
-            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
-    };
+    let outcome = Connection::patiently(engine, job.run(&mut connection)).await;
     if !matches!(&outcome, Err(error) if classify(error) == Class::Lost) {
         idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
     }
     outcome
 }
 
-fn take(idle: &Mutex<Vec<(Connection, Instant)>>) -> Option<Connection> {
+fn take(idle: &Idle) -> Option<Connection> {
     let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-    let taken = idle.pop();
     idle.retain(|(_, since)| since.elapsed() < IDLE_MAX);
-    taken.map(|(connection, _)| connection)
+    idle.pop().map(|(connection, _)| connection)
 }

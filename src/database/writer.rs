@@ -11,17 +11,15 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::connection::{Address, Connection, Purpose};
+use crate::database::connection::{Address, Connection, IDLE_MAX, Purpose};
 use crate::database::error::{Class, DatabaseError, classify};
 use crate::database::{Engine, Job};
-use crate::execute;
+use crate::{execute, on};
 
 /// How many jobs one transaction takes.
 const GROUP_MAX: usize = 256;
 /// How many jobs wait at most; a caller for whom there is no room waits outside until its deadline.
 const QUEUE_MAX: usize = 1024;
-/// After so long a transaction on a server gives its connection up for dead.
-const STUCK: Duration = Duration::from_secs(20);
 
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Queued>>,
@@ -33,7 +31,7 @@ impl Writer {
     pub(super) fn start(address: Address, connection: Connection) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let closing = CancellationToken::new();
-        let turns = Turns { address, connection: Some(connection) };
+        let turns = Turns { address, connection: Some(connection), used: Instant::now() };
         let task = tokio::spawn(turns.run(waiting, closing.clone()));
         Self { queue, closing, task: Mutex::new(Some(task)) }
     }
@@ -110,6 +108,11 @@ struct Failure {
 }
 
 impl Failure {
+    /// Whether the others in the transaction may fare better without it; the server is there, and nothing was committed.
+    fn is_of_one_job(&self) -> bool {
+        self.step != Step::Opening && matches!(self.class, Class::Failed | Class::Busy)
+    }
+
     /// What is lost before the commit was sent did not happen; what is lost while it was sent may have.
     fn outcome(&self) -> DatabaseError {
         match (self.step, self.class) {
@@ -122,6 +125,8 @@ impl Failure {
 struct Turns {
     address: Address,
     connection: Option<Connection>,
+    /// When the connection was last seen in good order.
+    used: Instant,
 }
 
 impl Turns {
@@ -155,17 +160,26 @@ impl Turns {
     async fn turn(&mut self, mut jobs: Vec<Box<dyn Queued>>) {
         match self.commit(&mut jobs).await {
             Ok(()) => jobs.into_iter().for_each(|job| job.reply(Ok(()))),
-            Err(failure)
-                if failure.step == Step::Working && failure.class != Class::Full && jobs.len() > 1 =>
-            {
-                for mut job in jobs {
-                    let outcome = self.commit(std::slice::from_mut(&mut job)).await;
-                    job.reply(outcome.map_err(|failure| failure.outcome()));
-                }
-            }
+            Err(failure) if failure.is_of_one_job() && jobs.len() > 1 => self.one_by_one(jobs).await,
             Err(failure) => {
                 let outcome = failure.outcome();
                 jobs.into_iter().for_each(|job| job.reply(Err(outcome.clone())));
+            }
+        }
+    }
+
+    async fn one_by_one(&mut self, jobs: Vec<Box<dyn Queued>>) {
+        let mut jobs = jobs.into_iter();
+        while let Some(mut job) = jobs.next() {
+            match self.commit(std::slice::from_mut(&mut job)).await {
+                Ok(()) => job.reply(Ok(())),
+                Err(failure) => {
+                    job.reply(Err(failure.outcome()));
+                    if !failure.is_of_one_job() {
+                        let not_tried = DatabaseError::from(&failure.error);
+                        jobs.by_ref().for_each(|job| job.reply(Err(not_tried.clone())));
+                    }
+                }
             }
         }
     }
@@ -187,28 +201,30 @@ impl Turns {
     async fn attempt(&mut self, jobs: &mut [Box<dyn Queued>]) -> Result<(), Failure> {
         let mut step = Step::Opening;
         let fail = |error: sqlx::Error, step| Failure { class: classify(&error), error, step };
-        let mut connection = match self.connection.take() {
+        let mut connection = match self.take() {
             Some(connection) => connection,
             None => self.address.open(Purpose::Writing).await.map_err(|error| fail(error, step))?,
         };
-        let working = transact(&mut connection, jobs, &mut step);
-        let outcome = match self.address.engine() {
-            // A thread that is stuck in the disk cannot be left alone: it would commit behind our back.
-            Engine::Sqlite => working.await,
-            Engine::Postgres => tokio::time::timeout(STUCK, working)
-                .await
-                .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+        let engine = self.address.engine();
+        let outcome = Connection::patiently(engine, transact(&mut connection, jobs, &mut step)).await;
+        let outcome = outcome.map_err(|error| fail(error, step));
+        let clean = match &outcome {
+            Ok(()) => true,
+            Err(failure) if failure.class == Class::Lost => false,
+            Err(failure) if failure.step == Step::Opening => true,
+            Err(_) => Connection::patiently(engine, rollback(&mut connection)).await.is_ok(),
         };
-        match outcome.map_err(|error| fail(error, step)) {
-            Ok(()) => self.connection = Some(connection),
-            Err(failure) => {
-                if failure.class != Class::Lost && execute!(&mut connection, "rollback").is_ok() {
-                    self.connection = Some(connection);
-                }
-                return Err(failure);
-            }
+        if clean {
+            self.connection = Some(connection);
+            self.used = Instant::now();
         }
-        Ok(())
+        outcome
+    }
+
+    fn take(&mut self) -> Option<Connection> {
+        let connection = self.connection.take()?;
+        let forgotten = self.address.engine() == Engine::Postgres && self.used.elapsed() > IDLE_MAX;
+        (!forgotten).then_some(connection)
     }
 }
 
@@ -217,16 +233,26 @@ async fn transact(
     jobs: &mut [Box<dyn Queued>],
     step: &mut Step,
 ) -> Result<(), sqlx::Error> {
-    let begin = match connection {
-        Connection::Sqlite(_) => "begin immediate",
-        Connection::Postgres(_) => "begin",
+    match connection {
+        Connection::Sqlite(_) => execute!(&mut *connection, "begin immediate")?,
+        Connection::Postgres(_) => execute!(&mut *connection, "begin")?,
     };
-    execute!(&mut *connection, begin)?;
     *step = Step::Working;
     for job in jobs {
         job.run(connection).await?;
     }
     *step = Step::Committing;
-    execute!(&mut *connection, "commit")?;
+    match connection {
+        Connection::Sqlite(_) => execute!(&mut *connection, "commit")?,
+        // After a statement that failed, and whose error a job kept to itself, a bare `commit` rolls back and reports
+        // success; the `select` fails then. Both are one round trip.
+        Connection::Postgres(_) => {
+            on!(connection, c => sqlx::raw_sql("select 1; commit").execute(c).await.map(|done| done.rows_affected()))?
+        }
+    };
     Ok(())
+}
+
+async fn rollback(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    execute!(connection, "rollback").map(|_| ())
 }

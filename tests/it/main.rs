@@ -16,3 +16,5 @@ mod machine;
 mod servers;
 mod store_contract;
 mod store_redis;
+#[cfg(test)]
+mod stores;

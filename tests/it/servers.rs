@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const GUARD: &str = r#"
-trap '' INT
+trap '' INT TERM HUP
 log=$1 signal=$2 folder=$3; shift 3
 "$@" >>"$log" 2>&1 &
 echo $!
