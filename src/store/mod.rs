@@ -3,6 +3,13 @@
 //! Four implementations pass the same contract suite (`tests/it/store_contract.rs`): Redis, SQLite and PostgreSQL, and
 //! memory, which is the oracle. A store knows documents, versions and one due index; it knows nothing of what they mean.
 
+mod document;
+pub mod keys;
+pub mod memory;
+pub mod redis;
+pub mod retry;
+pub mod sql;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -1,3 +1,10 @@
 //! All integration tests, in one binary.
 
+#[cfg(test)]
 mod database;
+#[cfg(test)]
+mod servers;
+#[cfg(test)]
+mod store_contract;
+#[cfg(test)]
+mod store_redis;

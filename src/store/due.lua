@@ -1,0 +1,14 @@
+-- What is due, the most overdue first; an entry whose document is gone is taken out, so that it is not found for ever.
+--
+-- KEYS  1 the due index
+-- ARGV  1 now, in ms   2 how many at most   3 what the keys of documents begin with
+-- Returns the members whose documents are there.
+local found = {}
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
+  if redis.call('EXISTS', ARGV[3] .. member) == 1 then
+    found[#found + 1] = member
+  else
+    redis.call('ZREM', KEYS[1], member)
+  end
+end
+return found

@@ -1,0 +1,77 @@
+//! Each key that we use in Redis, in one place.
+//!
+//! | key | type | life | why |
+//! |---|---|---|---|
+//! | `<prefix><bot>:s:<chat>:<user>` | string | open: for ever; at rest: 72 h (`PX`) | one conversation: `<epoch>:<version>:<commit>:` and its JSON document |
+//! | `<prefix><bot>:due` | sorted set | for ever | members `<chat>:<user>`, scored by the millisecond at which they are next to be looked at |
+//!
+//! An open conversation has no expiry in Redis: its *logical* end is a commit, which must find the document.
+
+use crate::deposit::{BotId, ChatId, UserId};
+use crate::session::SessionKey;
+
+/// The prefix if none is configured.
+pub const PREFIX: &str = "depot:";
+
+/// The keys of one bot.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    bot: BotId,
+    due: String,
+    sessions: String,
+}
+
+impl Keys {
+    /// The keys of `bot`, each beginning with `prefix`.
+    #[must_use]
+    pub fn new(prefix: &str, bot: BotId) -> Self {
+        Self { bot, due: format!("{prefix}{bot}:due"), sessions: format!("{prefix}{bot}:s:") }
+    }
+
+    /// The sorted set of what is due.
+    #[must_use]
+    pub fn due(&self) -> &str {
+        &self.due
+    }
+
+    /// What the key of each document begins with; the rest is its member of the due index.
+    #[must_use]
+    pub fn sessions(&self) -> &str {
+        &self.sessions
+    }
+
+    /// The key of one document.
+    #[must_use]
+    pub fn session(&self, key: SessionKey) -> String {
+        format!("{}{}:{}", self.sessions, key.chat, key.user)
+    }
+
+    /// The member of the due index that stands for one document.
+    #[must_use]
+    pub fn member(key: SessionKey) -> String {
+        format!("{}:{}", key.chat, key.user)
+    }
+
+    /// The conversation that a member of the due index stands for; `None` if it is not one of ours.
+    #[must_use]
+    pub fn conversation(&self, member: &str) -> Option<SessionKey> {
+        let (chat, user) = member.split_once(':')?;
+        Some(SessionKey { bot: self.bot, chat: ChatId(chat.parse().ok()?), user: UserId(user.parse().ok()?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_of_the_due_index_finds_its_document() {
+        let keys = Keys::new(PREFIX, BotId(42));
+        let key = SessionKey { bot: BotId(42), chat: ChatId(-7), user: UserId(8) };
+        assert_eq!(keys.due(), "depot:42:due");
+        assert_eq!(keys.session(key), "depot:42:s:-7:8");
+        assert_eq!(keys.session(key), format!("{}{}", keys.sessions(), Keys::member(key)));
+        assert_eq!(keys.conversation(&Keys::member(key)), Some(key));
+        assert_eq!(keys.conversation("seven"), None);
+    }
+}

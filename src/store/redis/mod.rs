@@ -1,0 +1,326 @@
+//! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
+
+mod link;
+mod offset;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::io::tcp::TcpSettings;
+use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult, Script, pipe};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use crate::clock::Timestamp;
+use crate::deposit::BotId;
+use crate::session::{Session, SessionKey};
+use crate::store::keys::Keys;
+use crate::store::redis::link::{Call, Link, Trouble};
+use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, document};
+
+/// How long one call may take, getting a connection included, if nothing else is said.
+pub const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Where Redis is and what belongs to us there.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// `redis://`, `rediss://` or `redis+unix://`, with an ACL user if there is one.
+    pub url: SecretString,
+    /// Instead of the password in the URL.
+    pub password: Option<SecretString>,
+    /// Instead of the database in the URL.
+    pub db: Option<u8>,
+    /// What all our keys begin with; [`keys::PREFIX`](crate::store::keys::PREFIX) if nothing else is configured.
+    pub prefix: String,
+    /// Whose sessions.
+    pub bot: BotId,
+    /// How long one call may take; [`DEADLINE`] if nothing else is configured.
+    pub deadline: Duration,
+}
+
+/// The address of Redis cannot be used; the text never quotes it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the address of Redis {0}")]
+pub struct AddressError(String);
+
+/// What a server says about itself, for `depot-bot check`, readiness and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// `7.0.15`.
+    pub version: String,
+    /// `noeviction`, or sessions may vanish.
+    pub maxmemory_policy: String,
+    /// In bytes.
+    pub used_memory: u64,
+    /// `master` or `slave`.
+    pub role: String,
+    /// Another one after each start of the server.
+    pub run_id: String,
+    /// Whether it writes an append-only file.
+    pub append_only: bool,
+    /// How long it took to answer.
+    pub latency: Duration,
+}
+
+/// The sessions of one bot in Redis.
+pub struct RedisStore {
+    link: Link,
+    keys: Keys,
+    commit: Script,
+    due: Script,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// The verdict of `commit.lua`, Redis' time in ms, and the document as it is now.
+type Reply = (String, i64, Option<Vec<u8>>);
+
+impl RedisStore {
+    /// Prepares the way to Redis; the first call connects, so Redis may be down.
+    ///
+    /// # Errors
+    /// [`AddressError`] if the URL cannot be understood.
+    pub fn connect(options: &RedisOptions) -> Result<Self, AddressError> {
+        let link = Link::new(address(options)?, options.deadline).map_err(AddressError)?;
+        let keys = Keys::new(&options.prefix, options.bot);
+        let commit = Script::new(include_str!("../commit.lua"));
+        let due = Script::new(include_str!("../due.lua"));
+        Ok(Self { link, keys, commit, due })
+    }
+
+    /// Asks the server what it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if it does not answer.
+    pub async fn describe(&self) -> Result<Description, StoreError> {
+        let began = Instant::now();
+        let text: String = self.query("describe", redis::cmd("INFO")).await?;
+        let field = |name| field(&text, name).unwrap_or_default().to_owned();
+        Ok(Description {
+            version: field("redis_version"),
+            maxmemory_policy: field("maxmemory_policy"),
+            used_memory: field("used_memory").parse().unwrap_or_default(),
+            role: field("role"),
+            run_id: field("run_id"),
+            append_only: field("aof_enabled") == "1",
+            latency: began.elapsed(),
+        })
+    }
+
+    /// Runs a command that only reads: where a write would be unknown, it simply has no answer.
+    async fn query<T>(&self, operation: &'static str, command: redis::Cmd) -> Result<T, StoreError>
+    where
+        T: redis::FromRedisValue + Send,
+    {
+        let command = &command;
+        let asked = |mut call: Call| async move { command.query_async(&mut call.connection).await };
+        self.observed(operation, asked).await.map_err(without_effect)
+    }
+
+    async fn observed<T, F>(
+        &self,
+        operation: &'static str,
+        command: impl Fn(Call) -> F + Send + Sync,
+    ) -> Result<T, Trouble>
+    where
+        T: Send,
+        F: Future<Output = RedisResult<T>> + Send,
+    {
+        let began = Instant::now();
+        let outcome = self.link.call(command).await;
+        metrics::histogram!("depot_redis_seconds", "operation" => operation).record(began.elapsed());
+        if let Err(trouble) = &outcome {
+            metrics::counter!("depot_redis_errors_total", "operation" => operation, "class" => trouble.class())
+                .increment(1);
+        }
+        outcome
+    }
+
+    /// Takes the head off a stored value and reads the document behind it.
+    fn read(key: SessionKey, value: &[u8]) -> Result<Session, StoreError> {
+        let corrupt = || StoreError::Corrupt { key, reason: "its head is missing".to_owned() };
+        let document = value.splitn(4, |byte| *byte == b':').nth(3).ok_or_else(corrupt)?;
+        document::decode(key, document)
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
+        let mut get = redis::cmd("GET");
+        get.arg(self.keys.session(key));
+        let get = &get;
+        let asked = |mut call: Call| async move { get.query_async(&mut call.connection).await };
+        let value: Option<Vec<u8>> = self.observed("load", asked).await.map_err(|trouble| match trouble {
+            Trouble::WrongType => wrong_type(key),
+            other => without_effect(other),
+        })?;
+        value.map(|value| Self::read(key, &value)).transpose()
+    }
+
+    async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        let session = commit.session;
+        let key = session.key;
+        let keys = [self.keys.session(key), self.keys.due().to_owned()];
+        let arguments = [
+            commit.expected.to_string(),
+            session.epoch.to_string(),
+            session.version.to_string(),
+            session.commit.to_string(),
+            document::encode(session)?,
+            Keys::member(key),
+            commit.due_at.map_or_else(String::new, |at| at.0.to_string()),
+            commit.kept_for.map_or_else(String::new, |kept| kept.as_millis().max(1).to_string()),
+        ];
+        let (keys, arguments) = (&keys, &arguments);
+        let run = |mut call: Call| async move {
+            let mut invocation = self.commit.key(keys);
+            let sent = Instant::now();
+            let reply: Reply =
+                invocation.arg(arguments).arg(call.deadline).invoke_async(&mut call.connection).await?;
+            self.link.offset.learn(reply.1, sent, Instant::now());
+            Ok(reply)
+        };
+        let (verdict, _, value) = self.observed("commit", run).await.map_err(|trouble| match trouble {
+            Trouble::Unknown | Trouble::Broken => StoreError::Unknown { store: NAME },
+            Trouble::WrongType => wrong_type(key),
+            other => without_effect(other),
+        })?;
+        match verdict.as_str() {
+            "applied" => Ok(Committed::Applied),
+            "conflict" => {
+                let current = value.map(|value| Self::read(key, &value)).transpose()?;
+                Ok(Committed::Conflict(current.map(Box::new)))
+            }
+            _ => Err(unavailable("it was too late when Redis came to it")),
+        }
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        let mut invocation = self.due.key(self.keys.due());
+        invocation.arg(now.0).arg(limit).arg(self.keys.sessions());
+        let invocation = &invocation;
+        let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
+        let members: Vec<String> = self.observed("due", run).await.map_err(without_effect)?;
+        Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut first = redis::cmd("ZRANGE");
+        first.arg(self.keys.due()).arg(0).arg(0).arg("WITHSCORES");
+        let first: Vec<(String, f64)> = self.query("next_due", first).await?;
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds are whole and below 2^53")]
+        Ok(first.first().map(|(_, score)| Timestamp(*score as i64)))
+    }
+
+    async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
+        let mut counts = pipe();
+        counts.zcard(self.keys.due()).zcount(self.keys.due(), "-inf", now.0).cmd("INFO").arg("memory");
+        let counts = &counts;
+        let asked = |mut call: Call| async move { counts.query_async(&mut call.connection).await };
+        let (active, overdue, memory): (u64, u64, String) =
+            self.observed("statistics", asked).await.map_err(without_effect)?;
+        let memory_bytes = field(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
+        Ok(Statistics { active, overdue, memory_bytes })
+    }
+
+    /// Redis expires documents by itself.
+    async fn purge(&self, _now: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.query("ping", redis::cmd("PING")).await
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+}
+
+const NAME: &str = "redis";
+
+fn unavailable(reason: &str) -> StoreError {
+    StoreError::Unavailable { store: NAME, reason: reason.to_owned() }
+}
+
+fn wrong_type(key: SessionKey) -> StoreError {
+    StoreError::Corrupt { key, reason: "its key holds another type".to_owned() }
+}
+
+/// What trouble means for a command that would not have changed anything.
+fn without_effect(trouble: Trouble) -> StoreError {
+    match trouble {
+        Trouble::Unavailable(reason) => StoreError::Unavailable { store: NAME, reason },
+        Trouble::Unknown => unavailable("no answer in time"),
+        Trouble::Broken => unavailable("the connection broke"),
+        Trouble::ReadOnly => StoreError::Refused { store: NAME, reason: "READONLY".to_owned() },
+        Trouble::Refused(reason) => StoreError::Refused { store: NAME, reason },
+        Trouble::WrongType => StoreError::Refused { store: NAME, reason: "WRONGTYPE".to_owned() },
+    }
+}
+
+/// One line of `INFO`.
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+fn address(options: &RedisOptions) -> Result<ConnectionInfo, AddressError> {
+    let unusable = |_| AddressError("must be redis://, rediss:// or redis+unix://".to_owned());
+    let address = options.url.expose_secret().into_connection_info().map_err(unusable)?;
+    let mut settings = address.redis_settings().clone();
+    if let Some(password) = &options.password {
+        settings = settings.set_password(password.expose_secret());
+    }
+    if let Some(db) = options.db {
+        settings = settings.set_db(i64::from(db));
+    }
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Ok(address.set_redis_settings(settings).set_tcp_settings(tcp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(url: &str) -> RedisOptions {
+        RedisOptions {
+            url: SecretString::from(url),
+            password: None,
+            db: None,
+            prefix: crate::store::keys::PREFIX.to_owned(),
+            bot: BotId(1),
+            deadline: DEADLINE,
+        }
+    }
+
+    #[test]
+    fn an_address_is_taken_apart_and_never_quoted() {
+        for url in ["redis://h", "rediss://user:secret@h:6380/3", "redis+unix:///tmp/r.sock?db=2&pass=secret"]
+        {
+            assert!(address(&options(url)).is_ok(), "{url}");
+        }
+        let error = RedisStore::connect(&options("redis://:secret@h:port/0")).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        let mut options = options("redis://user:old@h/3");
+        options.password = Some(SecretString::from("secret"));
+        options.db = Some(5);
+        let address = address(&options).unwrap();
+        assert_eq!(address.redis_settings().password(), Some("secret"));
+        assert_eq!((address.redis_settings().username(), address.redis_settings().db()), (Some("user"), 5));
+        assert!(!format!("{options:?}").contains("secret"));
+        assert!(!format!("{address:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_line_of_info_is_found_by_its_whole_name() {
+        let text = "# Memory\r\nused_memory_human:1M\r\nused_memory:1048576\r\n";
+        assert_eq!(field(text, "used_memory"), Some("1048576"));
+        assert_eq!(field(text, "run_id"), None);
+    }
+}

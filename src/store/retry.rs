@@ -1,0 +1,87 @@
+//! When a commit is tried again: after "certainly not executed" a few times, after "unknown" as the very same commit.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::store::{Commit, Committed, SessionStore, StoreError};
+
+/// How often a commit that was certainly not executed is tried.
+const TRIES: u32 = 3;
+/// The wait before the second try, at most; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// How long a commit whose outcome is unknown is repeated.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Commits, and repeats the same commit while that can help.
+///
+/// # Errors
+/// The last failure; [`StoreError::Unknown`] if any try may have been executed, whatever came after it.
+pub async fn commit(store: &dyn SessionStore, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+    let began = Instant::now();
+    let mut refusals = 0;
+    let mut unknown = false;
+    loop {
+        let error = match store.commit(commit).await {
+            Ok(committed) => return Ok(committed),
+            Err(error) => error,
+        };
+        match error {
+            StoreError::Unknown { .. } => unknown = true,
+            _ => refusals += 1,
+        }
+        match wait(&error, refusals, began.elapsed(), rand::random()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None if unknown => return Err(StoreError::Unknown { store: store.name() }),
+            None => return Err(error),
+        }
+    }
+}
+
+/// How long to wait before the next try, if there is to be one; `jitter` is between 0 and 1.
+fn wait(error: &StoreError, refusals: u32, spent: Duration, jitter: f64) -> Option<Duration> {
+    let jitter = 0.5 + jitter.clamp(0.0, 1.0) / 2.0;
+    match error {
+        _ if spent >= DEADLINE => None,
+        StoreError::Unavailable { .. } if refusals < TRIES => {
+            Some(FIRST_WAIT.mul_f64(jitter) * 2_u32.saturating_pow(refusals.saturating_sub(1)))
+        }
+        StoreError::Unknown { .. } => Some(FIRST_WAIT.mul_f64(jitter)),
+        StoreError::Unavailable { .. }
+        | StoreError::Refused { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Newer { .. }
+        | StoreError::TooLarge { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_TIME: Duration = Duration::ZERO;
+
+    fn unavailable() -> StoreError {
+        StoreError::Unavailable { store: "memory", reason: "loading".to_owned() }
+    }
+
+    #[test]
+    fn what_was_not_executed_is_tried_three_times_with_growing_waits() {
+        let millis = |refusals| wait(&unavailable(), refusals, NO_TIME, 1.0).map(|wait| wait.as_millis());
+        assert_eq!((millis(1), millis(2), millis(3)), (Some(50), Some(100), None));
+        assert_eq!(wait(&unavailable(), 1, NO_TIME, 0.0), Some(Duration::from_millis(25)));
+    }
+
+    #[test]
+    fn what_is_unknown_is_repeated_until_the_deadline() {
+        let unknown = StoreError::Unknown { store: "memory" };
+        assert!(wait(&unknown, 0, DEADLINE - Duration::from_millis(1), 0.5).is_some());
+        assert!(wait(&unknown, 0, DEADLINE, 0.5).is_none());
+    }
+
+    #[test]
+    fn what_is_refused_is_not_repeated() {
+        let refused = StoreError::Refused { store: "memory", reason: "full".to_owned() };
+        assert!(wait(&refused, 1, NO_TIME, 0.5).is_none());
+    }
+}
