@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod servers;
 #[cfg(test)]
 mod store_contract;
