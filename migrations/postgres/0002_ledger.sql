@@ -23,7 +23,7 @@ create table deposits (
 );
 
 create unique index deposits_number on deposits (bot, number, revision) where number is not null;
-create index deposits_reference on deposits (reference, revision);
+create index deposits_reference on deposits (bot, reference, revision);
 create index deposits_owner on deposits (bot, owner, id, revision, status, was);
 
 create table lines (
@@ -72,8 +72,6 @@ create table members (
     since    bigint not null,
     primary key (bot, person)
 );
-
-create index members_admins on members (bot, person) where role = 'admin';
 
 create table access_requests (
     bot        bigint not null,

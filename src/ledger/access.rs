@@ -1,55 +1,18 @@
 //! Asking for access and deciding about it, one at a time per bot.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
 use crate::deposit::UserId;
-use crate::ledger::deliveries::{DeliveryKind, add, repaint};
-use crate::ledger::members::{Grant, Granted, Role, count_open, grant, language_of, read_role, set_role};
+use crate::ledger::deliveries::{DeliveryKind, add};
+use crate::ledger::members::{Grant, Granted, Role, grant, read_role, set_role};
 use crate::ledger::names::clean_name;
+use crate::ledger::requests::{AccessRequestRef, Settled, count_open, settle, show_to_admins};
 use crate::ledger::{Ledger, LedgerError, Turn, wait_turn};
 use crate::session::Language;
-use crate::{execute, fetch_all, fetch_optional};
+use crate::{execute, fetch_optional};
 
 /// How many requests may wait for a decision at once.
 pub const OPEN_REQUESTS_MAX: i64 = 20;
-
-/// The 64-bit random name of a request on its buttons, written as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct AccessRequestRef(pub u64);
-
-impl fmt::Display for AccessRequestRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl FromStr for AccessRequestRef {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u64::from_str_radix(text, 16).map(Self)
-    }
-}
-
-impl From<AccessRequestRef> for String {
-    fn from(reference: AccessRequestRef) -> Self {
-        reference.to_string()
-    }
-}
-
-impl TryFrom<String> for AccessRequestRef {
-    type Error = std::num::ParseIntError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
 
 /// What became of asking for access.
 #[must_use]
@@ -177,19 +140,9 @@ impl Job for Ask {
         let (bot, now) = (*bot, *now);
         grant(connection, &Grant { bot, person: person.0, role, granted, name, language: *language, now })
             .await?;
-        let card = DeliveryKind::AccessRequested { request: *request, person: *person, name: name.clone() };
-        let sql = "select person, language from members where bot = $1 and role = 'admin' order by person";
-        let admins: Vec<(i64, String)> = fetch_all!(&mut *connection, sql, bot)?;
-        for (admin, code) in admins {
-            let reader = (admin, Language::from_code(Some(&code)));
-            add(connection, bot, &card_subject(*request), reader, &card, now).await?;
-        }
+        show_to_admins(connection, bot, *request, *person, name, now).await?;
         Ok(AccessRequest::Asked)
     }
-}
-
-fn card_subject(request: AccessRequestRef) -> String {
-    format!("access:{request}")
 }
 
 fn answer_subject(request: AccessRequestRef) -> String {
@@ -241,80 +194,4 @@ impl Job for Decide {
         add(connection, bot, &answer_subject(request), (person.0, language), &kind, now).await?;
         Ok(Decision::Done { person, name, accepted: accept })
     }
-}
-
-/// A decision as it is written down and shown.
-struct Settled<'a> {
-    request: AccessRequestRef,
-    person: UserId,
-    name: &'a str,
-    by: Option<UserId>,
-    accepted: bool,
-}
-
-/// Writes a decision down and repaints the admins' cards.
-async fn settle(
-    connection: &mut Connection,
-    bot: i64,
-    settled: &Settled<'_>,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let Settled { request, person, name, by, accepted } = *settled;
-    let sql = "
-        update access_requests set decided_at = $3, decided_by = $4, accepted = $5
-        where bot = $1 and reference = $2 and decided_at is null";
-    let decided_by = by.map(|by| by.0);
-    execute!(&mut *connection, sql, bot, request.to_string(), now.0, decided_by, i64::from(accepted))?;
-    let by_name = match by {
-        Some(by) => name_of(connection, bot, by.0).await?,
-        None => String::new(),
-    };
-    let card = DeliveryKind::AccessDecided { person, name: name.to_owned(), accepted, by, by_name };
-    repaint(connection, bot, &card_subject(request), &card, now).await
-}
-
-/// Settles the open request of somebody who got access in another way. In [`Turn::Members`].
-pub(super) async fn settle_open_request(
-    connection: &mut Connection,
-    bot: i64,
-    person: i64,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let sql =
-        "select reference, name from access_requests where bot = $1 and person = $2 and decided_at is null";
-    let row: Option<(String, String)> = fetch_optional!(&mut *connection, sql, bot, person)?;
-    if let Some((reference, name)) = row
-        && let Ok(request) = reference.parse()
-    {
-        let settled = Settled { request, person: UserId(person), name: &name, by: None, accepted: true };
-        settle(connection, bot, &settled, now).await?;
-    }
-    Ok(())
-}
-
-/// Sends the cards of all open requests to a new admin. In [`Turn::Members`].
-pub(super) async fn show_open_requests(
-    connection: &mut Connection,
-    bot: i64,
-    admin: i64,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let reader = (admin, language_of(connection, bot, admin).await?);
-    let sql = "
-        select reference, person, name from access_requests where bot = $1 and decided_at is null
-        order by asked_at limit $2";
-    let open: Vec<(String, i64, String)> = fetch_all!(&mut *connection, sql, bot, OPEN_REQUESTS_MAX)?;
-    for (reference, person, name) in open {
-        if let Ok(request) = reference.parse() {
-            let card = DeliveryKind::AccessRequested { request, person: UserId(person), name };
-            add(connection, bot, &card_subject(request), reader, &card, now).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn name_of(connection: &mut Connection, bot: i64, person: i64) -> Result<String, sqlx::Error> {
-    let sql = "select name from members where bot = $1 and person = $2";
-    let row: Option<(String,)> = fetch_optional!(connection, sql, bot, person)?;
-    Ok(row.map(|(name,)| name).unwrap_or_default())
 }

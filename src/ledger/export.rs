@@ -11,6 +11,7 @@ use crate::database::{Connection, Database, Job};
 use crate::deposit::{BotId, CategoryKey, Destination, Line, Status, UserId, Weight};
 use crate::fetch_all;
 use crate::ledger::LedgerError;
+use crate::ledger::csv::{inert, write_row};
 use crate::ledger::entries::Entry;
 use crate::ledger::rows::{EntryRow, LineRow, Rows, entry, line, weight_source_word};
 
@@ -252,29 +253,6 @@ fn write_csv(out: &mut (dyn Write + Send), entry: &Entry) -> io::Result<()> {
     Ok(())
 }
 
-/// RFC 4180: fields with a comma, a quote or a line break are quoted, quotes doubled, rows end with CR LF.
-fn write_row(out: &mut (dyn Write + Send), fields: &[Cow<'_, str>]) -> io::Result<()> {
-    let row: Vec<String> = fields
-        .iter()
-        .map(|field| match field.contains(['"', ',', '\r', '\n', ';', '\t']) {
-            true => format!("\"{}\"", field.replace('"', "\"\"")),
-            false => field.to_string(),
-        })
-        .collect();
-    write!(out, "{}\r\n", row.join(","))
-}
-
-/// Text that a spreadsheet takes for text: what it would take for a formula is led by an apostrophe (OWASP, CSV
-/// injection; the full-width signs count in East Asian versions).
-fn inert(text: &str) -> Cow<'_, str> {
-    const SIGNS: [char; 11] =
-        ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
-    match text.starts_with(SIGNS) || text.trim_start().starts_with(SIGNS) {
-        true => Cow::Owned(format!("'{text}")),
-        false => Cow::Borrowed(text),
-    }
-}
-
 fn text_of<T: ToString>(value: Option<T>) -> Cow<'static, str> {
     value.map_or(Cow::Borrowed(""), |value| Cow::Owned(value.to_string()))
 }
@@ -290,25 +268,6 @@ fn source_word(weight: Option<Weight>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_spreadsheet_would_run_is_led_by_an_apostrophe() {
-        for formula in
-            ["=1+1", "+33", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u{ff1d}1", "\u{ff20}x"]
-        {
-            assert_eq!(inert(formula), format!("'{formula}"));
-        }
-        for text in ["", "lot de vaisselle", "2 bouilloires", "a=b", "'=1"] {
-            assert_eq!(inert(text), text);
-        }
-    }
-
-    #[test]
-    fn fields_are_quoted_where_they_must_be() {
-        let mut out = Vec::new();
-        write_row(&mut out, &["a", "b,c", "say \"hi\"", "two\nlines", ""].map(Cow::Borrowed)).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "a,\"b,c\",\"say \"\"hi\"\"\",\"two\nlines\",\r\n");
-    }
 
     #[test]
     fn grams_become_kilograms_without_noise() {

@@ -3,10 +3,11 @@
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
 use crate::deposit::UserId;
-use crate::ledger::access::{settle_open_request, show_open_requests};
+use crate::ledger::names::clean_name;
+use crate::ledger::requests::{settle_open_request, show_open_requests};
 use crate::ledger::{Ledger, LedgerError, Turn, wait_turn};
 use crate::session::Language;
-use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use crate::{execute, fetch_all, fetch_optional};
 
 /// What a person may do; each may do what the ones before may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +100,15 @@ impl Ledger {
         self.read(ReadAdmins { bot: self.bot.0 }).await
     }
 
+    /// Notes what a member calls themselves and which language they read, for the cards they get and sign; about
+    /// strangers nothing is noted. For `/start`, not for every update.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; may be left to the next time.
+    pub async fn introduce(&self, person: UserId, name: &str, language: Language) -> Result<(), LedgerError> {
+        self.write(Introduce { bot: self.bot.0, person: person.0, name: clean_name(name), language }).await
+    }
+
     /// Makes the configured people admins, and takes that role from those whom only the configuration had given it.
     ///
     /// Who becomes an admin gets the cards of the requests that are open. Called at start; of several instances with
@@ -151,6 +161,24 @@ impl Job for ReadAdmins {
         let sql = "select person from members where bot = $1 and role = 'admin' order by person";
         let rows: Vec<(i64,)> = fetch_all!(connection, sql, self.bot)?;
         Ok(rows.into_iter().map(|(person,)| UserId(person)).collect())
+    }
+}
+
+struct Introduce {
+    bot: i64,
+    person: i64,
+    name: String,
+    language: Language,
+}
+
+impl Job for Introduce {
+    type Output = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        let sql = "
+            update members set name = $3, language = $4
+            where bot = $1 and person = $2 and (name <> $3 or language <> $4)";
+        execute!(connection, sql, self.bot, self.person, &self.name, self.language.code()).map(|_| ())
     }
 }
 
@@ -230,22 +258,4 @@ impl Job for EnsureAdmins {
         }
         Ok(())
     }
-}
-
-/// The language a member reads.
-pub(super) async fn language_of(
-    connection: &mut Connection,
-    bot: i64,
-    person: i64,
-) -> Result<Language, sqlx::Error> {
-    let sql = "select language from members where bot = $1 and person = $2";
-    let row: Option<(String,)> = fetch_optional!(connection, sql, bot, person)?;
-    Ok(Language::from_code(row.as_ref().map(|(code,)| code.as_str())))
-}
-
-/// How many requests wait for a decision.
-pub(super) async fn count_open(connection: &mut Connection, bot: i64) -> Result<i64, sqlx::Error> {
-    let sql = "select count(*) from access_requests where bot = $1 and decided_at is null";
-    let (count,): (i64,) = fetch_one!(connection, sql, bot)?;
-    Ok(count)
 }

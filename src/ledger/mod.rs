@@ -8,6 +8,8 @@
 //! Every write can be repeated, so that an unknown outcome is settled by asking again.
 
 pub mod access;
+mod claims;
+mod csv;
 pub mod deliveries;
 pub mod deposits;
 pub mod entries;
@@ -17,6 +19,7 @@ pub mod invites;
 pub mod members;
 pub mod names;
 pub mod parked;
+mod requests;
 pub mod reversal;
 mod rows;
 
@@ -26,10 +29,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-pub use crate::ledger::access::{AccessRequest, AccessRequestRef, Decision};
+pub use crate::ledger::access::{AccessRequest, Decision};
 pub use crate::ledger::deliveries::{Delivery, DeliveryKind};
 pub use crate::ledger::entries::{Entry, Owner, Statistics};
 pub use crate::ledger::members::Role;
+pub use crate::ledger::requests::AccessRequestRef;
 pub use crate::ledger::reversal::{Reversal, UndoRight};
 
 use crate::clock::{Clock, Timestamp};
