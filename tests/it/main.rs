@@ -16,5 +16,4 @@ mod machine;
 mod servers;
 mod store_contract;
 mod store_redis;
-#[cfg(test)]
 mod stores;

@@ -1,0 +1,113 @@
+//! Claiming deliveries and settling what was claimed, in SQL.
+
+use sqlx::FromRow;
+
+use crate::clock::Timestamp;
+use crate::database::{Connection, Job};
+use crate::deposit::{ChatId, MessageId};
+use crate::ledger::deliveries::Delivery;
+use crate::session::Language;
+use crate::{execute, fetch_all};
+
+pub(super) struct Claim {
+    pub(super) bot: i64,
+    pub(super) now: i64,
+    pub(super) until: i64,
+    pub(super) token: i64,
+    pub(super) limit: i64,
+}
+
+/// The lease is nothing but a later due instant and a token.
+macro_rules! claim_sql {
+    ($locking:literal) => {
+        concat!(
+            "with due as (
+                select id from deliveries where bot = $1 and status = 'pending' and due_at <= $2
+                order by due_at, id limit $3 ",
+            $locking,
+            ") update deliveries set token = $4, due_at = $5 from due where deliveries.id = due.id
+            returning deliveries.id, picture, destination, message_id, language, payload, attempts"
+        )
+    };
+}
+
+#[derive(FromRow)]
+pub(super) struct DeliveryRow {
+    pub(super) id: i64,
+    picture: i64,
+    destination: i64,
+    message_id: Option<i64>,
+    language: String,
+    payload: String,
+    attempts: i64,
+}
+
+impl DeliveryRow {
+    pub(super) fn into_delivery(self, token: i64) -> Option<Delivery> {
+        Some(Delivery {
+            id: self.id,
+            token,
+            picture: self.picture,
+            destination: ChatId(self.destination),
+            message: self.message_id.map(MessageId),
+            language: Language::from_code(Some(&self.language)),
+            kind: serde_json::from_str(&self.payload).ok()?,
+            attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+impl Job for Claim {
+    type Output = Vec<DeliveryRow>;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+        let sql = match connection {
+            Connection::Sqlite(_) => claim_sql!(""),
+            Connection::Postgres(_) => claim_sql!("for update skip locked"),
+        };
+        fetch_all!(connection, sql, self.bot, self.now, self.limit, self.token, self.until)
+    }
+}
+
+/// What became of a claimed delivery.
+pub(super) enum Outcome {
+    Sent { message: i64 },
+    Deferred { until: i64 },
+    Failed { reason: String },
+}
+
+pub(super) struct Settle {
+    pub(super) id: i64,
+    pub(super) token: i64,
+    pub(super) picture: i64,
+    pub(super) now: Timestamp,
+    pub(super) outcome: Outcome,
+}
+
+/// A repetition after an unknown outcome finds its own message there.
+const SENT: &str = "
+    update deliveries set token = null, message_id = $4, sent_at = $5, attempts = 0, due_at = $5,
+        status = case when picture > $3 then 'pending' else 'sent' end
+    where id = $1 and (token = $2 or (token is null and message_id = $4))";
+
+const DEFERRED: &str = "
+    update deliveries set token = null, attempts = attempts + 1, due_at = $3 where id = $1 and token = $2";
+
+const FAILED: &str = "
+    update deliveries set token = null, reason = $4, due_at = $5,
+        status = case when picture > $3 then 'pending' else 'failed' end
+    where id = $1 and token = $2";
+
+impl Job for Settle {
+    type Output = bool;
+
+    async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
+        let Self { id, token, picture, now, outcome } = self;
+        let rows = match outcome {
+            Outcome::Sent { message } => execute!(connection, SENT, *id, *token, *picture, *message, now.0)?,
+            Outcome::Deferred { until } => execute!(connection, DEFERRED, *id, *token, *until)?,
+            Outcome::Failed { reason } => execute!(connection, FAILED, *id, *token, *picture, reason, now.0)?,
+        };
+        Ok(rows == 1)
+    }
+}

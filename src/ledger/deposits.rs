@@ -1,0 +1,198 @@
+//! Recording a deposit: deposit, lines and history in one transaction, once.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use crate::database::{Connection, Job};
+use crate::deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
+use crate::ledger::entries::Owner;
+use crate::ledger::rows::{Kept, Rows, entry, make_storable, read_rows, weight_source_word};
+use crate::ledger::{Ledger, LedgerError, Turn, wait_turn};
+use crate::{fetch_one, fetch_optional, on};
+
+impl Ledger {
+    /// Writes a deposit that left its conversation: the revision `leaving.draft.revision`, with its lines.
+    ///
+    /// Idempotent by (deposit id, revision): if that revision is there, the answer is what it says, whatever came now.
+    /// A completed deposit gets the next number of its bot, without gaps, and keeps it over its revisions.
+    ///
+    /// # Crash
+    /// Before: nothing is there, and the effect is still pending. After: all of it is, and a repetition answers the
+    /// same.
+    ///
+    /// # Errors
+    /// After [`DatabaseError::Unknown`](crate::database::DatabaseError::Unknown) it may be recorded: repeat it.
+    pub async fn record(
+        &self,
+        leaving: &Leaving,
+        owner: &Owner,
+        taxonomy: &str,
+    ) -> Result<Recorded, LedgerError> {
+        let mut leaving = leaving.clone();
+        for line in &mut leaving.draft.lines {
+            make_storable(&mut line.object);
+        }
+        let leaving = Arc::new(leaving);
+        let recording = Record {
+            bot: self.bot.0,
+            id: leaving.draft.id.to_string(),
+            owner: *owner,
+            taxonomy: taxonomy.to_owned(),
+            kept: Kept::of(&leaving.draft).to_json(),
+            recorded_at: self.now().0,
+            leaving: Arc::clone(&leaving),
+        };
+        match self.write(recording).await? {
+            Written::Now { number } => {
+                metrics::counter!("depot_deposits_total", "status" => leaving.status.as_str()).increment(1);
+                let Leaving { draft, status, decided_at } = leaving.as_ref();
+                Ok(Recorded {
+                    id: draft.id,
+                    reference: draft.reference,
+                    revision: draft.revision,
+                    number: number.and_then(|number| u64::try_from(number).ok()),
+                    status: *status,
+                    lines: draft.lines.clone(),
+                    total_weight: draft.total_weight,
+                    decided_at: *decided_at,
+                })
+            }
+            Written::Before(rows) => Ok(rows.into_entry()?.recorded()),
+        }
+    }
+}
+
+struct Record {
+    bot: i64,
+    id: String,
+    owner: Owner,
+    taxonomy: String,
+    kept: String,
+    recorded_at: i64,
+    leaving: Arc<Leaving>,
+}
+
+enum Written {
+    Now { number: Option<i64> },
+    Before(Box<Rows>),
+}
+
+/// A later revision keeps its number; otherwise a completed deposit takes the next one, in its [`Turn::Number`].
+const INSERT_DEPOSIT: &str = "
+    insert into deposits (id, revision, bot, chat, owner, reference, number, status, was, opened_at, decided_at,
+        decided_by, recorded_at, weight_grams, weight_source, taxonomy, draft)
+    values ($1, $2, $3, $4, $5, $6,
+        coalesce((select before.number from deposits before where before.id = $1 and before.revision = $2 - 1),
+            case when $7 = 'completed' then 1 + coalesce((
+                select last.number from deposits last where last.bot = $3 and last.number is not null
+                order by last.number desc limit 1), 0) end),
+        $7,
+        (select before.status from deposits before where before.id = $1 and before.revision = $2 - 1),
+        $8, $9, $10, $11, $12, $13, $14, $15)
+    on conflict (id, revision) do nothing
+    returning number";
+
+impl Job for Record {
+    type Output = Written;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Written, sqlx::Error> {
+        let Leaving { draft, status, decided_at } = self.leaving.as_ref();
+        if *status == Status::Completed {
+            wait_turn(connection, Turn::Number, self.bot).await?;
+        }
+        let revision = i64::from(draft.revision);
+        let inserted: Option<(Option<i64>,)> = fetch_optional!(
+            &mut *connection,
+            INSERT_DEPOSIT,
+            &self.id,
+            revision,
+            self.bot,
+            self.owner.chat.0,
+            self.owner.user.0,
+            draft.reference.to_string(),
+            status.as_str(),
+            draft.opened_at.0,
+            decided_at.0,
+            self.decided_by(),
+            self.recorded_at,
+            draft.total_weight.map(|weight| i64::from(weight.grams)),
+            draft.total_weight.map(|weight| weight_source_word(weight.source)),
+            &self.taxonomy,
+            &self.kept,
+        )?;
+        let Some((number,)) = inserted else {
+            let by_id = entry!("where id = $1 and revision = $2");
+            let row = fetch_one!(&mut *connection, by_id, &self.id, revision)?;
+            return Ok(Written::Before(Box::new(read_rows(connection, row).await?)));
+        };
+        for (first, lines) in (0_i64..).step_by(LINES_MAX).zip(draft.lines.chunks(LINES_MAX)) {
+            self.insert_lines(connection, first, lines).await?;
+        }
+        Ok(Written::Now { number })
+    }
+}
+
+impl Record {
+    /// Whose decision it was; nobody's where the clock or the machine ended it.
+    fn decided_by(&self) -> Option<i64> {
+        match self.leaving.status {
+            Status::Completed | Status::Cancelled | Status::Reversed => Some(self.owner.user.0),
+            Status::PendingAudio
+            | Status::PendingClassification
+            | Status::PendingValidation
+            | Status::Expired
+            | Status::ClassificationFailed => None,
+        }
+    }
+
+    async fn insert_lines(
+        &self,
+        connection: &mut Connection,
+        first: i64,
+        lines: &[Line],
+    ) -> Result<(), sqlx::Error> {
+        let Some(sql) = lines.len().checked_sub(1).and_then(|index| INSERT_LINES.get(index)) else {
+            return Ok(());
+        };
+        on!(connection, c => {
+            let mut query = sqlx::query(sql.as_str()).bind(&self.id).bind(i64::from(self.leaving.draft.revision));
+            for (position, line) in (first..).zip(lines) {
+                query = query
+                    .bind(position)
+                    .bind(&line.object)
+                    .bind(line.quantity.map(i64::from))
+                    .bind(line.weight.map(|weight| i64::from(weight.grams)))
+                    .bind(line.weight.map(|weight| weight_source_word(weight.source)))
+                    .bind(line.destination.as_str())
+                    .bind(&line.proposal.category.0)
+                    .bind(f64::from(line.proposal.confidence))
+                    .bind(serde_json::json!(line.proposal.alternatives).to_string())
+                    .bind(&line.proposal.model)
+                    .bind(line.chosen.as_ref().map(|chosen| &chosen.0));
+            }
+            query.execute(c).await.map(|_| ())
+        })
+    }
+}
+
+/// How many values a line has of its own, after the deposit's id and revision.
+const LINE_VALUES: usize = 11;
+
+/// One statement for each number of lines, so that the engines prepare each once.
+static INSERT_LINES: LazyLock<Vec<String>> =
+    LazyLock::new(|| (1..=LINES_MAX).map(insert_lines_sql).collect());
+
+fn insert_lines_sql(lines: usize) -> String {
+    let mut sql = "insert into lines (deposit_id, revision, position, object, quantity, weight_grams, \
+        weight_source, destination, proposed, confidence, alternatives, model, chosen) values "
+        .to_owned();
+    for line in 0..lines {
+        sql.push_str(if line == 0 { "($1, $2" } else { ", ($1, $2" });
+        for value in 0..LINE_VALUES {
+            // Writing to a string does not fail.
+            let _ = write!(sql, ", ${}", 3 + line * LINE_VALUES + value);
+        }
+        sql.push(')');
+    }
+    sql
+}

@@ -1,0 +1,161 @@
+//! Undoing a recorded deposit: a new revision, never a change of the old one.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::database::{Connection, Job};
+use crate::deposit::{DepositRef, Recorded, Status, UserId};
+use crate::execute;
+use crate::ledger::entries::read_by_reference;
+use crate::ledger::members::{Role, read_role};
+use crate::ledger::rows::Rows;
+use crate::ledger::{Ledger, LedgerError};
+
+/// By what right somebody undoes a deposit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UndoRight {
+    /// It is their own, and they validated it at most this long ago.
+    Owner {
+        /// How long, from the validation.
+        window: Duration,
+    },
+    /// They are a manager or an admin at this moment; no window.
+    Manager,
+}
+
+/// What became of an undo; a deposit that was not undone is shown as it stands.
+#[must_use]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reversal {
+    /// It is undone; this is the new revision.
+    Reversed(Recorded),
+    /// It had been undone before, by an earlier tap or by this one when it came the first time.
+    AlreadyReversed(Recorded),
+    /// The owner's window is over.
+    TooLate(Recorded),
+    /// It never was validated.
+    NotCompleted(Recorded),
+    /// They have no such right.
+    NotAllowed,
+    /// No deposit has this name.
+    NotFound,
+}
+
+impl Ledger {
+    /// Undoes the deposit that a button names.
+    ///
+    /// Idempotent, and of two taps at once one wins: both write the same revision, and it can be there only once.
+    ///
+    /// # Crash
+    /// Before: it stands. After: it is undone, and a repetition answers [`Reversal::AlreadyReversed`].
+    ///
+    /// # Errors
+    /// After [`DatabaseError::Unknown`](crate::database::DatabaseError::Unknown) it may be undone: repeat it.
+    pub async fn reverse(
+        &self,
+        reference: DepositRef,
+        by: UserId,
+        right: UndoRight,
+    ) -> Result<Reversal, LedgerError> {
+        let undo = Undo { bot: self.bot.0, reference: reference.to_string(), by, right, now: self.now() };
+        let (outcome, rows) = match self.write(undo).await? {
+            Undone::NotFound => return Ok(Reversal::NotFound),
+            Undone::NotAllowed => return Ok(Reversal::NotAllowed),
+            Undone::Stands(outcome, rows) => (outcome, rows),
+        };
+        let recorded = rows.into_entry()?.recorded();
+        Ok(match outcome {
+            Outcome::Reversed => {
+                metrics::counter!("depot_deposits_total", "status" => Status::Reversed.as_str()).increment(1);
+                Reversal::Reversed(recorded)
+            }
+            Outcome::Before => Reversal::AlreadyReversed(recorded),
+            Outcome::TooLate => Reversal::TooLate(recorded),
+            Outcome::NotCompleted => Reversal::NotCompleted(recorded),
+        })
+    }
+}
+
+struct Undo {
+    bot: i64,
+    reference: String,
+    by: UserId,
+    right: UndoRight,
+    now: Timestamp,
+}
+
+enum Undone {
+    NotFound,
+    NotAllowed,
+    Stands(Outcome, Box<Rows>),
+}
+
+enum Outcome {
+    Reversed,
+    Before,
+    TooLate,
+    NotCompleted,
+}
+
+const INSERT_REVERSAL: &str = "
+    insert into deposits (id, revision, bot, chat, owner, reference, number, status, was, opened_at, decided_at,
+        decided_by, recorded_at, weight_grams, weight_source, taxonomy, draft)
+    select id, revision + 1, bot, chat, owner, reference, number, 'reversed', status, opened_at, $3, $4, $3,
+        weight_grams, weight_source, taxonomy, draft
+    from deposits where id = $1 and revision = $2
+    on conflict (id, revision) do nothing";
+
+const COPY_LINES: &str = "
+    insert into lines (deposit_id, revision, position, object, quantity, weight_grams, weight_source, destination,
+        proposed, confidence, alternatives, model, chosen)
+    select deposit_id, revision + 1, position, object, quantity, weight_grams, weight_source, destination, proposed,
+        confidence, alternatives, model, chosen
+    from lines where deposit_id = $1 and revision = $2";
+
+impl Job for Undo {
+    type Output = Undone;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Undone, sqlx::Error> {
+        let Some(rows) = read_by_reference(connection, self.bot, &self.reference).await? else {
+            return Ok(Undone::NotFound);
+        };
+        let allowed = match self.right {
+            UndoRight::Owner { .. } => rows.entry.owner == self.by.0,
+            UndoRight::Manager => read_role(connection, self.bot, self.by.0).await? >= Role::Manager,
+        };
+        if !allowed {
+            return Ok(Undone::NotAllowed);
+        }
+        if let Some(outcome) = self.hindrance(&rows) {
+            return Ok(Undone::Stands(outcome, Box::new(rows)));
+        }
+        let (id, revision) = (&rows.entry.id, rows.entry.revision);
+        let inserted = execute!(&mut *connection, INSERT_REVERSAL, id, revision, self.now.0, self.by.0)? == 1;
+        if inserted {
+            execute!(&mut *connection, COPY_LINES, id, revision)?;
+        }
+        // Another instance wrote this revision meanwhile if it was not inserted: read what it says.
+        let Some(rows) = read_by_reference(connection, self.bot, &self.reference).await? else {
+            return Ok(Undone::NotFound);
+        };
+        let outcome =
+            if inserted { Outcome::Reversed } else { self.hindrance(&rows).unwrap_or(Outcome::NotCompleted) };
+        Ok(Undone::Stands(outcome, Box::new(rows)))
+    }
+}
+
+impl Undo {
+    /// Why the latest revision cannot be undone now.
+    fn hindrance(&self, rows: &Rows) -> Option<Outcome> {
+        match (Status::parse(&rows.entry.status), self.right) {
+            (Some(Status::Reversed), _) => Some(Outcome::Before),
+            (Some(Status::Completed), UndoRight::Owner { window })
+                if self.now > Timestamp(rows.entry.decided_at).after(window) =>
+            {
+                Some(Outcome::TooLate)
+            }
+            (Some(Status::Completed), _) => None,
+            _ => Some(Outcome::NotCompleted),
+        }
+    }
+}

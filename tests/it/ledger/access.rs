@@ -1,0 +1,271 @@
+//! Members: asking once, deciding once, invitations that work once.
+
+use std::time::Duration;
+
+use depot_bot::deposit::{ChatId, MessageId, UserId};
+use depot_bot::ledger::invites::INVITE_KEPT;
+use depot_bot::ledger::{
+    AccessRequest, AccessRequestRef, Decision, Delivery, DeliveryKind, Ledger, LedgerError, Role,
+};
+use depot_bot::session::Language;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::ledger::{ANNE, Ground, on_both_engines};
+
+const LEASE: Duration = Duration::from_secs(15);
+const PAUL: UserId = UserId(20);
+const RITA: UserId = UserId(21);
+
+on_both_engines!(
+    a_person_asks_once_and_every_admin_is_told,
+    a_decision_reaches_the_person_and_every_card,
+    of_many_decisions_at_once_one_counts,
+    the_role_of_who_decides_is_read_anew,
+    of_many_requests_at_once_twenty_are_open,
+    a_new_admin_gets_the_open_requests,
+    the_configuration_gives_and_takes_the_role_of_admin,
+    an_invitation_works_once_and_for_a_while,
+    of_many_who_redeem_at_once_one_is_let_in,
+    an_invitation_settles_an_open_request,
+);
+
+async fn ask(ledger: &Ledger, person: UserId) -> AccessRequest {
+    ledger.request_access(person, "Anne\u{202e}  <b>", Language::En).await.unwrap()
+}
+
+pub(super) async fn redeem(
+    ledger: &Ledger,
+    token: &SecretString,
+    person: UserId,
+) -> Result<Option<Role>, LedgerError> {
+    ledger.redeem_invite(token.expose_secret(), person, "Paul", Language::Fr).await
+}
+
+/// Claims what is due and says it was sent, as messages 100, 101, …; what was claimed, by destination.
+async fn deliver(ground: &Ground) -> Vec<Delivery> {
+    let mut claimed = ground.ledger.claim_deliveries(100, LEASE).await.unwrap();
+    claimed.sort_by_key(|delivery| delivery.destination.0);
+    for (message, delivery) in (100..).zip(&claimed) {
+        let message = delivery.message.unwrap_or(MessageId(message));
+        assert!(ground.ledger.delivered(delivery, message).await.unwrap());
+    }
+    claimed
+}
+
+/// The request that the cards among `deliveries` are about.
+fn request_of(deliveries: &[Delivery]) -> AccessRequestRef {
+    let request = deliveries.iter().find_map(|delivery| match &delivery.kind {
+        DeliveryKind::AccessRequested { request, .. } => Some(*request),
+        _ => None,
+    });
+    request.expect("no card asks for a decision")
+}
+
+async fn a_person_asks_once_and_every_admin_is_told(ground: &Ground) {
+    assert_eq!(ground.ledger.role(ANNE).await.unwrap(), Role::Visitor);
+    assert!(!ground.ledger.has_admin().await.unwrap());
+    ground.ledger.ensure_admins(&[PAUL, RITA]).await.unwrap();
+    assert!(ground.other.has_admin().await.unwrap());
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Asked);
+    assert_eq!(ask(&ground.other, ANNE).await, AccessRequest::AlreadyAsked);
+    assert_eq!(ask(&ground.ledger, PAUL).await, AccessRequest::AlreadyMember);
+    assert_eq!(ground.ledger.role(ANNE).await.unwrap(), Role::Pending);
+    assert_eq!(ground.of_other_bot().role(ANNE).await.unwrap(), Role::Visitor);
+
+    ground.ledger.delivery_added().await;
+    let cards = deliver(ground).await;
+    let request = request_of(&cards);
+    let kind = DeliveryKind::AccessRequested { request, person: ANNE, name: "Anne <b>".to_owned() };
+    assert_eq!(cards.iter().map(|card| card.destination).collect::<Vec<_>>(), [ChatId(20), ChatId(21)]);
+    assert!(cards.iter().all(|card| card.kind == kind && card.message.is_none()));
+    assert!(deliver(ground).await.is_empty());
+}
+
+async fn a_decision_reaches_the_person_and_every_card(ground: &Ground) {
+    ground.ledger.ensure_admins(&[PAUL, RITA]).await.unwrap();
+    for (person, accept, role, told) in [
+        (ANNE, true, Role::Volunteer, DeliveryKind::AccessGranted),
+        (UserId(8), false, Role::Refused, DeliveryKind::AccessRefused),
+    ] {
+        assert_eq!(ask(&ground.ledger, person).await, AccessRequest::Asked);
+        let request = request_of(&deliver(ground).await);
+        let decided = ground.other.decide(request, PAUL, accept).await.unwrap();
+        let name = "Anne <b>".to_owned();
+        assert_eq!(decided, Decision::Done { person, name: name.clone(), accepted: accept });
+        assert_eq!(ground.ledger.role(person).await.unwrap(), role);
+
+        let said = deliver(ground).await;
+        let by = Some(PAUL);
+        let card = DeliveryKind::AccessDecided { person, name, accepted: accept, by, by_name: String::new() };
+        let expected = [
+            (ChatId(person.0), None, Language::En, told),
+            (ChatId(20), Some(MessageId(100)), Language::Fr, card.clone()),
+            (ChatId(21), Some(MessageId(101)), Language::Fr, card),
+        ];
+        let seen = said.into_iter().map(|said| (said.destination, said.message, said.language, said.kind));
+        assert_eq!(seen.collect::<Vec<_>>(), expected);
+    }
+    assert_eq!(ask(&ground.ledger, UserId(8)).await, AccessRequest::Refused);
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::AlreadyMember);
+    assert!(deliver(ground).await.is_empty());
+}
+
+async fn of_many_decisions_at_once_one_counts(ground: &Ground) {
+    ground.ledger.ensure_admins(&[PAUL, RITA]).await.unwrap();
+    for round in 100..110 {
+        assert_eq!(ask(&ground.ledger, UserId(round)).await, AccessRequest::Asked);
+        let request = request_of(&deliver(ground).await);
+        let tasks = [(PAUL, true), (RITA, false), (PAUL, true), (RITA, false)].map(|(by, accept)| {
+            let ledger = ground.instance(by.0 as usize);
+            tokio::spawn(async move { (accept, ledger.decide(request, by, accept).await.unwrap()) })
+        });
+        let (mut done, mut answers) = (Vec::new(), Vec::new());
+        for task in tasks {
+            match task.await.unwrap() {
+                (accept, Decision::Done { accepted, .. }) => {
+                    assert_eq!(accept, accepted);
+                    done.push(accepted);
+                }
+                (_, Decision::AlreadyDecided { by, accepted, .. }) => {
+                    assert_eq!(by, Some(if accepted { PAUL } else { RITA }));
+                    answers.push(accepted);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(done.len(), 1);
+        assert!(answers.iter().all(|accepted| *accepted == done[0]));
+        let role = if done[0] { Role::Volunteer } else { Role::Refused };
+        assert_eq!(ground.ledger.role(UserId(round)).await.unwrap(), role);
+        assert_eq!(deliver(ground).await.len(), 3);
+    }
+}
+
+async fn the_role_of_who_decides_is_read_anew(ground: &Ground) {
+    ground.ledger.ensure_admins(&[PAUL, RITA]).await.unwrap();
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Asked);
+    let request = request_of(&deliver(ground).await);
+    ground.other.ensure_admins(&[PAUL]).await.unwrap();
+    assert_eq!(ground.ledger.role(RITA).await.unwrap(), Role::Volunteer);
+    assert_eq!(ground.ledger.decide(request, RITA, true).await.unwrap(), Decision::NotAllowed);
+    assert_eq!(ground.ledger.decide(request, ANNE, true).await.unwrap(), Decision::NotAllowed);
+    assert_eq!(ground.ledger.role(ANNE).await.unwrap(), Role::Pending);
+    assert_eq!(ground.ledger.decide(AccessRequestRef(1), PAUL, true).await.unwrap(), Decision::NotFound);
+    assert!(matches!(ground.ledger.decide(request, PAUL, true).await.unwrap(), Decision::Done { .. }));
+}
+
+async fn of_many_requests_at_once_twenty_are_open(ground: &Ground) {
+    ground.ledger.ensure_admins(&[PAUL]).await.unwrap();
+    let tasks = (100..125).map(|person| {
+        let ledger = ground.instance(person);
+        tokio::spawn(async move { ask(&ledger, UserId(person as i64)).await })
+    });
+    let (mut asked, mut full) = (0, 0);
+    for task in tasks.collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            AccessRequest::Asked => asked += 1,
+            AccessRequest::Full => full += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((asked, full), (20, 5));
+    assert_eq!(ground.ledger.statistics().await.unwrap().requests_open, 20);
+    // One decision makes room for one.
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Full);
+    assert_eq!(ground.ledger.role(ANNE).await.unwrap(), Role::Visitor);
+    let cards = deliver(ground).await;
+    assert_eq!(cards.len(), 20);
+    assert!(matches!(
+        ground.ledger.decide(request_of(&cards), PAUL, false).await.unwrap(),
+        Decision::Done { .. }
+    ));
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Asked);
+}
+
+async fn a_new_admin_gets_the_open_requests(ground: &Ground) {
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Asked);
+    assert_eq!(ask(&ground.ledger, RITA).await, AccessRequest::Asked);
+    assert!(deliver(ground).await.is_empty(), "there is nobody to tell");
+    let token = ground.ledger.create_invite(Role::Admin).await.unwrap();
+    assert_eq!(redeem(&ground.ledger, &token, PAUL).await.unwrap(), Some(Role::Admin));
+    let cards = deliver(ground).await;
+    assert_eq!(cards.len(), 2);
+    assert!(cards.iter().all(|card| card.destination == ChatId(20)));
+    // One who asked becomes an admin: their own request is settled, and they get the other.
+    ground.ledger.ensure_admins(&[RITA]).await.unwrap();
+    let said = deliver(ground).await;
+    assert!(matches!(&said[0].kind, DeliveryKind::AccessDecided { person, by: None, .. } if *person == RITA));
+    assert!(matches!(&said[1].kind, DeliveryKind::AccessRequested { person, .. } if *person == ANNE));
+    assert_eq!((said[1].destination, said[1].language, said.len()), (ChatId(21), Language::En, 2));
+}
+
+async fn the_configuration_gives_and_takes_the_role_of_admin(ground: &Ground) {
+    let token = ground.ledger.create_invite(Role::Admin).await.unwrap();
+    redeem(&ground.ledger, &token, ANNE).await.unwrap();
+    ground.ledger.ensure_admins(&[PAUL, RITA, ANNE]).await.unwrap();
+    ground.ledger.ensure_admins(&[PAUL, RITA, ANNE]).await.unwrap();
+    assert_eq!(ground.ledger.admins().await.unwrap(), [ANNE, PAUL, RITA]);
+    ground.ledger.ensure_admins(&[RITA]).await.unwrap();
+    assert_eq!(ground.ledger.admins().await.unwrap(), [ANNE, RITA], "an invited admin stays one");
+    assert_eq!(ground.ledger.role(PAUL).await.unwrap(), Role::Volunteer);
+    ground.ledger.ensure_admins(&[]).await.unwrap();
+    assert_eq!(ground.ledger.admins().await.unwrap(), [ANNE]);
+    assert!(!ground.of_other_bot().has_admin().await.unwrap());
+}
+
+async fn an_invitation_works_once_and_for_a_while(ground: &Ground) {
+    let token = ground.ledger.create_invite(Role::Volunteer).await.unwrap();
+    let text = token.expose_secret();
+    assert!(text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit()));
+    let sql = "select count(*) from invites where length(token_sha256) = 64 and used_at is null";
+    assert_eq!(ground.number(sql).await, 1);
+    assert_eq!(redeem(&ground.of_other_bot(), &token, ANNE).await.unwrap(), None);
+    assert_eq!(redeem(&ground.ledger, &SecretString::from("0".repeat(32)), ANNE).await.unwrap(), None);
+    assert_eq!(redeem(&ground.ledger, &token, ANNE).await.unwrap(), Some(Role::Volunteer));
+    assert_eq!(
+        redeem(&ground.other, &token, ANNE).await.unwrap(),
+        Some(Role::Volunteer),
+        "the same tap again"
+    );
+    assert_eq!(redeem(&ground.ledger, &token, RITA).await.unwrap(), None);
+    assert_eq!(ground.ledger.role(RITA).await.unwrap(), Role::Visitor);
+
+    let token = ground.ledger.create_invite(Role::Admin).await.unwrap();
+    ground.clock.advance(INVITE_KEPT - Duration::from_millis(1));
+    assert_eq!(redeem(&ground.ledger, &token, ANNE).await.unwrap(), Some(Role::Admin));
+    let token = ground.ledger.create_invite(Role::Volunteer).await.unwrap();
+    assert_eq!(redeem(&ground.ledger, &token, ANNE).await.unwrap(), Some(Role::Admin), "never a lower one");
+    let token = ground.ledger.create_invite(Role::Admin).await.unwrap();
+    ground.clock.advance(INVITE_KEPT);
+    assert_eq!(redeem(&ground.ledger, &token, RITA).await.unwrap(), None);
+}
+
+async fn of_many_who_redeem_at_once_one_is_let_in(ground: &Ground) {
+    for round in 0..10_i64 {
+        let token = ground.ledger.create_invite(Role::Volunteer).await.unwrap();
+        let tasks = (0..4).map(|number| {
+            let (ledger, token) = (ground.instance(number), token.clone());
+            let person = UserId(1_000 + round * 10 + number as i64);
+            tokio::spawn(async move { redeem(&ledger, &token, person).await.unwrap() })
+        });
+        let mut let_in = 0;
+        for task in tasks.collect::<Vec<_>>() {
+            let_in += usize::from(task.await.unwrap().is_some());
+        }
+        assert_eq!(let_in, 1);
+    }
+}
+
+async fn an_invitation_settles_an_open_request(ground: &Ground) {
+    ground.ledger.ensure_admins(&[PAUL]).await.unwrap();
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Asked);
+    let request = request_of(&deliver(ground).await);
+    let token = ground.ledger.create_invite(Role::Volunteer).await.unwrap();
+    redeem(&ground.ledger, &token, ANNE).await.unwrap();
+    let said = deliver(ground).await;
+    assert_eq!(said.len(), 1);
+    assert!(matches!(said[0].kind, DeliveryKind::AccessDecided { accepted: true, by: None, .. }));
+    let late = ground.ledger.decide(request, PAUL, false).await.unwrap();
+    assert!(matches!(late, Decision::AlreadyDecided { by: None, accepted: true, .. }));
+    assert_eq!(ground.ledger.role(ANNE).await.unwrap(), Role::Volunteer);
+}

@@ -1,0 +1,301 @@
+//! Deposits: recorded once, numbered without gaps, undone once, taken up again.
+
+use std::time::Duration;
+
+use depot_bot::deposit::{DepositRef, Draft, Leaving, Status, UserId};
+use depot_bot::ledger::{Entry, Reversal, Role, UndoRight};
+
+use crate::ledger::{ANNE, Ground, NOW, TAXONOMY, WINDOW, draft, leaving, on_both_engines, owner};
+
+const OWN: UndoRight = UndoRight::Owner { window: WINDOW };
+
+on_both_engines!(
+    recording_twice_is_recording_once,
+    what_was_recorded_is_read_back_as_it_was,
+    many_at_once_are_numbered_without_gap_or_double,
+    the_same_deposit_from_two_instances_at_once_takes_one_number,
+    only_completed_deposits_are_numbered,
+    an_undo_is_a_new_revision_and_happens_once,
+    of_many_undos_at_once_one_counts,
+    an_undo_needs_the_right_and_the_time,
+    an_expired_draft_is_taken_up_again_as_the_next_revision,
+    the_latest_of_an_owner_come_newest_first,
+    nothing_recorded_can_be_changed,
+    counts_follow_the_latest_revisions,
+    a_deposit_of_twenty_lines_keeps_their_order,
+);
+
+async fn recording_twice_is_recording_once(ground: &Ground) {
+    let completed = leaving(draft(1), Status::Completed);
+    let first = ground.ledger.record(&completed, &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(first.number, Some(1));
+    let again = ground.other.record(&completed, &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(first, again);
+    // Whatever comes under the same id and revision: the answer is what the ledger holds.
+    let differs = leaving(Draft { lines: Vec::new(), ..draft(1) }, Status::Cancelled);
+    assert_eq!(ground.ledger.record(&differs, &owner(ANNE), TAXONOMY).await.unwrap(), first);
+    assert_eq!(ground.number("select count(*) from deposits").await, 1);
+    assert_eq!(ground.number("select count(*) from lines").await, 2);
+    let next =
+        ground.ledger.record(&leaving(draft(2), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(next.number, Some(2));
+}
+
+async fn what_was_recorded_is_read_back_as_it_was(ground: &Ground) {
+    let decided_at = NOW.after(Duration::from_secs(9));
+    ground.clock.advance(Duration::from_secs(10));
+    let completed = Leaving { decided_at, ..leaving(draft(1), Status::Completed) };
+    let recorded = ground.ledger.record(&completed, &owner(ANNE), TAXONOMY).await.unwrap();
+    let entry = ground.other.by_reference(draft(1).reference).await.unwrap().unwrap();
+    let expected = Entry {
+        draft: draft(1),
+        owner: owner(ANNE),
+        number: Some(1),
+        status: Status::Completed,
+        decided_at,
+        decided_by: Some(ANNE),
+        recorded_at: NOW.after(Duration::from_secs(10)),
+        taxonomy: TAXONOMY.to_owned(),
+    };
+    assert_eq!(entry, expected);
+    assert_eq!(entry.recorded(), recorded);
+    assert_eq!(ground.ledger.by_reference(DepositRef(1)).await.unwrap(), None);
+    assert_eq!(ground.of_other_bot().by_reference(draft(1).reference).await.unwrap(), None);
+    assert_eq!(ground.number("select count(*) from lines where category = 'kitchenware'").await, 1);
+}
+
+async fn many_at_once_are_numbered_without_gap_or_double(ground: &Ground) {
+    let tasks = (1..=50).map(|number| {
+        let ledger = ground.instance(number);
+        tokio::spawn(async move {
+            let completed = leaving(draft(number as u64), Status::Completed);
+            ledger.record(&completed, &owner(UserId(number as i64)), TAXONOMY).await.unwrap().number.unwrap()
+        })
+    });
+    let mut numbers = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        numbers.push(task.await.unwrap());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=50).collect::<Vec<_>>());
+    let of_other_bot = ground.of_other_bot();
+    let first =
+        of_other_bot.record(&leaving(draft(99), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(first.number, Some(1), "each bot counts for itself");
+}
+
+async fn the_same_deposit_from_two_instances_at_once_takes_one_number(ground: &Ground) {
+    for round in 1..=10 {
+        let tasks = [0, 1, 2, 3].map(|number| {
+            let ledger = ground.instance(number);
+            tokio::spawn(async move {
+                ledger
+                    .record(&leaving(draft(round), Status::Completed), &owner(ANNE), TAXONOMY)
+                    .await
+                    .unwrap()
+            })
+        });
+        for task in tasks {
+            assert_eq!(task.await.unwrap().number, Some(round));
+        }
+    }
+    assert_eq!(ground.number("select count(*) from deposits").await, 10);
+}
+
+async fn only_completed_deposits_are_numbered(ground: &Ground) {
+    for (number, status) in [(1, Status::Cancelled), (2, Status::Expired), (3, Status::ClassificationFailed)]
+    {
+        let recorded =
+            ground.ledger.record(&leaving(draft(number), status), &owner(ANNE), TAXONOMY).await.unwrap();
+        assert_eq!((recorded.number, recorded.status), (None, status));
+        let entry = ground.ledger.by_reference(draft(number).reference).await.unwrap().unwrap();
+        assert_eq!(entry.decided_by, (status == Status::Cancelled).then_some(ANNE));
+    }
+    let recorded =
+        ground.ledger.record(&leaving(draft(4), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(recorded.number, Some(1));
+}
+
+async fn an_undo_is_a_new_revision_and_happens_once(ground: &Ground) {
+    ground.ledger.record(&leaving(draft(1), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    ground.clock.advance(WINDOW);
+    let Reversal::Reversed(reversed) = ground.ledger.reverse(draft(1).reference, ANNE, OWN).await.unwrap()
+    else {
+        panic!("not reversed");
+    };
+    assert_eq!((reversed.revision, reversed.status, reversed.number), (1, Status::Reversed, Some(1)));
+    assert_eq!(reversed.lines, draft(1).lines);
+    assert_eq!(reversed.decided_at, NOW.after(WINDOW));
+    let again = ground.other.reverse(draft(1).reference, ANNE, OWN).await.unwrap();
+    assert_eq!(again, Reversal::AlreadyReversed(reversed));
+    // The effect that recorded it may come once more: it finds its own revision.
+    let late =
+        ground.ledger.record(&leaving(draft(1), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!((late.revision, late.status), (0, Status::Completed));
+    assert_eq!(ground.number("select count(*) from deposits").await, 2);
+    let next =
+        ground.ledger.record(&leaving(draft(2), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(next.number, Some(2), "an undone number is not given again");
+    let sql = "select count(*) from history where what = 'reversed' and was = 'completed' and who = 7";
+    assert_eq!(ground.number(sql).await, 1);
+}
+
+async fn of_many_undos_at_once_one_counts(ground: &Ground) {
+    for round in 1..=10 {
+        ground
+            .ledger
+            .record(&leaving(draft(round), Status::Completed), &owner(ANNE), TAXONOMY)
+            .await
+            .unwrap();
+        let tasks = [0, 1, 2, 3].map(|number| {
+            let ledger = ground.instance(number);
+            tokio::spawn(async move { ledger.reverse(draft(round).reference, ANNE, OWN).await.unwrap() })
+        });
+        let mut reversed = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                Reversal::Reversed(_) => reversed += 1,
+                Reversal::AlreadyReversed(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(reversed, 1);
+    }
+    assert_eq!(ground.number("select count(*) from deposits").await, 20);
+    assert_eq!(ground.number("select count(*) from lines").await, 40);
+}
+
+async fn an_undo_needs_the_right_and_the_time(ground: &Ground) {
+    let (stranger, manager, admin) = (UserId(8), UserId(9), UserId(10));
+    let reference = draft(1).reference;
+    ground.ledger.record(&leaving(draft(1), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    ground.ledger.record(&leaving(draft(2), Status::Cancelled), &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(ground.ledger.reverse(reference, stranger, OWN).await.unwrap(), Reversal::NotAllowed);
+    assert_eq!(ground.ledger.reverse(DepositRef(5), ANNE, OWN).await.unwrap(), Reversal::NotFound);
+    let not_completed = ground.ledger.reverse(draft(2).reference, ANNE, OWN).await.unwrap();
+    assert!(
+        matches!(not_completed, Reversal::NotCompleted(recorded) if recorded.status == Status::Cancelled)
+    );
+
+    ground.clock.advance(WINDOW + Duration::from_millis(1));
+    let late = ground.ledger.reverse(reference, ANNE, OWN).await.unwrap();
+    assert!(matches!(late, Reversal::TooLate(recorded) if recorded.status == Status::Completed));
+
+    assert_eq!(
+        ground.ledger.reverse(reference, manager, UndoRight::Manager).await.unwrap(),
+        Reversal::NotAllowed
+    );
+    ground.ledger.ensure_admins(&[admin]).await.unwrap();
+    let token = ground.ledger.create_invite(Role::Manager).await.unwrap();
+    super::access::redeem(&ground.ledger, &token, manager).await.unwrap();
+    let undone = ground.ledger.reverse(reference, manager, UndoRight::Manager).await.unwrap();
+    assert!(matches!(undone, Reversal::Reversed(_)));
+    let entry = ground.ledger.by_reference(reference).await.unwrap().unwrap();
+    assert_eq!((entry.decided_by, entry.owner.user), (Some(manager), ANNE));
+}
+
+async fn an_expired_draft_is_taken_up_again_as_the_next_revision(ground: &Ground) {
+    let reference = draft(1).reference;
+    assert_eq!(ground.ledger.resumable(reference, ANNE).await.unwrap(), None);
+    ground.ledger.record(&leaving(draft(1), Status::Expired), &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!(ground.ledger.resumable(reference, UserId(8)).await.unwrap(), None);
+    let resumed = ground.other.resumable(reference, ANNE).await.unwrap().unwrap();
+    assert_eq!(resumed, Draft { revision: 1, ..draft(1) });
+
+    // It expires again, and is then validated with one line less.
+    let expired = leaving(resumed, Status::Expired);
+    assert_eq!(ground.ledger.record(&expired, &owner(ANNE), TAXONOMY).await.unwrap().revision, 1);
+    let mut resumed = ground.ledger.resumable(reference, ANNE).await.unwrap().unwrap();
+    assert_eq!(resumed.revision, 2);
+    resumed.lines.pop();
+    let completed = leaving(resumed.clone(), Status::Completed);
+    let recorded = ground.ledger.record(&completed, &owner(ANNE), TAXONOMY).await.unwrap();
+    assert_eq!((recorded.revision, recorded.number, recorded.lines.len()), (2, Some(1), 1));
+    assert_eq!(ground.ledger.resumable(reference, ANNE).await.unwrap(), None);
+    let sql = "select count(*) from history where was = 'expired' and what = 'completed'";
+    assert_eq!(ground.number(sql).await, 1);
+    let Reversal::Reversed(reversed) = ground.ledger.reverse(reference, ANNE, OWN).await.unwrap() else {
+        panic!("not reversed");
+    };
+    assert_eq!((reversed.revision, reversed.number), (3, Some(1)));
+    assert_eq!(reversed.lines, resumed.lines);
+}
+
+async fn the_latest_of_an_owner_come_newest_first(ground: &Ground) {
+    for number in 1..=12 {
+        ground
+            .ledger
+            .record(&leaving(draft(number), Status::Completed), &owner(ANNE), TAXONOMY)
+            .await
+            .unwrap();
+        let theirs = leaving(draft(100 + number), Status::Completed);
+        ground.ledger.record(&theirs, &owner(UserId(8)), TAXONOMY).await.unwrap();
+    }
+    assert!(matches!(
+        ground.ledger.reverse(draft(11).reference, ANNE, OWN).await.unwrap(),
+        Reversal::Reversed(_)
+    ));
+    let latest = ground.ledger.latest_of(ANNE, 10).await.unwrap();
+    let seen: Vec<_> = latest.iter().map(|entry| (entry.draft.reference, entry.status)).collect();
+    let status = |number| if number == 11 { Status::Reversed } else { Status::Completed };
+    let expected: Vec<_> = (3..=12).rev().map(|number| (draft(number).reference, status(number))).collect();
+    assert_eq!(seen, expected);
+    assert!(latest.iter().all(|entry| entry.draft.lines == draft(1).lines));
+    assert_eq!(ground.ledger.latest_of(UserId(99), 10).await.unwrap(), []);
+    assert_eq!(ground.of_other_bot().latest_of(ANNE, 10).await.unwrap(), []);
+}
+
+async fn nothing_recorded_can_be_changed(ground: &Ground) {
+    ground.ledger.record(&leaving(draft(1), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    for sql in [
+        "update deposits set status = 'cancelled'",
+        "update deposits set weight_grams = 1",
+        "delete from deposits",
+        "update lines set chosen = 'toys'",
+        "delete from lines",
+    ] {
+        let error = ground.execute(sql).await.unwrap_err();
+        assert!(error.to_string().contains("append-only"), "{sql}: {error}");
+    }
+    // What was said may be erased; the deposit stands without it.
+    ground.execute("update deposits set draft = '{}'").await.unwrap();
+    let entry = ground.ledger.by_reference(draft(1).reference).await.unwrap().unwrap();
+    assert!(entry.draft.said.is_empty() && entry.draft.attachments.is_empty());
+    assert_eq!(entry.draft.lines, draft(1).lines);
+}
+
+async fn counts_follow_the_latest_revisions(ground: &Ground) {
+    assert_eq!(ground.ledger.statistics().await.unwrap(), Default::default());
+    for (number, status) in
+        [(1, Status::Completed), (2, Status::Completed), (3, Status::Cancelled), (4, Status::Expired)]
+    {
+        ground.ledger.record(&leaving(draft(number), status), &owner(ANNE), TAXONOMY).await.unwrap();
+    }
+    assert!(matches!(
+        ground.ledger.reverse(draft(1).reference, ANNE, OWN).await.unwrap(),
+        Reversal::Reversed(_)
+    ));
+    let resumed = ground.ledger.resumable(draft(4).reference, ANNE).await.unwrap().unwrap();
+    ground.ledger.record(&leaving(resumed, Status::Cancelled), &owner(ANNE), TAXONOMY).await.unwrap();
+    ground.ledger.park(1, "{", "not JSON").await.unwrap();
+    let statistics = ground.ledger.statistics().await.unwrap();
+    let deposits = [(Status::Cancelled, 2), (Status::Completed, 1), (Status::Reversed, 1)];
+    assert_eq!(statistics.deposits, deposits);
+    assert_eq!(statistics.updates_parked, 1);
+    assert_eq!(ground.of_other_bot().statistics().await.unwrap(), Default::default());
+}
+
+async fn a_deposit_of_twenty_lines_keeps_their_order(ground: &Ground) {
+    let mut full = draft(1);
+    full.lines = (0..20).map(|number| crate::ledger::line(&format!("objet {number}"))).collect();
+    full.lines[3].object = "nul\0".to_owned();
+    let recorded = ground
+        .ledger
+        .record(&leaving(full.clone(), Status::Completed), &owner(ANNE), TAXONOMY)
+        .await
+        .unwrap();
+    full.lines[3].object = "nul\u{fffd}".to_owned();
+    let entry = ground.ledger.by_reference(full.reference).await.unwrap().unwrap();
+    assert_eq!(entry.draft, full);
+    assert_eq!(recorded.lines, full.lines);
+}
