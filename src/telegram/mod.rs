@@ -8,5 +8,6 @@ pub mod incoming;
 pub mod intake;
 mod lenient;
 pub mod polling;
+pub mod serve;
 #[cfg(test)]
 mod stub;
