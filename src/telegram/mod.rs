@@ -11,3 +11,4 @@ pub mod polling;
 pub mod serve;
 #[cfg(test)]
 mod stub;
+pub mod webhook;
