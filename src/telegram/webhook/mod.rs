@@ -85,7 +85,6 @@ impl Webhook {
 
     /// The one route, for [`serve`](crate::telegram::serve::serve). The path is compared as it is: nothing in it is a
     /// pattern.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .fallback(|State(webhook): State<Self>, request: Request| async move {
@@ -106,24 +105,24 @@ impl Receiver {
         match self.take(request).await {
             Ok(()) => StatusCode::OK.into_response(),
             Err(refusal) => {
-                let code = refusal.status().as_u16();
-                metrics::counter!("depot_webhook_refused_total", "code" => code.to_string()).increment(1);
-                refusal
+                metrics::counter!("depot_webhook_refused_total", "code" => refusal.code()).increment(1);
+                refusal.into_response()
             }
         }
     }
 
     /// Takes one delivery to its commit.
-    async fn take(&self, request: Request) -> Result<(), Response> {
+    async fn take(&self, request: Request) -> Result<(), Refusal> {
         self.admit(&request)?;
         if self.draining.is_cancelled() {
-            return Err(again(SOON));
+            return Err(Refusal::Again(SOON));
         }
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(again(SOON));
+            return Err(Refusal::Again(SOON));
         };
         let deadline = Instant::now() + DEADLINE;
-        let body = timeout_at(deadline, read(request.into_body())).await.map_err(|_| again(SOON))??;
+        let body =
+            timeout_at(deadline, read(request.into_body())).await.map_err(|_| Refusal::Again(SOON))??;
         let update = Arc::new(Update::new(body));
         let settled = timeout_at(deadline, async {
             // Telegram sends messages of a chat one after the other, but taps beside them.
@@ -140,29 +139,29 @@ impl Receiver {
             }
             Ok(Handled::Retry) => {
                 self.note(Some(Trouble::Stalled));
-                Err(again(LATER))
+                Err(Refusal::Again(LATER))
             }
-            Err(_elapsed) => Err(again(SOON)),
+            Err(_elapsed) => Err(Refusal::Again(SOON)),
         }
     }
 
     /// Lets only Telegram in, before a byte of the body is read.
-    fn admit(&self, request: &Request) -> Result<(), Response> {
+    fn admit(&self, request: &Request) -> Result<(), Refusal> {
         if request.uri().path() != self.path {
-            return Err(StatusCode::NOT_FOUND.into_response());
+            return Err(Refusal::Elsewhere);
         }
         if request.method() != Method::POST {
-            return Err((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")]).into_response());
+            return Err(Refusal::NotPosted);
         }
         let mut shown = request.headers().get_all(SECRET_HEADER).iter();
         let known = shown.next().is_some_and(|shown| self.secrets.contain(shown.as_bytes()));
         if !known || shown.next().is_some() {
-            return Err(StatusCode::UNAUTHORIZED.into_response());
+            return Err(Refusal::Stranger);
         }
         let announced =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+            return Err(Refusal::TooLarge);
         }
         Ok(())
     }
@@ -186,17 +185,52 @@ impl Receiver {
     }
 }
 
-async fn read(body: Body) -> Result<String, Response> {
+async fn read(body: Body) -> Result<String, Refusal> {
     match to_bytes(body, BODY_BYTES_MAX).await {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         // The body is over the limit; or the peer went away, and reads no answer.
-        Err(_) => Err(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+        Err(_) => Err(Refusal::TooLarge),
     }
 }
 
-/// 503: not now, come again in so many seconds.
-fn again(seconds: u8) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, HeaderValue::from(u16::from(seconds)))]).into_response()
+/// Why a delivery was not taken.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    /// Another path.
+    Elsewhere,
+    /// Another method.
+    NotPosted,
+    /// Without one of the secrets.
+    Stranger,
+    /// More than an update can be.
+    TooLarge,
+    /// Not now: come again in so many seconds.
+    Again(u8),
+}
+
+impl Refusal {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Elsewhere => "404",
+            Self::NotPosted => "405",
+            Self::Stranger => "401",
+            Self::TooLarge => "413",
+            Self::Again(_) => "503",
+        }
+    }
+
+    fn into_response(self) -> Response {
+        match self {
+            Self::Elsewhere => StatusCode::NOT_FOUND.into_response(),
+            Self::NotPosted => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")]).into_response(),
+            Self::Stranger => StatusCode::UNAUTHORIZED.into_response(),
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+            Self::Again(seconds) => {
+                let seconds = HeaderValue::from(u16::from(seconds));
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)]).into_response()
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Webhook {
