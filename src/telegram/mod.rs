@@ -20,3 +20,4 @@ mod strangers;
 mod stub;
 mod taps;
 pub mod updates;
+pub mod webhook;

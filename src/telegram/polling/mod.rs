@@ -28,6 +28,8 @@ use crate::telegram::polling::place::Place;
 const LIMIT: u8 = 100;
 /// Telegram waits at most 50 s; shorter, so that a dead connection is noticed sooner.
 const WAIT: Duration = Duration::from_secs(30);
+/// While another poller was met: long enough to meet it again, short enough to notice soon that it is gone.
+const WAIT_BESIDE_ANOTHER: Duration = Duration::from_secs(4);
 /// How many chats are worked on at once.
 const CHATS_AT_ONCE: usize = 64;
 /// After this long a turn begins nothing more, so that other people's taps do not age out (150 s) behind it.
@@ -96,7 +98,7 @@ impl Polling {
             let answer = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                answer = self.source.get_updates(place.offset, limit, WAIT) => answer,
+                answer = self.source.get_updates(place.offset, limit, self.wait()) => answer,
             };
             let next = match answer {
                 Ok(batch) => {
@@ -123,6 +125,17 @@ impl Polling {
             }
         }
         self.confirm_on_the_way_out(&place).await;
+    }
+
+    /// How long the next call may wait: not at all where an answer, though empty, shows that all is well.
+    fn wait(&self) -> Duration {
+        let status = *self.status.borrow();
+        match status.trouble {
+            None if status.turned_at.is_some() => WAIT,
+            // Two pollers meet only while both wait.
+            Some(Trouble::OtherPoller) => WAIT_BESIDE_ANOTHER,
+            _ => Duration::ZERO,
+        }
     }
 
     /// Handles one answer.

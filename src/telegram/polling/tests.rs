@@ -380,6 +380,17 @@ async fn the_status_tells_when_the_intake_has_caught_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_idle_start_has_turned_at_once_and_then_waits_for_long() {
+    let queue = queue();
+    let began = Instant::now();
+    let mut rig = Rig::start(&queue);
+    rig.status.wait_for(|status| status.caught_up).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1));
+    sleep(Duration::from_secs(300)).await;
+    assert!(queue.asked().len() < 15, "{}", queue.asked().len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_that_telegram_asks_for_is_kept_to_the_second() {
     let queue = queue();
     queue.fail([CallError::RetryAfter(Duration::from_secs(40))]);

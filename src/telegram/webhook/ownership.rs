@@ -1,0 +1,185 @@
+//! Which webhook Telegram has, and who tells it: one instance, and only if something differs. It is never deleted here.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Timestamp};
+use crate::telegram::client::{CallError, Client, WebhookSetting, WebhookState};
+use crate::telegram::incoming::ALLOWED_UPDATES;
+use crate::telegram::webhook::Webhook;
+
+/// Telegram's own default.
+const CONNECTIONS_MAX: u8 = 40;
+/// How often it is looked after: while something waits at Telegram or is wrong, and else.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK_AFTER: Duration = Duration::from_secs(60);
+
+/// The webhook as it should be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The public address.
+    pub url: String,
+    /// What Telegram is to show with each delivery.
+    pub secret: SecretString,
+}
+
+impl Wanted {
+    /// The SHA-256 of the secret as 64 hexadecimal digits: Telegram tells the address that it has, not the secret.
+    #[must_use]
+    pub fn secret_sha256(&self) -> String {
+        let digest = Sha256::digest(self.secret.expose_secret().as_bytes());
+        digest.iter().fold(String::with_capacity(64), |mut digits, byte| {
+            let _infallible = write!(digits, "{byte:02x}");
+            digits
+        })
+    }
+
+    /// The kinds of update that are asked for, with commas between.
+    #[must_use]
+    pub fn allowed_updates(&self) -> String {
+        ALLOWED_UPDATES.join(",")
+    }
+
+    fn is_what(&self, state: &WebhookState) -> bool {
+        let kinds: BTreeSet<&str> = state.allowed_updates.iter().map(String::as_str).collect();
+        state.url == self.url && kinds == BTreeSet::from(ALLOWED_UPDATES)
+    }
+}
+
+/// Whether this instance is to tell Telegram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Yes; then [`WebhookRecord::confirm`].
+    Mine,
+    /// No: Telegram was told just this.
+    Set,
+    /// No: another instance is about to; ask again then.
+    Busy {
+        /// When its claim ends.
+        until: Timestamp,
+    },
+}
+
+/// What the instances share about the webhook: one row in SQL.
+#[async_trait]
+pub trait WebhookRecord: Send + Sync + 'static {
+    /// Claims the right to tell Telegram; of several instances one gets it, for half a minute or so.
+    ///
+    /// `differs_at` is when Telegram was asked, if it had another webhook than the wanted one: what was set before that
+    /// instant is then to be set again.
+    async fn claim(&self, wanted: &Wanted, differs_at: Option<Timestamp>) -> anyhow::Result<Claim>;
+
+    /// Notes that Telegram agreed.
+    async fn confirm(&self, wanted: &Wanted) -> anyhow::Result<()>;
+}
+
+/// Why the webhook could not be made what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// Telegram's part.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The record's part.
+    #[error("the record of the webhook is not available")]
+    Record(#[source] anyhow::Error),
+}
+
+/// Sees to it that Telegram delivers to `wanted`; calls setWebhook only if something differs and nobody else does.
+///
+/// Gives what Telegram said before. A crash after the claim leaves it to another instance when the claim ends; a crash
+/// after setWebhook has it set once more, which changes nothing.
+///
+/// # Errors
+/// [`WebhookError`]; may be tried again.
+pub async fn ensure_webhook(
+    client: &Client,
+    record: &dyn WebhookRecord,
+    wanted: &Wanted,
+    clock: &Clock,
+) -> Result<WebhookState, WebhookError> {
+    loop {
+        let asked_at = clock.now();
+        let state = client.get_webhook_info().await?;
+        let differs_at = (!wanted.is_what(&state)).then_some(asked_at);
+        match record.claim(wanted, differs_at).await.map_err(WebhookError::Record)? {
+            Claim::Set => return Ok(state),
+            Claim::Busy { until } => clock.sleep_until(until).await,
+            Claim::Mine => {
+                let setting = WebhookSetting {
+                    url: &wanted.url,
+                    secret: &wanted.secret,
+                    max_connections: CONNECTIONS_MAX,
+                };
+                client.set_webhook(setting).await?;
+                record.confirm(wanted).await.map_err(WebhookError::Record)?;
+                tracing::info!("the webhook is set");
+                return Ok(state);
+            }
+        }
+    }
+}
+
+impl Webhook {
+    /// Looks after the webhook until `shutdown`: that it is ours, and whether updates wait for it. Never deletes it.
+    pub async fn look_after(
+        &self,
+        client: Client,
+        record: impl WebhookRecord,
+        wanted: Wanted,
+        shutdown: CancellationToken,
+    ) {
+        let (mut trouble, mut failed_at) = (None, None);
+        loop {
+            let looked =
+                shutdown.run_until_cancelled(ensure_webhook(&client, &record, &wanted, &self.0.clock));
+            let Some(looked) = looked.await else { return };
+            let caught_up = match &looked {
+                Ok(state) => {
+                    if state.last_error_at > failed_at && state.pending > 0 {
+                        let error = state.last_error.as_deref().unwrap_or("no reason given");
+                        tracing::warn!(
+                            pending = state.pending,
+                            "Telegram could not deliver an update: {error}"
+                        );
+                    }
+                    failed_at = failed_at.max(state.last_error_at);
+                    self.saw(state)
+                }
+                Err(_) => false,
+            };
+            let news = looked.as_ref().err().map(ToString::to_string);
+            if news != trouble {
+                match &news {
+                    Some(error) => tracing::error!("the webhook cannot be looked after: {error}"),
+                    None => tracing::info!("the webhook is looked after again"),
+                }
+                trouble = news;
+            }
+            let pause = if caught_up { LOOK_AFTER } else { LOOK_AGAIN };
+            if shutdown.run_until_cancelled(self.0.clock.sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Notes what Telegram says of its deliveries; whether nothing waits.
+    fn saw(&self, state: &WebhookState) -> bool {
+        let now = self.0.clock.now();
+        let caught_up = state.pending == 0;
+        self.0.status.send_modify(|status| {
+            status.caught_up = caught_up;
+            if caught_up && status.trouble.is_none() {
+                status.turned_at = Some(now);
+            }
+        });
+        metrics::gauge!("depot_webhook_pending")
+            .set(f64::from(u32::try_from(state.pending).unwrap_or(u32::MAX)));
+        caught_up
+    }
+}
