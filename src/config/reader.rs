@@ -39,6 +39,8 @@ impl fmt::Display for Faults {
     }
 }
 
+const BOTH_SET: &str = "keep one of the two; an empty one counts as unset";
+
 /// That a fault was noted: what a section returns in place of a value, so that the next section is still read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noted;
@@ -119,9 +121,7 @@ impl Reader {
     pub(super) fn secret(&mut self, name: &str) -> Result<Option<SecretString>, Noted> {
         let twin = format!("{name}{FILE_SUFFIX}");
         match (self.text(name), self.text(&twin)) {
-            (Some(_), Some(_)) => {
-                Err(self.fault(name, format!("and {twin} are both set"), "keep one of the two"))
-            }
+            (Some(_), Some(_)) => Err(self.fault(name, format!("and {twin} are both set"), BOTH_SET)),
             (Some(text), None) => Ok(Some(text.into())),
             (None, Some(path)) => self.secret_file(&twin, &path).map(Some),
             (None, None) => Ok(None),

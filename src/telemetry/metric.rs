@@ -16,19 +16,21 @@ pub struct Metric {
 }
 
 /// The kinds of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Only grows.
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Counts observations by size, in [`SECONDS`].
-    Histogram,
+    /// Counts observations by size, in these buckets.
+    Histogram(&'static [f64]),
 }
 
-/// The buckets of every histogram, in seconds: from half a millisecond, a Redis commit, to ten seconds, a chat call's limit.
-pub const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Buckets for durations: from half a millisecond, a Redis commit, to ten seconds, the limit of a call to a chat.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Buckets for how many jobs share one transaction.
+const JOBS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
 
 type Labels = &'static [(&'static str, &'static [&'static str])];
 
@@ -36,21 +38,22 @@ const fn counter(name: &'static str, labels: Labels, about: &'static str) -> Met
     Metric { name, kind: Kind::Counter, about, labels }
 }
 
-const fn gauge(name: &'static str, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, about, labels: &[] }
+const fn gauge(name: &'static str, labels: Labels, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, about, labels }
 }
 
-const fn histogram(name: &'static str, labels: Labels, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, about, labels }
+const fn seconds(name: &'static str, labels: Labels, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram(SECONDS), about, labels }
 }
 
-const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat_member", "other"];
-const OUTCOMES: &[&str] = &["committed", "duplicate", "unchanged", "refused", "limited", "parked", "failed"];
+const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat_member", "unknown"];
+const OUTCOMES: &[&str] = &["handled", "refused", "ignored", "parked"];
 const CAUSES: &[&str] = &["update", "outcome", "deadline"];
-const VERDICTS: &[&str] = &["changed", "unchanged", "duplicate", "failed"];
+const VERDICTS: &[&str] = &["applied"];
 const SQL: &[&str] = &["read", "write"];
 const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
-const DEPOSITS_LEFT: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
+const STATUSES: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
+const PARK_REASONS: &[&str] = &["unreadable", "panicked", "timed_out"];
 const EFFECTS: &[&str] = &["show_card", "say", "transcribe", "understand", "record_deposit"];
 
 /// Updates that were taken, by kind and by what became of them.
@@ -59,15 +62,21 @@ pub const UPDATES: Metric = counter(
     &[("kind", KINDS), ("outcome", OUTCOMES)],
     "Updates from Telegram, by kind and by what became of them.",
 );
+/// Updates that were put aside.
+pub const UPDATES_PARKED: Metric = counter(
+    "depot_updates_parked_total",
+    &[("reason", PARK_REASONS)],
+    "Updates that were kept for an operator because nothing could be made of them, by reason.",
+);
 /// Commits, by cause and verdict.
 pub const COMMITS: Metric = counter(
     "depot_commits_total",
     &[("cause", CAUSES), ("verdict", VERDICTS)],
-    "Events applied to conversations, by cause and by what became of them.",
+    "Commits of conversations, by what caused them.",
 );
 /// How long a commit takes.
 pub const COMMIT_SECONDS: Metric =
-    histogram("depot_commit_seconds", &[], "From the loading of a conversation to its commit.");
+    seconds("depot_commit_seconds", &[], "From the loading of a conversation to its commit.");
 /// Commits that another commit overtook.
 pub const CONFLICTS: Metric =
     counter("depot_conflicts_total", &[], "Commits that another one overtook and that were applied again.");
@@ -75,20 +84,23 @@ pub const CONFLICTS: Metric =
 pub const DUPLICATES: Metric =
     counter("depot_duplicates_total", &[], "Updates that had been handled before and changed nothing.");
 /// Deposits that reached the ledger.
-pub const DEPOSITS: Metric = counter(
+pub const DEPOSITS_RECORDED: Metric = counter(
     "depot_deposits_total",
-    &[("status", DEPOSITS_LEFT)],
-    "Revisions of deposits written to the ledger, by the status they have there.",
+    &[("status", STATUSES)],
+    "Revisions of deposits that this process wrote to the ledger, by the status they have there.",
 );
+/// Deposits in the ledger.
+pub const DEPOSITS: Metric =
+    gauge("depot_deposits", &[("status", STATUSES)], "Deposits in the ledger, by status.");
 /// Conversations with something going on.
 pub const SESSIONS_ACTIVE: Metric =
-    gauge("depot_sessions_active", "Conversations that are open or have something left to do.");
+    gauge("depot_sessions_active", &[], "Conversations that are open or have something left to do.");
 /// Effects that wait.
 pub const EFFECTS_PENDING: Metric =
-    gauge("depot_effects_pending", "Conversations whose next step is due and has not been taken.");
+    gauge("depot_effects_pending", &[], "Conversations whose next step is due and has not been taken.");
 /// How late the effects are.
 pub const EFFECT_AGE_SECONDS: Metric =
-    histogram("depot_effect_age_seconds", &[], "From an effect's commit to its success.");
+    seconds("depot_effect_age_seconds", &[], "From an effect's commit to its success.");
 /// Effects that were given up.
 pub const EFFECTS_FAILED: Metric =
     counter("depot_effects_failed_total", &[("effect", EFFECTS)], "Effects that were given up, by effect.");
@@ -100,10 +112,16 @@ pub const TELEGRAM_CALLS: Metric = counter(
 );
 /// How long calls to Telegram take.
 pub const TELEGRAM_SECONDS: Metric =
-    histogram("depot_telegram_seconds", &[], "How long calls to the Bot API take, without long polls.");
+    seconds("depot_telegram_seconds", &[("method", &[])], "How long calls to the Bot API take, by method.");
+/// Pauses that Telegram asked for.
+pub const TELEGRAM_PAUSES: Metric = counter(
+    "depot_telegram_pauses_total",
+    &[("whole_bot", &["no", "yes"])],
+    "Pauses that Telegram asked for (429), of one chat or of the whole bot.",
+);
 /// How long Redis takes.
 pub const REDIS_SECONDS: Metric =
-    histogram("depot_redis_seconds", &[("operation", &[])], "How long calls to Redis take, by operation.");
+    seconds("depot_redis_seconds", &[("operation", &[])], "How long calls to Redis take, by operation.");
 /// Calls to Redis that failed.
 pub const REDIS_ERRORS: Metric = counter(
     "depot_redis_errors_total",
@@ -112,31 +130,36 @@ pub const REDIS_ERRORS: Metric = counter(
 );
 /// The memory that Redis uses.
 pub const REDIS_MEMORY_BYTES: Metric =
-    gauge("depot_redis_memory_bytes", "The memory that Redis says it uses; 0 without Redis.");
+    gauge("depot_redis_memory_bytes", &[], "The memory that Redis says it uses; 0 without Redis.");
 /// How long SQL takes.
 pub const SQL_SECONDS: Metric =
-    histogram("depot_sql_seconds", &[("operation", SQL)], "How long SQL jobs take, reading and writing.");
+    seconds("depot_sql_seconds", &[("operation", SQL)], "How long SQL jobs take, reading and writing.");
 /// SQL transactions that failed.
 pub const SQL_ERRORS: Metric = counter(
     "depot_sql_errors_total",
     &[("operation", SQL), ("class", SQL_CLASSES)],
     "SQL jobs that failed or were not answered in time, by class of error.",
 );
+/// How many jobs share one transaction.
+pub const SQL_GROUP_JOBS: Metric = Metric {
+    name: "depot_sql_group_jobs",
+    kind: Kind::Histogram(JOBS),
+    about: "How many jobs the writer put into one SQL transaction.",
+    labels: &[],
+};
 /// How long ago the intake last turned.
 pub const INTAKE_AGE_SECONDS: Metric =
-    gauge("depot_intake_age_seconds", "How long ago a turn of the intake was last completed.");
+    gauge("depot_intake_age_seconds", &[], "How long ago a turn of the intake was last completed.");
 /// Deliveries that wait.
 pub const DELIVERIES_PENDING: Metric =
-    gauge("depot_deliveries_pending", "Messages to other people's chats that wait to be sent.");
-/// Updates that could not be understood.
-pub const PARKED_UPDATES: Metric = gauge(
-    "depot_parked_updates",
-    "Updates that were kept for an operator because nothing could be made of them.",
-);
+    gauge("depot_deliveries_pending", &[], "Messages to other people's chats that wait to be sent.");
+/// Updates that lie aside.
+pub const PARKED_UPDATES: Metric =
+    gauge("depot_parked_updates", &[], "Updates that lie aside for an operator.");
 /// Repeats that users may have seen.
 pub const REPEATS_POSSIBLE: Metric = counter(
     "depot_repeats_possible_total",
-    &[],
+    &[("method", &[])],
     "Messages that were sent again because nobody knows whether the first one arrived.",
 );
 /// Lines of the log that were dropped.
@@ -157,12 +180,14 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 24] = [
+pub const ALL: [Metric; 28] = [
     UPDATES,
+    UPDATES_PARKED,
     COMMITS,
     COMMIT_SECONDS,
     CONFLICTS,
     DUPLICATES,
+    DEPOSITS_RECORDED,
     DEPOSITS,
     SESSIONS_ACTIVE,
     EFFECTS_PENDING,
@@ -170,11 +195,13 @@ pub const ALL: [Metric; 24] = [
     EFFECTS_FAILED,
     TELEGRAM_CALLS,
     TELEGRAM_SECONDS,
+    TELEGRAM_PAUSES,
     REDIS_SECONDS,
     REDIS_ERRORS,
     REDIS_MEMORY_BYTES,
     SQL_SECONDS,
     SQL_ERRORS,
+    SQL_GROUP_JOBS,
     INTAKE_AGE_SECONDS,
     DELIVERIES_PENDING,
     PARKED_UPDATES,

@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::clock::Clock;
 use crate::telemetry::metric::{self, Kind, Metric};
@@ -36,7 +36,13 @@ pub fn install() -> Result<Exposition, BuildError> {
     if let Some(installed) = INSTALLED.get() {
         return Ok(installed.clone());
     }
-    let handle = PrometheusBuilder::new().set_buckets(&metric::SECONDS)?.install_recorder()?;
+    let mut builder = PrometheusBuilder::new();
+    for metric in metric::ALL {
+        if let Kind::Histogram(buckets) = metric.kind {
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
+        }
+    }
+    let handle = builder.install_recorder()?;
     metric::ALL.iter().for_each(begin);
     Ok(INSTALLED.get_or_init(|| Exposition(handle)).clone())
 }
@@ -45,7 +51,7 @@ fn begin(metric: &Metric) {
     match metric.kind {
         Kind::Counter => describe_counter!(metric.name, metric.about),
         Kind::Gauge => describe_gauge!(metric.name, metric.about),
-        Kind::Histogram => describe_histogram!(metric.name, metric.about),
+        Kind::Histogram(_) => describe_histogram!(metric.name, metric.about),
     }
     for labels in metric.series() {
         match metric.kind {
@@ -53,7 +59,7 @@ fn begin(metric: &Metric) {
             Kind::Gauge => {
                 gauge!(metric.name, &labels).set(if metric.name == metric::BUILD.name { 1.0 } else { 0.0 })
             }
-            Kind::Histogram => drop(histogram!(metric.name, &labels)),
+            Kind::Histogram(_) => drop(histogram!(metric.name, &labels)),
         }
     }
 }
@@ -89,7 +95,7 @@ mod tests {
             assert!(is_used_only || page.contains(&format!("# TYPE {} ", metric.name)), "{page}");
             assert!(metric.name.starts_with("depot_"), "{}", metric.name);
         }
-        assert!(page.contains(r#"depot_updates_total{kind="message",outcome="committed"} 0"#), "{page}");
+        assert!(page.contains(r#"depot_updates_total{kind="message",outcome="handled"} 0"#), "{page}");
         assert!(page.contains(r#"depot_commit_seconds_bucket{le="0.0025"}"#), "{page}");
         assert!(page.contains("depot_build_info{version="), "{page}");
     }

@@ -1,0 +1,133 @@
+//! The documents: what they name exists.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use depot_bot::telemetry::metric;
+
+use super::source::{files, occurrences, root, sources, word};
+
+/// Folders whose files a document may name by path.
+const FOLDERS: [&str; 8] =
+    ["src/", "tests/", "docs/", "migrations/", "locales/", "benches/", ".ci/", "tests/golden/"];
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut paths = files(&root().join("docs"), ".md");
+    paths.extend(["README.md", "CHANGELOG.md", "migrations/README.md"].map(|name| root().join(name)));
+    paths
+        .into_iter()
+        .map(|path| {
+            let text =
+                std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (path, text)
+        })
+        .collect()
+}
+
+/// How GitHub names the anchor of a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'))
+        .map(|letter| if letter == ' ' { '-' } else { letter })
+        .collect()
+}
+
+fn has_anchor(path: &Path, wanted: &str) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == wanted)
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut dead = Vec::new();
+    for (path, text) in documents() {
+        for (_, rest) in occurrences(&text, "](") {
+            let target = rest.split(')').next().unwrap_or_default();
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            if !file.exists() || (!heading.is_empty() && !has_anchor(&file, heading)) {
+                dead.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
+#[test]
+fn every_file_that_is_named_exists() {
+    let mut missing = Vec::new();
+    for (path, text) in documents() {
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder));
+            let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+            if is_path && is_plain && !root().join(name).exists() {
+                missing.push(format!("{}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn the_changelog_begins_with_this_release() {
+    let text = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let newest = text.lines().find_map(|line| line.strip_prefix("## ")).unwrap();
+    assert!(newest.starts_with(env!("CARGO_PKG_VERSION")), "{newest}");
+}
+
+#[test]
+fn every_metric_is_listed_counted_and_explained() {
+    let listed: BTreeSet<&str> = metric::ALL.iter().map(|metric| metric.name).collect();
+    let explained: BTreeSet<String> = documents().iter().flat_map(|(_, text)| metrics_in(text)).collect();
+    for name in &explained {
+        assert!(listed.contains(name.as_str()), "{name} is in a document and not in the code");
+    }
+    let constants = std::fs::read_to_string(root().join("src/telemetry/metric.rs")).unwrap();
+    for metric in metric::ALL {
+        assert!(explained.contains(metric.name), "{} is in no document", metric.name);
+        let constant = constants
+            .split("pub const ")
+            .find(|item| item.contains(&format!("\"{}\"", metric.name)))
+            .map(word)
+            .unwrap();
+        let is_counted =
+            sources().iter().filter(|source| source.name != "telemetry/metric.rs").any(|source| {
+                source.text.contains(&format!("\"{}\"", metric.name))
+                    || occurrences(&source.code, &format!("metric::{constant}"))
+                        .any(|(_, rest)| word(rest).is_empty())
+            });
+        assert!(is_counted, "{} is counted nowhere", metric.name);
+    }
+    for source in sources() {
+        for (_, rest) in occurrences(&source.text, "!(\"depot_") {
+            let name = format!("depot_{}", word(rest));
+            assert!(listed.contains(name.as_str()), "src/{}: {name} is not listed", source.name);
+        }
+    }
+}
+
+/// What looks like the name of a metric; `depot_bot` is the crate.
+fn metrics_in(text: &str) -> Vec<String> {
+    let mut names: Vec<String> = occurrences(text, "depot_")
+        .filter(|(before, _)| {
+            !before.ends_with(|letter: char| letter.is_alphanumeric() || "_/-".contains(letter))
+        })
+        .map(|(_, rest)| format!("depot_{}", word(rest)))
+        .filter(|name| name != "depot_bot" && name != "depot_")
+        .collect();
+    for name in &mut names {
+        for suffix in ["_bucket", "_sum", "_count"] {
+            if let Some(base) = name.strip_suffix(suffix).filter(|base| base.ends_with("_seconds")) {
+                *name = base.to_owned();
+            }
+        }
+    }
+    names
+}

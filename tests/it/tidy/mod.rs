@@ -1,0 +1,170 @@
+//! The tree itself: layers, sizes, names, links. What a reviewer would otherwise have to look for.
+
+mod documents;
+mod source;
+
+use std::collections::BTreeMap;
+
+use source::{Source, files, root, sources};
+
+/// The layers of DESIGN §6, lowest first: a module imports from lower layers only, so there are no cycles.
+const LAYERS: [&[&str]; 10] = [
+    &["clock", "failpoint"],
+    // Telegram's side of the protocol knows nothing of the bot.
+    &["deposit", "simulator"],
+    &["session"],
+    &["config", "database", "lock", "taxonomy", "words"],
+    &["ledger", "store", "telemetry", "understand"],
+    &["access", "schedule", "service", "shutdown"],
+    &["effects"],
+    &["http", "telegram"],
+    &["app"],
+    &["cli", "main"],
+];
+
+/// Who must not know whom although the layers would allow it.
+const STRANGERS: [(&str, &[&str]); 5] = [
+    ("http", &["access", "effects", "ledger", "service", "session", "store", "taxonomy", "words"]),
+    ("ledger", &["config"]),
+    ("service", &["database", "ledger", "understand", "words"]),
+    ("store", &["config", "taxonomy", "words"]),
+    ("understand", &["config", "database", "words"]),
+];
+
+/// What the pure core must not know: the machine has no I/O, no clock and no framework.
+const PURE: [&str; 2] = ["deposit", "session"];
+const IMPURE: [&str; 9] =
+    ["tokio", "redis", "sqlx", "teloxide", "axum", "reqwest", "rand", "Clock", "async fn"];
+
+/// Words that say nothing about what a module is.
+const EMPTY_WORDS: [&str; 14] = [
+    "common", "data", "handler", "handlers", "helper", "helpers", "info", "manager", "misc", "models",
+    "process", "types", "util", "utils",
+];
+
+const LINES_GOOD: usize = 300;
+const LINES_MAX: usize = 500;
+
+#[test]
+fn modules_import_from_lower_layers_only() {
+    let layer_of: BTreeMap<&str, usize> = LAYERS
+        .iter()
+        .enumerate()
+        .flat_map(|(layer, modules)| modules.iter().map(move |module| (*module, layer)))
+        .collect();
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| source.module() != "lib") {
+        let module = source.module();
+        let Some(layer) = layer_of.get(module) else {
+            wrong
+                .push(format!("{}: module {module} has no layer; give it one in tests/it/tidy", source.name));
+            continue;
+        };
+        for import in source.imports() {
+            let strangers = STRANGERS.iter().find(|(name, _)| *name == module).map(|(_, others)| *others);
+            let is_stranger = strangers.is_some_and(|others| others.contains(&import.as_str()));
+            // What has no layer here is a macro of the crate's root.
+            let is_upward = layer_of.get(import.as_str()).is_some_and(|other| other >= layer);
+            if import != module && (is_upward || is_stranger) {
+                wrong.push(format!("{}: {module} must not import {import}", source.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_is_pure() {
+    for source in sources().iter().filter(|source| PURE.contains(&source.module())) {
+        for word in IMPURE {
+            assert!(!source.code.contains(word), "{}: the core knows no `{word}`", source.name);
+        }
+    }
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    let mut too_long = Vec::new();
+    for source in sources() {
+        let lines = source.code.lines().filter(|line| !line.trim().is_empty()).count();
+        if lines > LINES_MAX {
+            too_long.push(format!("{}: {lines} lines of code, {LINES_MAX} is the most", source.name));
+        } else if lines > LINES_GOOD {
+            println!("{}: {lines} lines of code; is there a seam?", source.name);
+        }
+    }
+    assert!(too_long.is_empty(), "{}", too_long.join("\n"));
+}
+
+#[test]
+fn nothing_outside_tests_can_panic_on_purpose() {
+    for source in sources() {
+        for word in [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!("] {
+            assert!(!source.code.contains(word), "{}: `{word}` outside tests", source.name);
+        }
+    }
+}
+
+#[test]
+fn a_new_state_event_or_effect_breaks_the_build_everywhere() {
+    let wrong: Vec<String> = sources().iter().flat_map(Source::wildcards).collect();
+    assert!(wrong.is_empty(), "no wildcard arm on State, Event or Effect:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn modules_have_names_that_say_something() {
+    for source in sources() {
+        for part in source.name.trim_end_matches(".rs").split('/') {
+            assert!(!EMPTY_WORDS.contains(&part), "{}: `{part}` says nothing", source.name);
+        }
+    }
+}
+
+#[test]
+fn both_engines_have_the_same_migrations() {
+    let names = |engine: &str| -> Vec<String> {
+        let mut names: Vec<_> = files(&root().join("migrations").join(engine), ".sql")
+            .iter()
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let (sqlite, postgres) = (names("sqlite"), names("postgres"));
+    assert_eq!(sqlite, postgres);
+    assert!(!sqlite.is_empty());
+    for (number, name) in sqlite.iter().enumerate() {
+        assert!(name.starts_with(&format!("{:04}_", number + 1)), "{name}: numbers follow one another");
+    }
+}
+
+#[test]
+fn a_script_of_redis_is_short_and_says_what_it_takes() {
+    let scripts = files(&root().join("src"), ".lua");
+    assert!(!scripts.is_empty());
+    for path in scripts {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let header: String =
+            text.lines().take_while(|line| line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
+        assert!(text.lines().count() <= 40, "{}: more than 40 lines", path.display());
+        for word in ["KEYS", "ARGV", "eturns"] {
+            assert!(header.contains(word), "{}: the header does not tell {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn there_is_one_of_each_large_dependency_and_no_c_library_for_tls() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let lock: toml::Table = toml::from_str(&lock).unwrap();
+    let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in lock["package"].as_array().unwrap() {
+        *versions.entry(package["name"].as_str().unwrap()).or_default() += 1;
+    }
+    for name in ["axum", "hyper", "redis", "reqwest", "rustls", "sqlx", "tokio"] {
+        assert_eq!(versions.get(name), Some(&1), "{name}");
+    }
+    for name in ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys"] {
+        assert_eq!(versions.get(name), None, "{name}");
+    }
+}
