@@ -301,7 +301,9 @@ impl ValidationSessionService {
             now: self.clock.now(),
         };
         let started = Instant::now();
+        crate::failpoint!("commit_sent");
         let outcome = retry::commit(self.store.as_ref(), &commit).await;
+        crate::failpoint!("commit_applied");
         metrics::histogram!("depot_commit_seconds").record(started.elapsed());
         let key = session.key;
         match outcome {

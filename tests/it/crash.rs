@@ -46,7 +46,8 @@ async fn a_crash_at_any_point_loses_and_doubles_nothing() {
             let at_once = Arc::clone(&at_once);
             runs.spawn(async move {
                 let _turn = at_once.acquire().await.unwrap();
-                let what = format!("{meaning}, time {nth}, {}", if with_redis { "on Redis" } else { "on SQLite" });
+                let what =
+                    format!("{meaning}, time {nth}, {}", if with_redis { "on Redis" } else { "on SQLite" });
                 survive(point, nth, with_redis).await.unwrap_or_else(|error| panic!("{what}: {error:#}"));
             });
         }
@@ -129,6 +130,7 @@ async fn completed(database: &Path) -> anyhow::Result<usize> {
         .output()
         .await?;
     let text = String::from_utf8(listed.stdout)?;
-    let deposits: Vec<serde_json::Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let deposits: Vec<serde_json::Value> =
+        text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     Ok(deposits.iter().filter(|deposit| deposit["status"] == "completed").count())
 }

@@ -9,8 +9,10 @@
 
 mod bot;
 mod config;
+mod crash;
 mod database;
 mod deposits;
+mod intake;
 mod ledger;
 mod machine;
 mod packaging;

@@ -149,7 +149,11 @@ impl Client {
         let mut request = Request::new(Verb::POST, self.address(name).ok_or(CallError::NotSent)?);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(body.into());
-        let mut response = self.0.http.execute(request).await.map_err(|error| class_of(&error))?;
+        let sending = self.0.http.execute(request);
+        #[cfg(feature = "failpoints")]
+        let sending = crate::failpoint::during("request_written", sending);
+        let mut response = sending.await.map_err(|error| class_of(&error))?;
+        crate::failpoint!("response_unread");
         let mut body = Vec::with_capacity(512);
         while let Some(chunk) = response.chunk().await.map_err(|_| CallError::Unknown)? {
             if body.len() + chunk.len() > bytes_max {
@@ -157,6 +161,7 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
+        crate::failpoint!("response_read");
         let body =
             String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         let headers = std::mem::take(response.headers_mut());
