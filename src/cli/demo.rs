@@ -32,17 +32,19 @@ enum Step {
     Remark(&'static str),
 }
 
-const PLAY: [Step; 13] = [
+const PLAY: [Step; 15] = [
     Step::Remark("Camille, bénévole, écrit à votre bot pour la première fois."),
     Step::Says("/start", "Bonjour"),
     Step::Remark("Un dépôt, deux gestes : une phrase, puis ✅."),
     Step::Says("deux bouilloires, trois kilos", "Valider"),
     Step::Taps("Valider", "enregistré"),
-    Step::Remark("Deux lignes, dont une mal classée : une seconde phrase, puis ✏️."),
+    Step::Remark("Une seconde phrase ajoute une ligne ; ✏️ change une catégorie."),
     Step::Says("un lot de vaisselle, six kilos", "Valider"),
     Step::Says("un cadre ancien, 800 g", "Corriger"),
     Step::Taps("Corriger", "Retour"),
-    Step::Taps("Retour", "Valider"),
+    Step::Taps("2. cadre", "Maison"),
+    Step::Taps("Maison", "Meubles"),
+    Step::Taps("Meubles", "Valider"),
     Step::Taps("Valider", "enregistré"),
     Step::Remark("Une erreur ? Le dépôt s'annule pendant dix minutes."),
     Step::Taps("Annuler ce dépôt", "annulé"),
