@@ -15,4 +15,4 @@ create table sessions (
 );
 
 create index sessions_due on sessions (bot, due_at) where due_at is not null;
-create index sessions_kept_until on sessions (kept_until) where kept_until is not null;
+create index sessions_kept_until on sessions (bot, kept_until) where kept_until is not null;

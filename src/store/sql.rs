@@ -40,7 +40,8 @@ const STATISTICS: &str = "
 
 const PURGE: &str = "
     delete from sessions where (bot, chat, owner) in
-        (select bot, chat, owner from sessions where kept_until <= $2 and bot = $1 limit $3)";
+        (select bot, chat, owner from sessions
+         where bot = $1 and kept_until is not null and kept_until <= $2 limit $3)";
 
 /// How many rows one purging transaction deletes; others commit in between.
 const PURGE_MAX: i64 = 500;

@@ -23,10 +23,10 @@ trap '' INT TERM HUP
 log=$1 signal=$2 folder=$3; shift 3
 "$@" >>"$log" 2>&1 &
 echo $!
-read -r _
+read -r order
 kill -"$signal" $! 2>/dev/null
 wait $! 2>/dev/null
-[ -z "$folder" ] || rm -rf "$folder"
+[ "$order" = keep ] || rm -rf "$folder"
 "#;
 
 /// A running server and the shell that ends it.
@@ -38,11 +38,11 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// Starts `command`; `signal` ends it, and then `folder` is removed, if one is named.
-    fn start(command: &[&OsStr], log: &Path, signal: &str, folder: Option<&Path>) -> Self {
+    /// Starts `command`; `signal` ends it, and then `folder` is removed, unless [`Guarded::end`] comes first.
+    fn start(command: &[&OsStr], signal: &str, folder: &Path) -> Self {
         let mut shell = Command::new("sh")
             .args(["-c", GUARD, "guard"])
-            .args([log.as_os_str(), OsStr::new(signal), folder.map_or(OsStr::new(""), Path::as_os_str)])
+            .args([folder.join("log").as_os_str(), OsStr::new(signal), folder.as_os_str()])
             .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -55,15 +55,12 @@ impl Guarded {
         Self { shell, pipe, pid }
     }
 
-    fn end(&mut self) {
-        drop(self.pipe.take());
-        let _ = self.shell.wait();
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.end();
+    /// Ends it and leaves its folder where it is.
+    fn end(mut self) {
+        let mut pipe = self.pipe.take().unwrap();
+        pipe.write_all(b"keep\n").unwrap();
+        drop(pipe);
+        self.shell.wait().unwrap();
     }
 }
 
@@ -120,7 +117,9 @@ impl RedisServer {
 
     /// Ends it at once, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
-        self.server = None;
+        if let Some(server) = self.server.take() {
+            server.end();
+        }
     }
 
     /// Starts it anew at the same address, ending it first if it runs.
@@ -133,7 +132,7 @@ impl RedisServer {
         command.extend(fixed);
         command.extend([self.folder.path().as_os_str(), OsStr::new("--unixsocket"), socket.as_os_str()]);
         command.extend(self.settings.iter().map(OsStr::new));
-        self.server = Some(Guarded::start(&command, &log, "KILL", None));
+        self.server = Some(Guarded::start(&command, "KILL", self.folder.path()));
         wait_for("redis-server", &log, || pong(&socket).is_some());
     }
 
@@ -152,6 +151,12 @@ impl RedisServer {
         let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
         let (name, arguments) = words.split_first().unwrap();
         redis::cmd(name).arg(arguments).query(&mut connection).unwrap()
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -233,7 +238,7 @@ fn start_postgres() -> Postgres {
         words.extend([OsStr::new("-c"), OsStr::new(setting)]);
     }
     // Immediate shutdown, not SIGKILL: that would leave its shared memory behind.
-    let server = Guarded::start(&words, &log, "QUIT", Some(&folder));
+    let server = Guarded::start(&words, "QUIT", &folder);
     wait_for("postgres", &log, || {
         let asked =
             Command::new(programs.join("pg_isready")).arg("-q").arg("-h").arg(&folder).status().unwrap();

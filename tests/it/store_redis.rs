@@ -1,14 +1,19 @@
 //! What only Redis does to us: it freezes, dies, comes back empty, becomes a replica, runs out of memory.
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::redis::{RedisOptions, RedisStore};
 use depot_bot::store::{Commit, Committed, SessionStore, StoreError, retry};
 use secrecy::SecretString;
+use tokio::io::copy_bidirectional;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 
 use crate::servers::RedisServer;
-use crate::stores::{BOT, NOW, after, key, redis_store, session};
+use crate::stores::{BOT, NOW, after, key, redis_store, redis_store_at, session};
 
 /// Long enough for a loaded machine where an answer is expected, short where none is.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -124,6 +129,36 @@ async fn a_frozen_server_is_unknown_within_the_deadline_and_executes_nothing_whe
     let keys: u64 = server.command(&["DBSIZE"]);
     assert_eq!(keys, 1, "a late commit was executed");
     assert_eq!(retry::commit(&store, &after(1, &second)).await.unwrap(), Committed::Applied);
+}
+
+#[tokio::test]
+async fn a_connection_that_leads_nowhere_any_more_is_replaced() {
+    let server = RedisServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let hole = Arc::new(Notify::new());
+    let (holes, target) = (Arc::clone(&hole), server.url().replace("redis+unix://", ""));
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut far = UnixStream::connect(&target).await.unwrap();
+            let hole = Arc::clone(&holes);
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = copy_bidirectional(&mut near, &mut far) => {}
+                    // As behind a firewall that has forgotten the connection: it stays open, and nothing arrives.
+                    () = hole.notified() => pending().await,
+                }
+            });
+        }
+    });
+    let store = redis_store_at(&format!("redis+unix://{}", path.display()), BOT, Duration::from_secs(1));
+    applied(&store, 1).await;
+    hole.notify_waiters();
+    let second = store.commit(&after(1, &session(key(7), 2))).await;
+    assert!(matches!(second, Err(StoreError::Unknown { .. })), "{second:?}");
+    // The pool's ping finds out, within the deadline of the next call.
+    applied(&store, 2).await;
 }
 
 #[tokio::test]

@@ -93,8 +93,12 @@ impl Job for Spoil {
 }
 
 pub(crate) fn redis_store(server: &RedisServer, bot: BotId, deadline: Duration) -> RedisStore {
+    redis_store_at(&server.url(), bot, deadline)
+}
+
+pub(crate) fn redis_store_at(url: &str, bot: BotId, deadline: Duration) -> RedisStore {
     let options = RedisOptions {
-        url: SecretString::from(server.url()),
+        url: SecretString::from(url),
         password: None,
         db: None,
         prefix: PREFIX.to_owned(),

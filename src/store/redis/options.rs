@@ -1,0 +1,83 @@
+//! Where Redis is: the address, and what the configuration says beside it.
+
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::{ConnectionInfo, IntoConnectionInfo};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::deposit::BotId;
+
+/// How long one call may take, getting a connection included, if nothing else is said.
+pub const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Where Redis is and what belongs to us there.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// `redis://`, `rediss://` or `redis+unix://`, with an ACL user if there is one.
+    pub url: SecretString,
+    /// Instead of the password in the URL.
+    pub password: Option<SecretString>,
+    /// Instead of the database in the URL.
+    pub db: Option<u8>,
+    /// What all our keys begin with; [`keys::PREFIX`](crate::store::keys::PREFIX) if nothing else is configured.
+    pub prefix: String,
+    /// Whose sessions.
+    pub bot: BotId,
+    /// How long one call may take; [`DEADLINE`] if nothing else is configured.
+    pub deadline: Duration,
+}
+
+/// The address of Redis cannot be used; the text never quotes it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the address of Redis {0}")]
+pub struct AddressError(pub(super) String);
+
+pub(super) fn address(options: &RedisOptions) -> Result<ConnectionInfo, AddressError> {
+    let unusable = |_| AddressError("must be redis://, rediss:// or redis+unix://".to_owned());
+    let address = options.url.expose_secret().into_connection_info().map_err(unusable)?;
+    let mut settings = address.redis_settings().clone();
+    if let Some(password) = &options.password {
+        settings = settings.set_password(password.expose_secret());
+    }
+    if let Some(db) = options.db {
+        settings = settings.set_db(i64::from(db));
+    }
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Ok(address.set_redis_settings(settings).set_tcp_settings(tcp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redis::RedisStore;
+
+    fn options(url: &str) -> RedisOptions {
+        RedisOptions {
+            url: SecretString::from(url),
+            password: None,
+            db: None,
+            prefix: crate::store::keys::PREFIX.to_owned(),
+            bot: BotId(1),
+            deadline: DEADLINE,
+        }
+    }
+
+    #[test]
+    fn an_address_is_taken_apart_and_never_quoted() {
+        for url in ["redis://h", "rediss://user:secret@h:6380/3", "redis+unix:///tmp/r.sock?db=2&pass=secret"]
+        {
+            assert!(address(&options(url)).is_ok(), "{url}");
+        }
+        let error = RedisStore::connect(&options("redis://:secret@h:port/0")).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        let mut options = options("redis://user:old@h/3");
+        options.password = Some(SecretString::from("secret"));
+        options.db = Some(5);
+        let address = address(&options).unwrap();
+        assert_eq!(address.redis_settings().password(), Some("secret"));
+        assert_eq!((address.redis_settings().username(), address.redis_settings().db()), (Some("user"), 5));
+        assert!(!format!("{options:?}").contains("secret"));
+        assert!(!format!("{address:?}").contains("secret"));
+    }
+}
