@@ -65,8 +65,10 @@ impl Image {
         tokio::time::timeout(PATIENCE, output).await.expect("it did not end").unwrap()
     }
 
-    async fn is_healthy(&self) -> bool {
-        self.output(&["healthcheck"], &[]).await.status.success()
+    /// Whether `healthcheck` finds the bot well, and what it says.
+    async fn health(&self) -> (bool, String) {
+        let output = self.output(&["healthcheck"], &[]).await;
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
     }
 
     /// Everything in the tree, by path.
@@ -118,9 +120,13 @@ fn text(bytes: &[u8]) -> String {
 /// Asks the bot how it is until it is well; what it is waiting for is another process, so this looks again and again.
 async fn wait_until_healthy(image: &Image, bot: &mut Child) {
     let began = Instant::now();
-    while !image.is_healthy().await {
+    loop {
+        let (is_well, said) = image.health().await;
+        if is_well {
+            return;
+        }
         assert!(bot.try_wait().unwrap().is_none(), "the bot has ended");
-        assert!(began.elapsed() < PATIENCE, "the bot does not become healthy");
+        assert!(began.elapsed() < PATIENCE, "the bot does not become healthy: {said}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -133,7 +139,7 @@ async fn the_binary_works_as_the_image_runs_it() {
     let settings =
         [("TELEGRAM_BOT_TOKEN", TOKEN), ("TELEGRAM_API_URL", telegram.url()), ("ACCESS_MODE", "open")];
     let before = image.content();
-    assert!(!image.is_healthy().await, "nobody is there to be healthy");
+    assert!(!image.health().await.0, "nobody is there to be well");
     let mut bot = image.command(&["run"], &settings).spawn().unwrap();
     wait_until_healthy(&image, &mut bot).await;
 

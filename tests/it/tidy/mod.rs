@@ -99,8 +99,12 @@ fn files_are_short_enough_to_read() {
 #[test]
 fn nothing_outside_tests_can_panic_on_purpose() {
     for source in sources() {
-        for word in [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!("] {
-            assert!(!source.code.contains(word), "{}: `{word}` outside tests", source.name);
+        // What is evaluated by the compiler panics there.
+        let lines = source.code.lines().filter(|line| !line.contains("const "));
+        for line in lines {
+            for word in [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!("] {
+                assert!(!line.contains(word), "{}: `{word}` outside tests: {line}", source.name);
+            }
         }
     }
 }

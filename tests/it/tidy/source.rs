@@ -32,27 +32,38 @@ pub(super) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The source of the program, without files that hold nothing but tests.
+/// The source of the program, without modules that only tests have.
 pub(super) fn sources() -> Vec<Source> {
     let folder = root().join("src");
-    let all: Vec<Source> = files(&folder, ".rs")
-        .into_iter()
-        .map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let name = path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
-            Source { name, code: without_tests(&code_of(&text)), text }
-        })
-        .filter(|source| !source.is_test())
-        .collect();
+    let mut all = Vec::new();
+    let mut of_tests = Vec::new();
+    for path in files(&folder, ".rs") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = code_of(&text);
+        let name = path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+        let stem = name.trim_end_matches(".rs").trim_end_matches("/mod").replace("lib", "");
+        of_tests.extend(
+            test_modules(&code).map(|module| format!("{stem}/{module}").trim_start_matches('/').to_owned()),
+        );
+        all.push(Source { name, code: without_tests(&code), text });
+    }
+    all.retain(|source| {
+        let stem = source.name.trim_end_matches(".rs");
+        !of_tests.iter().any(|module| stem == module || stem.starts_with(&format!("{module}/")))
+    });
     assert!(all.len() > 20, "the source is not where this test looks for it");
     all
 }
 
-impl Source {
-    fn is_test(&self) -> bool {
-        self.name.trim_end_matches(".rs").split('/').any(|part| part == "tests" || part.ends_with("_tests"))
-    }
+/// The modules in files of their own that are compiled for tests only.
+fn test_modules(code: &str) -> impl Iterator<Item = &str> {
+    occurrences(code, "#[cfg(test)]").filter_map(|(_, rest)| {
+        let (_, name) = rest.split_once("mod ").filter(|(before, _)| !before.contains([';', '{', '}']))?;
+        name[word(name).len()..].starts_with(';').then(|| word(name))
+    })
+}
 
+impl Source {
     /// The module at the crate's root that it belongs to.
     pub(super) fn module(&self) -> &str {
         self.name.split('/').next().unwrap().trim_end_matches(".rs")
