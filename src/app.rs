@@ -1,5 +1,6 @@
 //! The composition root: the only place that knows all concrete types, and how they start and stop.
 
+mod gap;
 mod intake;
 mod vitals;
 
@@ -135,6 +136,13 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     ));
     let heart = health.heart("deliveries", LOOP_LIMIT);
     tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
+    let gap = gap::Gap {
+        ledger: ledger.clone(),
+        service: Arc::clone(&service),
+        effects: effects.clone(),
+        status: intake.status(),
+    };
+    tasks.spawn(gap.run(loops.clone()));
     let vitals = vitals::Vitals::new(&config, &health, &service, &ledger, &database, intake.status());
     tasks.spawn(vitals.run(clock.clone(), loops.clone()));
     tasks.spawn(set_menus(chat));

@@ -222,6 +222,15 @@ impl ValidationSessionService {
         Ok(self.store.due(self.clock.now(), limit).await?)
     }
 
+    /// The conversations that are open or have something left to do, the next due first; at most `limit`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn unfinished(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
+        // Nothing is due later than the end of a session that was active this moment.
+        Ok(self.store.due(self.clock.now().after(self.ttl), limit).await?)
+    }
+
     /// The open sessions whose time is over but whose expiry is not committed yet.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl Session {
                 None
             }
             Cause::Deadline => {
-                next.on_deadline(context);
+                next.on_deadline(event, context);
                 None
             }
         };
@@ -132,14 +132,18 @@ impl Session {
             | Event::Deferred { .. }
             | Event::GivenUp
             | Event::ChatClosed
-            | Event::DeadlinePassed => {}
+            | Event::DeadlinePassed
+            | Event::IntakeResumed => {}
         }
         None
     }
 
-    fn on_deadline(&mut self, context: &Context) {
+    fn on_deadline(&mut self, event: &Event, context: &Context) {
         let (Some(end), false) = (self.expires_at(context.ttl), self.is_computing()) else { return };
-        if end <= context.now && context.may_expire {
+        if *event == Event::IntakeResumed {
+            // A tap that was made in the gap is gone: the question is asked again, at the bottom.
+            self.move_card_down();
+        } else if end <= context.now && context.may_expire {
             self.leave(Status::Expired, context.now);
         } else if !self.warned
             && end > context.now

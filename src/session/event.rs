@@ -150,4 +150,6 @@ pub enum Event {
     ChatClosed,
     /// The document was looked at because it was due.
     DeadlinePassed,
+    /// Updates come in again after a gap in which Telegram may have dropped taps.
+    IntakeResumed,
 }

@@ -97,10 +97,9 @@ impl Session {
         self.pending.push(Pending { id, effect, since: now, attempts: 0, not_before: None });
     }
 
-    /// Appends a sentence, unless the same one already waits or the queue is full of others.
+    /// Appends a sentence, unless so many wait already that one more would tell nobody anything.
     pub(super) fn say(&mut self, sentence: Sentence, now: Timestamp) {
-        let waits = self.pending.iter().any(|pending| pending.effect == Effect::Say(sentence));
-        if !waits && self.pending.len() < PENDING_MAX {
+        if self.pending.len() < PENDING_MAX {
             self.push(Effect::Say(sentence), now);
         }
     }

@@ -80,7 +80,8 @@ impl Session {
             | Event::UnderstandingFailed
             | Event::Said
             | Event::Recorded(_)
-            | Event::DeadlinePassed => {}
+            | Event::DeadlinePassed
+            | Event::IntakeResumed => {}
         }
     }
 
