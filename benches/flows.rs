@@ -4,6 +4,8 @@
 //! its processor time and memory are its own), and prints one table for 50 and for 2,000 people, from the same run. Of
 //! the flows 70 % validate, 20 % correct, 10 % cancel. `FLOWS_USERS=50,2000 FLOWS_EACH=10 FLOWS_STORE=redis|sqlite`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its table")]
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -78,79 +77,29 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let exposition = telemetry::install().context("the metrics cannot be recorded")?;
     let listener = listen(config.http.bind, "HTTP_BIND").await?;
     let http = listener.local_addr()?;
-    spawn_server(&tasks, listener, http::router(health.clone(), exposition), side_port.clone());
+    let router = http::router(health.clone(), exposition);
+    tasks.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
-    let words = Arc::new(Words::new()?);
-    let taxonomy = Arc::new(Taxonomy::load(config.taxonomy_file.as_deref())?);
-    let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
-    database.migrate().await.context("the database cannot be brought to this release's schema")?;
-    let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
-    ledger.ensure_admins(&config.access.admins).await?;
-    say_if_nobody_decides(&config, &ledger).await?;
-
+    let (database, ledger) = open_ledger(&config, &clock).await?;
     let store = session_store(&config, &database)?;
-    let service = Arc::new(ValidationSessionService::new(
-        store,
-        clock.clone(),
-        config.telegram.bot,
-        config.session.ttl,
-    ));
-    let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
-    let chat = TelegramChat {
-        client: client.clone(),
-        gate: Gate::new(clock.clone()),
-        words,
-        taxonomy: Arc::clone(&taxonomy),
-        ledger: ledger.clone(),
-        clock: clock.clone(),
-        ttl: config.session.ttl,
-        zone: TimeZone::system(),
-    };
-    let executor = Executor {
-        chat: Arc::new(chat.clone()),
-        ledger: ledger.clone(),
-        transcriber: Arc::new(NoTranscriber),
-        understanding: Arc::new(Embedded::start(Arc::clone(&taxonomy))),
-        taxonomy: taxonomy.id.clone(),
-        clock: clock.clone(),
-    };
-    let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
-    let answers = TaskTracker::new();
+    let service =
+        ValidationSessionService::new(store, clock.clone(), config.telegram.bot, config.session.ttl);
+    let service = Arc::new(service);
+    let chat = telegram_chat(&config, &ledger, &clock)?;
+    let effects = Effects::new(Arc::clone(&service), executor(&chat), clock.clone());
     let updates = Updates {
         service: Arc::clone(&service),
         effects: effects.clone(),
         access: Arc::new(Access::new(&config.access, ledger.clone(), clock.clone())),
         chat: chat.clone(),
-        answers: answers.clone(),
+        answers: TaskTracker::new(),
     };
-
-    let intake = intake::start(&config, &client, &ledger, Arc::new(updates), &clock).await?;
-    let webhook = intake.address();
-    let heart = health.heart("deadlines", LOOP_LIMIT);
-    tasks.spawn(deadlines::run(
-        Arc::clone(&service),
-        effects.clone(),
-        clock.clone(),
-        loops.clone(),
-        move || heart.beat(),
-    ));
-    let heart = health.heart("deliveries", LOOP_LIMIT);
-    tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
-    let gap = gap::Gap {
-        ledger: ledger.clone(),
-        service: Arc::clone(&service),
-        effects: effects.clone(),
-        status: intake.status(),
-    };
-    tasks.spawn(gap.run(loops.clone()));
+    let answers = updates.answers.clone();
+    let intake = intake::start(&config, &chat.client, &ledger, Arc::new(updates), &clock).await?;
     let vitals = vitals::Vitals::new(&config, &health, &service, &ledger, &database, intake.status());
-    tasks.spawn(vitals.run(clock.clone(), loops.clone()));
-    tasks.spawn(set_menus(chat));
-    health.started();
-    tracing::info!(%http, ?webhook, bot.id = config.telegram.bot.0, "the bot is started");
-    Ok(App {
+    let app = App {
         http,
-        webhook,
+        webhook: intake.address(),
         service,
         ledger,
         database,
@@ -161,10 +110,76 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         loops,
         side_port,
         tasks,
+    };
+    app.tasks.spawn(vitals.run(clock, app.loops.clone()));
+    app.start_loops(chat);
+    app.health.started();
+    tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
+    Ok(app)
+}
+
+/// The database at this release's schema, and the ledger in it.
+async fn open_ledger(config: &Config, clock: &Clock) -> anyhow::Result<(Database, Ledger)> {
+    let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
+    database.migrate().await.context("the database cannot be brought to this release's schema")?;
+    let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
+    ledger.ensure_admins(&config.access.admins).await?;
+    if config.access.mode == config::AccessMode::Approval && !ledger.has_admin().await? {
+        tracing::warn!(
+            "no admin is known, so nobody can let people in: run `depot-bot invite --admin` and open its link"
+        );
+    }
+    Ok((database, ledger))
+}
+
+fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Result<TelegramChat> {
+    Ok(TelegramChat {
+        client: Client::new(&config.telegram.api_url, &config.telegram.token)?,
+        gate: Gate::new(clock.clone()),
+        words: Arc::new(Words::new()?),
+        taxonomy: Arc::new(Taxonomy::load(config.taxonomy_file.as_deref())?),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        ttl: config.session.ttl,
+        zone: TimeZone::system(),
     })
 }
 
+/// What the lanes reach the world through; the classifier begins to train, and the first note waits for it.
+fn executor(chat: &TelegramChat) -> Executor {
+    Executor {
+        chat: Arc::new(chat.clone()),
+        ledger: chat.ledger.clone(),
+        transcriber: Arc::new(NoTranscriber),
+        understanding: Arc::new(Embedded::start(Arc::clone(&chat.taxonomy))),
+        taxonomy: chat.taxonomy.id.clone(),
+        clock: chat.clock.clone(),
+    }
+}
+
 impl App {
+    /// Starts the loops that look after what the intake has left.
+    fn start_loops(&self, chat: TelegramChat) {
+        let heart = self.health.heart("deadlines", LOOP_LIMIT);
+        self.tasks.spawn(deadlines::run(
+            Arc::clone(&self.service),
+            self.effects.clone(),
+            chat.clock.clone(),
+            self.loops.clone(),
+            move || heart.beat(),
+        ));
+        let heart = self.health.heart("deliveries", LOOP_LIMIT);
+        self.tasks.spawn(deliver::run(chat.clone(), self.loops.clone(), move || heart.beat()));
+        let gap = gap::Gap {
+            ledger: self.ledger.clone(),
+            service: Arc::clone(&self.service),
+            effects: self.effects.clone(),
+            status: self.intake.status(),
+        };
+        self.tasks.spawn(gap.run(self.loops.clone()));
+        self.tasks.spawn(set_menus(chat));
+    }
+
     /// What is recorded.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
@@ -234,15 +249,6 @@ fn session_store(config: &Config, database: &Database) -> anyhow::Result<Arc<dyn
     })
 }
 
-async fn say_if_nobody_decides(config: &Config, ledger: &Ledger) -> anyhow::Result<()> {
-    if config.access.mode == config::AccessMode::Approval && !ledger.has_admin().await? {
-        tracing::warn!(
-            "no admin is known, so nobody can let people in: run `depot-bot invite --admin` and open its link"
-        );
-    }
-    Ok(())
-}
-
 /// Tells Telegram the command menu of each language; French is everybody else's too.
 async fn set_menus(chat: TelegramChat) {
     use crate::session::Language;
@@ -262,8 +268,4 @@ async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListen
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: choose another {variable}"))
-}
-
-fn spawn_server(tasks: &TaskTracker, listener: TcpListener, router: Router, stop: CancellationToken) {
-    tasks.spawn(serve(listener, router, Limits::default(), stop));
 }

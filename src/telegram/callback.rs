@@ -186,7 +186,7 @@ mod tests {
             let button = prop_oneof![
                 8 => deposit,
                 1 => Just(Press::AskAccess),
-                1 => request.clone().prop_map(Press::Accept),
+                1 => request.prop_map(Press::Accept),
                 1 => request.prop_map(Press::Refuse),
             ];
             (Just(key), button)

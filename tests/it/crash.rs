@@ -34,7 +34,9 @@ const POINTS: [(&str, &str); 10] = [
 
 #[test]
 fn this_build_has_the_failpoints() {
-    assert!(cfg!(feature = "failpoints"), "run the tests by tests/run.sh, or with --features failpoints");
+    if !cfg!(feature = "failpoints") {
+        panic!("run the tests by tests/run.sh, or with --features failpoints");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
