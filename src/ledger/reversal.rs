@@ -97,13 +97,14 @@ enum Outcome {
     NotCompleted,
 }
 
+/// Of two at once the second waits for the first, on whichever unique index it meets first: so no index is named.
 const INSERT_REVERSAL: &str = "
     insert into deposits (id, revision, bot, chat, owner, reference, number, status, was, opened_at, decided_at,
         decided_by, recorded_at, weight_grams, weight_source, taxonomy, draft)
     select id, revision + 1, bot, chat, owner, reference, number, 'reversed', status, opened_at, $3, $4, $3,
         weight_grams, weight_source, taxonomy, draft
     from deposits where id = $1 and revision = $2
-    on conflict (id, revision) do nothing";
+    on conflict do nothing";
 
 const COPY_LINES: &str = "
     insert into lines (deposit_id, revision, position, object, quantity, weight_grams, weight_source, destination,

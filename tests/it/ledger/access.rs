@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use depot_bot::deposit::{ChatId, MessageId, UserId};
+use depot_bot::deposit::{BotId, ChatId, MessageId, UserId};
 use depot_bot::ledger::invites::INVITE_KEPT;
 use depot_bot::ledger::{
     AccessRequest, AccessRequestRef, Decision, Delivery, DeliveryKind, Ledger, LedgerError, Role,
@@ -22,6 +22,8 @@ on_both_engines!(
     of_many_decisions_at_once_one_counts,
     the_role_of_who_decides_is_read_anew,
     of_many_requests_at_once_twenty_are_open,
+    a_decision_makes_room_for_a_request,
+    members_sign_with_the_name_they_go_by,
     a_new_admin_gets_the_open_requests,
     the_configuration_gives_and_takes_the_role_of_admin,
     an_invitation_works_once_and_for_a_while,
@@ -155,31 +157,57 @@ async fn the_role_of_who_decides_is_read_anew(ground: &Ground) {
 }
 
 async fn of_many_requests_at_once_twenty_are_open(ground: &Ground) {
-    ground.ledger.ensure_admins(&[PAUL]).await.unwrap();
-    let tasks = (100..125).map(|person| {
-        let ledger = ground.instance(person);
-        tokio::spawn(async move { ask(&ledger, UserId(person as i64)).await })
-    });
-    let (mut asked, mut full) = (0, 0);
-    for task in tasks.collect::<Vec<_>>() {
-        match task.await.unwrap() {
-            AccessRequest::Asked => asked += 1,
-            AccessRequest::Full => full += 1,
-            other => panic!("{other:?}"),
+    // Of each of several bots, so that the instances meet often.
+    for bot in 50..60 {
+        let instances = [ground.ledger_of(BotId(bot)), ground.other_of(BotId(bot))];
+        let tasks = (100..125).map(|person| {
+            let ledger = instances[person % 2].clone();
+            tokio::spawn(async move { ask(&ledger, UserId(person as i64)).await })
+        });
+        let (mut asked, mut full) = (0, 0);
+        for task in tasks.collect::<Vec<_>>() {
+            match task.await.unwrap() {
+                AccessRequest::Asked => asked += 1,
+                AccessRequest::Full => full += 1,
+                other => panic!("{other:?}"),
+            }
         }
+        assert_eq!((asked, full), (20, 5));
     }
-    assert_eq!((asked, full), (20, 5));
+}
+
+async fn a_decision_makes_room_for_a_request(ground: &Ground) {
+    ground.ledger.ensure_admins(&[PAUL]).await.unwrap();
+    for person in 100..120 {
+        assert_eq!(ask(&ground.ledger, UserId(person)).await, AccessRequest::Asked);
+    }
     assert_eq!(ground.ledger.statistics().await.unwrap().requests_open, 20);
-    // One decision makes room for one.
     assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Full);
     assert_eq!(ground.ledger.role(ANNE).await.unwrap(), Role::Visitor);
     let cards = deliver(ground).await;
     assert_eq!(cards.len(), 20);
-    assert!(matches!(
-        ground.ledger.decide(request_of(&cards), PAUL, false).await.unwrap(),
-        Decision::Done { .. }
-    ));
+    let decided = ground.ledger.decide(request_of(&cards), PAUL, false).await.unwrap();
+    assert!(matches!(decided, Decision::Done { .. }));
     assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Asked);
+}
+
+async fn members_sign_with_the_name_they_go_by(ground: &Ground) {
+    ground.ledger.ensure_admins(&[PAUL]).await.unwrap();
+    ground.ledger.introduce(PAUL, "Paul\n\u{202e}Durand", Language::En).await.unwrap();
+    ground.ledger.introduce(ANNE, "Anne", Language::En).await.unwrap();
+    assert_eq!(ground.number("select count(*) from members").await, 1, "nothing is noted about strangers");
+    // The configuration knows no names: it does not take the known one away.
+    ground.other.ensure_admins(&[]).await.unwrap();
+    ground.other.ensure_admins(&[PAUL]).await.unwrap();
+    assert_eq!(ask(&ground.ledger, ANNE).await, AccessRequest::Asked);
+    let cards = deliver(ground).await;
+    assert_eq!(cards[0].language, Language::En);
+    let decided = ground.ledger.decide(request_of(&cards), PAUL, true).await.unwrap();
+    assert!(matches!(decided, Decision::Done { .. }));
+    let signed = deliver(ground).await.into_iter().any(
+        |said| matches!(said.kind, DeliveryKind::AccessDecided { by_name, .. } if by_name == "Paul Durand"),
+    );
+    assert!(signed);
 }
 
 async fn a_new_admin_gets_the_open_requests(ground: &Ground) {

@@ -32,6 +32,7 @@ struct Ground {
     /// Another instance: connections of its own to the same database.
     other: Ledger,
     database: Database,
+    other_database: Database,
     clock: Clock,
     _folder: Option<tempfile::TempDir>,
 }
@@ -51,14 +52,25 @@ impl Ground {
         let clock = Clock::manual(NOW);
         let database = connect(url).await;
         database.migrate().await.unwrap();
+        let other_database = connect(url).await;
         let ledger = Ledger::new(database.clone(), BOT, clock.clone());
-        let other = Ledger::new(connect(url).await, BOT, clock.clone());
-        Self { ledger, other, database, clock, _folder: folder }
+        let other = Ledger::new(other_database.clone(), BOT, clock.clone());
+        Self { ledger, other, database, other_database, clock, _folder: folder }
+    }
+
+    /// The ledger of another bot, at the first instance.
+    fn ledger_of(&self, bot: BotId) -> Ledger {
+        Ledger::new(self.database.clone(), bot, self.clock.clone())
+    }
+
+    /// The ledger of another bot, at the other instance.
+    fn other_of(&self, bot: BotId) -> Ledger {
+        Ledger::new(self.other_database.clone(), bot, self.clock.clone())
     }
 
     /// The ledger of another bot in the same database.
     fn of_other_bot(&self) -> Ledger {
-        Ledger::new(self.database.clone(), BotId(43), self.clock.clone())
+        self.ledger_of(BotId(43))
     }
 
     /// One of the two instances, in turn.
