@@ -68,6 +68,15 @@ pub const UPDATES_PARKED: Metric = counter(
     &[("reason", PARK_REASONS)],
     "Updates that were kept for an operator because nothing could be made of them, by reason.",
 );
+/// What the webhook refused.
+pub const WEBHOOK_REFUSED: Metric = counter(
+    "depot_webhook_refused_total",
+    &[("code", &["401", "404", "405", "413", "503"])],
+    "Requests that the webhook did not take, by the code they were answered with.",
+);
+/// What waits at Telegram.
+pub const WEBHOOK_PENDING: Metric =
+    gauge("depot_webhook_pending", &[], "Updates that wait at Telegram to be posted to the webhook.");
 /// Commits, by cause and verdict.
 pub const COMMITS: Metric = counter(
     "depot_commits_total",
@@ -180,9 +189,11 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 28] = [
+pub const ALL: [Metric; 30] = [
     UPDATES,
     UPDATES_PARKED,
+    WEBHOOK_REFUSED,
+    WEBHOOK_PENDING,
     COMMITS,
     COMMIT_SECONDS,
     CONFLICTS,
