@@ -151,6 +151,7 @@ impl Effects {
         };
         crate::failpoint!("effect_claimed");
         let event = self.shared.executor.execute(session, &effect, attempts).await;
+        self.observe_age(session, id, &event);
         let is_record = matches!(effect, Effect::RecordDeposit(_));
         if is_record {
             let _ = tried.take().map(|tried| tried.send(()));
@@ -166,6 +167,15 @@ impl Effects {
             }
         }
         outcomes
+    }
+
+    /// How long an effect that is done took since it was committed, its retries included.
+    fn observe_age(&self, session: &Session, id: EffectId, event: &Event) {
+        let since = session.pending.iter().find(|pending| EffectId::Pending(pending.id) == id);
+        if let (Some(pending), false) = (since, matches!(event, Event::Deferred { .. } | Event::GivenUp)) {
+            let age = self.shared.clock.now().since(pending.since);
+            metrics::histogram!("depot_effect_age_seconds").record(age);
+        }
     }
 
     /// The commit of one lane may have taken the other, which then runs beside it.
