@@ -231,10 +231,8 @@ async fn the_latest_of_an_owner_come_newest_first(ground: &Ground) {
         let theirs = leaving(draft(100 + number), Status::Completed);
         ground.ledger.record(&theirs, &owner(UserId(8)), TAXONOMY).await.unwrap();
     }
-    assert!(matches!(
-        ground.ledger.reverse(draft(11).reference, ANNE, OWN).await.unwrap(),
-        Reversal::Reversed(_)
-    ));
+    let undone = ground.ledger.reverse(draft(11).reference, ANNE, OWN).await.unwrap();
+    assert!(matches!(undone, Reversal::Reversed(_)));
     let latest = ground.ledger.latest_of(ANNE, 10).await.unwrap();
     let seen: Vec<_> = latest.iter().map(|entry| (entry.draft.reference, entry.status)).collect();
     let status = |number| if number == 11 { Status::Reversed } else { Status::Completed };
