@@ -72,7 +72,9 @@ summary() {
     printf '\n\033[1m== Summary\033[0m\n'
     printf '%s\n' "${timings[@]}"
     echo
-    grep -E '^test result:|^error: [0-9]+ target|^    [a-z_:]+$' "$log" 2>/dev/null
+    grep -E '^error|^    [a-z0-9_]+(::[a-z0-9_]+)+$' "$log" | sort -u
+    awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+        END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored }' "$log"
     if [ ${#failed[@]} -gt 0 ]; then
         printf 'FAILED: %s\n' "${failed[*]}"
         exit 1
