@@ -77,6 +77,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let exposition = telemetry::install().context("the metrics cannot be recorded")?;
     let listener = listen(config.http.bind, "HTTP_BIND").await?;
     let http = listener.local_addr()?;
+    tasks.spawn(until(loops.clone(), exposition.clone().upkeep(clock.clone())));
     let router = http::router(health.clone(), exposition);
     tasks.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
@@ -262,6 +263,11 @@ async fn set_menus(chat: TelegramChat) {
             tracing::warn!(%error, "the command menu was not set; it stays as it was");
         }
     }
+}
+
+/// Runs a loop that never ends by itself until `stop`.
+async fn until(stop: CancellationToken, endless: impl Future<Output = ()>) {
+    stop.run_until_cancelled(endless).await;
 }
 
 async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {

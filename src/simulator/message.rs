@@ -109,7 +109,7 @@ pub struct Message {
     /// True if it carries a reply keyboard, which Telegram never lets a bot edit.
     #[serde(skip)]
     pub(super) frozen: bool,
-    /// The chat's change number ([`Chat::changes`]) when it was sent or last edited.
+    /// The chat's change number ([`Chat::changes`](super::Chat::changes)) when it was sent or last edited.
     #[serde(skip)]
     pub changed: u64,
 }
