@@ -153,24 +153,29 @@ impl Rig {
 
     /// Lets the loop work until it waits for new updates with this offset.
     async fn rests_at(&self, offset: i64) {
-        for _ in 0..100_000 {
+        for _ in 0..10_000 {
             let idle = self.queue.waiting.lock().unwrap().iter().all(|(id, _)| *id < offset);
             if self.queue.asked().last().is_some_and(|(asked, _)| *asked == offset) && idle {
                 return;
             }
-            sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(100)).await;
         }
         panic!("{:?} {:?}", self.queue.asked(), self.script.seen());
     }
 
     async fn until(&self, what: &str) {
-        for _ in 0..100_000 {
+        for _ in 0..10_000 {
             if self.script.count(what) > 0 {
                 return;
             }
-            sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(100)).await;
         }
         panic!("never {what}: {:?}", self.script.seen());
+    }
+
+    async fn status_is(&mut self, reached: impl FnMut(&IntakeStatus) -> bool) -> IntakeStatus {
+        let patience = Duration::from_secs(1000);
+        *timeout(patience, self.status.wait_for(reached)).await.unwrap().unwrap()
     }
 
     async fn stop(self) -> Arc<Script> {
@@ -367,16 +372,16 @@ async fn the_status_tells_when_the_intake_has_caught_up() {
     let script = Arc::new(Script::default());
     script.acts(150, [Act::Retry]);
     let mut rig = Rig::start_with(&queue, &script);
-    let status = *rig.status.wait_for(|status| status.turned_at.is_some()).await.unwrap();
+    let status = rig.status_is(|status| status.turned_at.is_some()).await;
     assert_eq!((status.turned_at, status.caught_up), (Some(Timestamp(1_000)), false));
-    let status = *rig.status.wait_for(|status| status.trouble.is_some()).await.unwrap();
+    let status = rig.status_is(|status| status.trouble.is_some()).await;
     assert_eq!((status.trouble, status.caught_up), (Some(Trouble::Stalled), false));
-    rig.status.wait_for(|status| status.caught_up && status.trouble.is_none()).await.unwrap();
+    rig.status_is(|status| status.caught_up && status.trouble.is_none()).await;
     queue.fail([CallError::NotSent]);
     queue.push(151, 1);
-    let status = *rig.status.wait_for(|status| status.trouble.is_some()).await.unwrap();
+    let status = rig.status_is(|status| status.trouble.is_some()).await;
     assert!(!status.caught_up);
-    rig.status.wait_for(|status| status.caught_up).await.unwrap();
+    rig.status_is(|status| status.caught_up).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,7 +389,7 @@ async fn an_idle_start_has_turned_at_once_and_then_waits_for_long() {
     let queue = queue();
     let began = Instant::now();
     let mut rig = Rig::start(&queue);
-    rig.status.wait_for(|status| status.caught_up).await.unwrap();
+    rig.status_is(|status| status.caught_up).await;
     assert!(began.elapsed() < Duration::from_secs(1));
     sleep(Duration::from_secs(300)).await;
     assert!(queue.asked().len() < 15, "{}", queue.asked().len());

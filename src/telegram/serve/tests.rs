@@ -8,6 +8,8 @@ use tokio::time::Instant;
 
 use super::*;
 
+const PATIENCE: Duration = Duration::from_secs(10);
+
 struct Server {
     address: std::net::SocketAddr,
     stop: CancellationToken,
@@ -58,7 +60,7 @@ async fn send(socket: &mut TcpStream, path: &str) {
 
 async fn read_to_end(socket: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    let _reset = socket.read_to_end(&mut bytes).await;
+    let _reset = timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -100,7 +102,7 @@ async fn half_a_request_does_not_hold_up_the_stop() {
     idle.read_exact(&mut head).await.unwrap();
     let began = Instant::now();
     server.stop.cancel();
-    server.running.await.unwrap();
+    timeout(PATIENCE, server.running).await.unwrap().unwrap();
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
@@ -111,10 +113,20 @@ async fn what_is_being_answered_when_the_server_stops_is_answered() {
     send(&mut socket, "/slow").await;
     server.asked.notified().await;
     server.stop.cancel();
+    let settle = || async {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    settle().await;
+    tokio::time::pause();
+    tokio::time::advance(LINGER * 5).await;
+    tokio::time::resume();
+    settle().await;
     assert!(!server.running.is_finished());
     server.release.notify_one();
     assert!(read_to_end(&mut socket).await.ends_with("done"));
-    server.running.await.unwrap();
+    timeout(PATIENCE, server.running).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -124,7 +136,7 @@ async fn an_answer_that_does_not_come_is_given_up_when_the_time_is_over() {
     send(&mut socket, "/slow").await;
     server.asked.notified().await;
     server.stop.cancel();
-    server.running.await.unwrap();
+    timeout(PATIENCE, server.running).await.unwrap().unwrap();
     assert_eq!(read_to_end(&mut socket).await, "");
 }
 
