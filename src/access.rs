@@ -26,7 +26,7 @@ pub enum Standing {
     Member(Role),
     /// Does not, or not yet.
     Stranger(Role),
-    /// Does, but sent too much within a minute.
+    /// Sent too much within a minute, whoever it is.
     OverLimit,
 }
 
@@ -42,7 +42,16 @@ pub struct Access {
     clock: Clock,
     roles: Mutex<LruCache<UserId, (Role, Timestamp)>>,
     rates: Mutex<LruCache<UserId, Bucket>>,
-    notices: Mutex<LruCache<UserId, Timestamp>>,
+    notices: Mutex<LruCache<(UserId, Notice), Timestamp>>,
+}
+
+/// What somebody who may not is told, each once an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// What they are to the bot: a stranger, too quick, a group.
+    Standing,
+    /// That an invitation is worth nothing: also to a stranger who was told that they are one.
+    Invitation,
 }
 
 /// A token bucket: it holds a minute's worth and fills evenly.
@@ -74,11 +83,11 @@ impl Access {
     /// # Errors
     /// The ledger's, when the role is not known from the last five seconds.
     pub async fn standing(&self, user: UserId) -> Result<Standing, LedgerError> {
-        let role = self.role(user).await?;
-        if !role.is_member() {
-            return Ok(Standing::Stranger(role));
+        if !self.takes_token(user) {
+            return Ok(Standing::OverLimit);
         }
-        Ok(if self.takes_token(user) { Standing::Member(role) } else { Standing::OverLimit })
+        let role = self.role(user).await?;
+        Ok(if role.is_member() { Standing::Member(role) } else { Standing::Stranger(role) })
     }
 
     /// The role as the ledger has it now: for decisions, which never rely on what was true before.
@@ -102,14 +111,14 @@ impl Access {
         self.mode == AccessMode::Approval
     }
 
-    /// Whether a notice to `user` is due: true once an hour.
+    /// Whether this notice to `user` is due: true once an hour.
     #[must_use]
-    pub fn may_notify(&self, user: UserId) -> bool {
+    pub fn may_notify(&self, user: UserId, notice: Notice) -> bool {
         let now = self.clock.now();
         let mut notices = lock(&self.notices);
-        let due = notices.get(&user).is_none_or(|last| now.since(*last) >= NOTICE_EVERY);
+        let due = notices.get(&(user, notice)).is_none_or(|last| now.since(*last) >= NOTICE_EVERY);
         if due {
-            notices.put(user, now);
+            notices.put((user, notice), now);
         }
         due
     }

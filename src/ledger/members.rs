@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
 use crate::deposit::UserId;
 use crate::ledger::names::clean_name;
-use crate::ledger::requests::{settle_open_request, show_open_requests};
+use crate::ledger::requests::{bring_missed_requests, settle_open_request, show_open_requests};
 use crate::ledger::{Ledger, LedgerError, Turn, wait_turn};
 use crate::session::Language;
 use crate::{execute, fetch_all, fetch_optional};
@@ -100,13 +100,17 @@ impl Ledger {
         self.read(ReadAdmins { bot: self.bot.0 }).await
     }
 
-    /// Notes what a member calls themselves and which language they read, for the cards they get and sign; about
-    /// strangers nothing is noted. For `/start`, not for every update.
+    /// Notes what a member calls themselves and which language they read, for the cards they get and sign, and brings
+    /// an admin the requests that could not reach them; about strangers nothing is noted. For `/start`, which opens or
+    /// reopens the chat to the bot, not for every update.
     ///
     /// # Errors
     /// [`LedgerError`]; may be left to the next time.
     pub async fn introduce(&self, person: UserId, name: &str, language: Language) -> Result<(), LedgerError> {
-        self.write(Introduce { bot: self.bot.0, person: person.0, name: clean_name(name), language }).await
+        let (bot, person, name, now) = (self.bot.0, person.0, clean_name(name), self.now().0);
+        self.write(Introduce { bot, person, name, language, now }).await?;
+        self.added.notify_one();
+        Ok(())
     }
 
     /// Makes the configured people admins, and takes that role from those whom only the configuration had given it.
@@ -169,6 +173,7 @@ struct Introduce {
     person: i64,
     name: String,
     language: Language,
+    now: i64,
 }
 
 impl Job for Introduce {
@@ -178,7 +183,8 @@ impl Job for Introduce {
         let sql = "
             update members set name = $3, language = $4
             where bot = $1 and person = $2 and (name <> $3 or language <> $4)";
-        execute!(connection, sql, self.bot, self.person, &self.name, self.language.code()).map(|_| ())
+        execute!(&mut *connection, sql, self.bot, self.person, &self.name, self.language.code())?;
+        bring_missed_requests(connection, self.bot, self.person, self.language, self.now).await
     }
 }
 

@@ -146,6 +146,24 @@ pub(super) async fn show_open_requests(
     Ok(())
 }
 
+/// Tries the cards of open requests again that did not get through to an admin, whose chat was closed to the bot; also
+/// those that are being tried at this moment, by another picture.
+pub(super) async fn bring_missed_requests(
+    connection: &mut Connection,
+    bot: i64,
+    admin: i64,
+    language: Language,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = "
+        update deliveries set status = 'pending', attempts = 0, reason = null, language = $3, picture = picture + 1,
+            due_at = case when token is null then $4 else due_at end
+        where bot = $1 and destination = $2 and status in ('pending', 'failed', 'closed')
+            and subject in (select 'access:' || reference from access_requests where bot = $1 and decided_at is null)
+            and exists (select 1 from members where bot = $1 and person = $2 and role = 'admin')";
+    execute!(connection, sql, bot, admin, language.code(), now).map(|_| ())
+}
+
 async fn name_of(connection: &mut Connection, bot: i64, person: i64) -> Result<String, sqlx::Error> {
     let sql = "select name from members where bot = $1 and person = $2";
     let row: Option<(String,)> = fetch_optional!(connection, sql, bot, person)?;

@@ -1,5 +1,6 @@
 //! People who may not, or not yet: one notice an hour, a way to ask, and invitations.
 
+use crate::access::Notice;
 use crate::deposit::ChatId;
 use crate::ledger::Role;
 use crate::session::Language;
@@ -23,7 +24,7 @@ impl Updates {
         {
             return self.invited(sender, token).await;
         }
-        if self.access.may_notify(sender.id) {
+        if self.access.may_notify(sender.id, Notice::Standing) {
             match role {
                 Role::Pending => self.announce(sender, Announcement::AccessPending).await,
                 Role::Refused => self.announce(sender, Announcement::AccessRefused).await,
@@ -49,7 +50,9 @@ impl Updates {
                 Ok(Outcome::Handled)
             }
             None => {
-                self.announce(sender, Announcement::InvitationInvalid).await;
+                if self.access.may_notify(sender.id, Notice::Invitation) {
+                    self.announce(sender, Announcement::InvitationInvalid).await;
+                }
                 Ok(Outcome::Refused)
             }
         }

@@ -5,7 +5,7 @@ use tokio_util::task::TaskTracker;
 
 use std::sync::Arc;
 
-use crate::access::{Access, Standing};
+use crate::access::{Access, Notice, Standing};
 use crate::deposit::{ChatId, UserId};
 use crate::effects::Effects;
 use crate::ledger::LedgerError;
@@ -112,13 +112,14 @@ impl Updates {
     }
 
     async fn message(&self, update: i64, message: &Message, edited: bool) -> Result<Outcome, UpdateError> {
-        let Some(sender) = message.sender.as_ref().filter(|sender| sender.is_person) else {
-            return Ok(Outcome::Ignored);
-        };
-        let language = Language::from_code(sender.language_code.as_deref());
+        let code = message.sender.as_ref().and_then(|sender| sender.language_code.as_deref());
+        let language = Language::from_code(code);
         if !message.chat.is_private() {
             return Ok(self.leave_group(message.chat, language).await);
         }
+        let Some(sender) = message.sender.as_ref().filter(|sender| sender.is_person) else {
+            return Ok(Outcome::Ignored);
+        };
         if let Content::Service(_) = message.content {
             return Ok(Outcome::Ignored);
         }
@@ -135,7 +136,12 @@ impl Updates {
                 Some(Parsed::Known(Command::Start(token))) if !token.is_empty() => {
                     return self.invited(sender, &token).await;
                 }
-                Some(command) => event_of_command(command),
+                Some(command) => {
+                    if let Parsed::Known(Command::Start(_)) = command {
+                        self.chat.ledger.introduce(sender.id, &sender.name(), language).await?;
+                    }
+                    event_of_command(command)
+                }
                 None => event_of_content(&message.content),
             }
         };
@@ -166,7 +172,7 @@ impl Updates {
     }
 
     async fn slow_down(&self, sender: &Sender) -> Outcome {
-        if self.access.may_notify(sender.id) {
+        if self.access.may_notify(sender.id, Notice::Standing) {
             self.announce(sender, Announcement::TooFast).await;
         }
         Outcome::Refused
@@ -187,14 +193,14 @@ impl Updates {
             ChatKind::Group | ChatKind::Channel => {}
         }
         // Several people may speak before the bot is gone.
-        if self.access.may_notify(UserId(chat.id.0)) {
+        if self.access.may_notify(UserId(chat.id.0), Notice::Standing) {
             let picture = sentences::announcement(self.chat.words.phrases(language), Announcement::Group);
             if let Err(failure) = self.chat.tell(chat.id, &picture, Pace::Answer).await {
                 tracing::debug!(?failure, "a group could not be told why the bot leaves");
             }
-            if let Err(error) = self.chat.client.leave_chat(chat.id).await {
-                tracing::debug!(%error, "a group could not be left");
-            }
+        }
+        if let Err(error) = self.chat.client.leave_chat(chat.id).await {
+            tracing::debug!(%error, "a group could not be left");
         }
         Outcome::Refused
     }

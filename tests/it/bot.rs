@@ -90,6 +90,11 @@ impl TestBot {
         self.app = Some(app::start(config, self.clock.clone()).await.unwrap());
     }
 
+    /// Changes a variable for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Stops the bot the way SIGTERM does.
     pub(crate) async fn stop(&mut self) {
         if let Some(app) = self.app.take() {

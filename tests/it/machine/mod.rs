@@ -7,7 +7,9 @@ mod states;
 use std::time::Duration;
 
 use depot_bot::deposit::{CategoryKey, Draft, Media, MessageId, Status};
-use depot_bot::session::{Answer, Cause, Effect, EffectId, Event, Lane, Language, State, Tap, Verb, Verdict};
+use depot_bot::session::{
+    Answer, Cause, Effect, EffectId, Event, Lane, Language, Sentence, State, Tap, Verb, Verdict,
+};
 
 use crate::machine::conversation::{Conversation, START, TTL};
 
@@ -180,6 +182,16 @@ fn an_outcome_under_a_lost_lease_is_repaired_and_not_believed() {
     assert_eq!(chat.session.card.strays, [stray]);
     chat.settles();
     assert!(!chat.session.card_is_due());
+}
+
+#[test]
+fn what_is_asked_again_while_the_answer_may_be_read_already_is_answered_again() {
+    let mut chat = Conversation::new();
+    let asked = || Event::Asked(Sentence::Help);
+    chat.does(asked());
+    assert!(chat.session.lease(Lane::Chat).is_some(), "the first answer is on its way");
+    chat.does(asked());
+    assert_eq!(chat.session.pending.len(), 2);
 }
 
 #[test]
