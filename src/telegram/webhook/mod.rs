@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub use crate::telegram::webhook::ownership::{Claim, Wanted, WebhookRecord, ensure_webhook};
+pub use crate::telegram::webhook::ownership::{Claim, Wanted, WebhookError, WebhookRecord, ensure_webhook};
 
 use crate::clock::Clock;
 use crate::telegram::intake::{Handled, Intake, IntakeStatus, Trouble, Update};
