@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -46,10 +47,17 @@ impl Wanted {
         ALLOWED_UPDATES.join(",")
     }
 
-    fn is_what(&self, state: &WebhookState) -> bool {
+    /// Whether Telegram has it; a server that does not tell the kinds is believed once it was `told` them.
+    fn is_what(&self, state: &WebhookState, told: bool) -> bool {
         let kinds: BTreeSet<&str> = state.allowed_updates.iter().map(String::as_str).collect();
-        state.url == self.url && kinds == BTreeSet::from(ALLOWED_UPDATES)
+        let same_kinds = kinds == BTreeSet::from(ALLOWED_UPDATES) || (told && kinds.is_empty());
+        same_kinds && is_same_address(&state.url, &self.url)
     }
+}
+
+/// Telegram may write an address in another way than it was given, `https://é.fr` as `https://xn--9ca.fr/`.
+fn is_same_address(one: &str, other: &str) -> bool {
+    one == other || matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Whether this instance is to tell Telegram.
@@ -103,10 +111,21 @@ pub async fn ensure_webhook(
     wanted: &Wanted,
     clock: &Clock,
 ) -> Result<WebhookState, WebhookError> {
+    ensure(client, record, wanted, clock, &mut false).await
+}
+
+/// `told` is whether this process has told Telegram before.
+async fn ensure(
+    client: &Client,
+    record: &dyn WebhookRecord,
+    wanted: &Wanted,
+    clock: &Clock,
+    told: &mut bool,
+) -> Result<WebhookState, WebhookError> {
     loop {
         let asked_at = clock.now();
         let state = client.get_webhook_info().await?;
-        let differs_at = (!wanted.is_what(&state)).then_some(asked_at);
+        let differs_at = (!wanted.is_what(&state, *told)).then_some(asked_at);
         match record.claim(wanted, differs_at).await.map_err(WebhookError::Record)? {
             Claim::Set => return Ok(state),
             Claim::Busy { until } => clock.sleep_until(until).await,
@@ -118,6 +137,7 @@ pub async fn ensure_webhook(
                 };
                 client.set_webhook(setting).await?;
                 record.confirm(wanted).await.map_err(WebhookError::Record)?;
+                *told = true;
                 tracing::info!("the webhook is set");
                 return Ok(state);
             }
@@ -134,11 +154,10 @@ impl Webhook {
         wanted: Wanted,
         shutdown: CancellationToken,
     ) {
-        let (mut trouble, mut failed_at) = (None, None);
+        let (mut trouble, mut failed_at, mut told) = (None, None, false);
         loop {
-            let looked =
-                shutdown.run_until_cancelled(ensure_webhook(&client, &record, &wanted, &self.0.clock));
-            let Some(looked) = looked.await else { return };
+            let look = ensure(&client, &record, &wanted, &self.0.clock, &mut told);
+            let Some(looked) = shutdown.run_until_cancelled(look).await else { return };
             let caught_up = match &looked {
                 Ok(state) => {
                     if state.last_error_at > failed_at && state.pending > 0 {

@@ -303,6 +303,37 @@ async fn telegram_is_told_only_if_something_differs_and_the_claim_is_ours() {
 }
 
 #[tokio::test]
+async fn an_address_written_in_another_way_is_the_same() {
+    for written in ["https://DEPOT.example:443/hook", "https://depot.example/./hook"] {
+        let (_, _, seen) = ensures(&[told(written, KINDS)], &[Claim::Set]).await;
+        assert_eq!(seen, ["claim None"], "{written}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_the_kinds_is_told_them_once() {
+    let rig = rig();
+    let silent = |pending| Reply::ok(&format!(r#"{{"url":"{URL}","pending_update_count":{pending}}}"#));
+    let stub = Stub::start([silent(1), Reply::ok("true"), silent(0)]).await;
+    let record = record(&[Claim::Mine, Claim::Set]);
+    let wanted = Wanted { url: URL.into(), secret: SecretString::from(SECRET) };
+    let shutdown = CancellationToken::new();
+    let (webhook, client, token) = (rig.webhook.clone(), stub.client(), shutdown.clone());
+    let (seen, mut status) = (record.clone(), rig.webhook.status());
+    let looking = tokio::spawn(async move { webhook.look_after(client, record, wanted, token).await });
+    stub.called(2).await;
+    while stub.calls().len() == 2 {
+        rig.webhook.0.clock.advance(Duration::from_secs(5));
+        tokio::task::yield_now().await;
+    }
+    status.wait_for(|status| status.caught_up).await.unwrap();
+    shutdown.cancel();
+    looking.await.unwrap();
+    let seen = seen.seen.lock().unwrap().clone();
+    assert_eq!((seen[0].as_str(), seen[2].as_str()), ("claim Some(1000ms)", "claim None"));
+}
+
+#[tokio::test]
 async fn while_another_instance_tells_telegram_this_one_waits_and_looks_again() {
     let busy = Claim::Busy { until: Timestamp(900) };
     let (_, calls, _) = ensures(&[told("", "[]"), told(URL, KINDS)], &[busy, Claim::Set]).await;
