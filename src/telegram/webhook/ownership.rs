@@ -103,10 +103,27 @@ pub async fn ensure_webhook(
     wanted: &Wanted,
     clock: &Clock,
 ) -> Result<WebhookState, WebhookError> {
+    ensure_since(client, record, wanted, clock, clock.now()).await
+}
+
+/// As [`ensure_webhook`], but a server that cannot say what it has is told anew only what it was told before `began`.
+async fn ensure_since(
+    client: &Client,
+    record: &dyn WebhookRecord,
+    wanted: &Wanted,
+    clock: &Clock,
+    began: Timestamp,
+) -> Result<WebhookState, WebhookError> {
     loop {
         let asked_at = clock.now();
-        let state = client.get_webhook_info().await?;
-        let differs_at = (!wanted.is_what(&state)).then_some(asked_at);
+        let (state, differs_at) = match client.get_webhook_info().await {
+            Ok(state) => {
+                let differs_at = (!wanted.is_what(&state)).then_some(asked_at);
+                (state, differs_at)
+            }
+            Err(error) if lacks_the_method(&error) => (WebhookState::default(), Some(began)),
+            Err(error) => return Err(error.into()),
+        };
         match record.claim(wanted, differs_at).await.map_err(WebhookError::Record)? {
             Claim::Set => return Ok(state),
             Claim::Busy { until } => clock.sleep_until(until).await,
@@ -125,6 +142,11 @@ pub async fn ensure_webhook(
     }
 }
 
+/// Whether the server is one of those that do not know `getWebhookInfo`; Telegram's own trouble has other numbers.
+fn lacks_the_method(error: &CallError) -> bool {
+    matches!(error, CallError::Rejected { .. } | CallError::Server { status: 500 | 501 })
+}
+
 impl Webhook {
     /// Looks after the webhook until `shutdown`: that it is ours, and whether updates wait for it. Never deletes it.
     pub async fn look_after(
@@ -135,9 +157,9 @@ impl Webhook {
         shutdown: CancellationToken,
     ) {
         let (mut trouble, mut failed_at) = (None, None);
+        let (clock, began) = (&self.0.clock, self.0.clock.now());
         loop {
-            let looked =
-                shutdown.run_until_cancelled(ensure_webhook(&client, &record, &wanted, &self.0.clock));
+            let looked = shutdown.run_until_cancelled(ensure_since(&client, &record, &wanted, clock, began));
             let Some(looked) = looked.await else { return };
             let caught_up = match &looked {
                 Ok(state) => {
@@ -162,7 +184,7 @@ impl Webhook {
                 trouble = news;
             }
             let pause = if caught_up { LOOK_AFTER } else { LOOK_AGAIN };
-            if shutdown.run_until_cancelled(self.0.clock.sleep(pause)).await.is_none() {
+            if shutdown.run_until_cancelled(clock.sleep(pause)).await.is_none() {
                 return;
             }
         }
