@@ -88,7 +88,13 @@ impl Session {
             Cause::Update { sent_at, language, .. } => {
                 next.language = *language;
                 next.expire_before(*sent_at, context);
-                next.on_update(event, context)
+                let answer = next.on_update(event, context);
+                // The ledger answers, and what follows from that may come under this same cause: so it is not
+                // remembered, and no lane is taken that nobody would run.
+                if answer == Some(Answer::Elsewhere) {
+                    return Transition::still(self, Verdict::Unchanged, answer);
+                }
+                answer
             }
             Cause::Outcome { effect, lane, token } => {
                 next.on_outcome(*effect, *lane, *token, event, context);
@@ -157,8 +163,9 @@ impl Session {
     /// A message that was written after the end of the session finds it expired, whoever looks first.
     fn expire_before(&mut self, sent_at: Option<Timestamp>, context: &Context) {
         let ended = match (sent_at, self.expires_at(context.ttl)) {
-            // Telegram's dates are whole seconds: the benefit of the doubt goes to the user.
-            (Some(sent_at), Some(end)) => sent_at > end,
+            // Telegram's dates are whole seconds: the benefit of the doubt goes to the user. A date that is yet to come
+            // is a clock that goes wrong.
+            (Some(sent_at), Some(end)) => sent_at.min(context.now) > end,
             (Some(_) | None, _) => false,
         };
         if ended && !self.is_computing() {

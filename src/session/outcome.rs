@@ -50,6 +50,9 @@ impl Session {
         let card = &mut self.card;
         match event {
             Event::CardShown { picture, message, stripped } => {
+                // A tap may have made another message the card while this one was on its way.
+                let other = card.message.filter(|other| other != message && !card.strays.contains(other));
+                card.strays.extend(other);
                 card.message = Some(*message);
                 card.shown = *picture;
                 card.anew = if *picture >= card.anew { 0 } else { card.anew };

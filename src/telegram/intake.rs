@@ -155,10 +155,14 @@ pub struct Intake {
 
 struct Desk {
     /// Tries that are under way; whoever brings the same update waits for the same try.
-    running: HashMap<i64, watch::Receiver<Option<Ended>>>,
+    running: HashMap<Name, watch::Receiver<Option<Ended>>>,
     /// How often the updates that gave trouble were tried.
-    failed_tries: LruCache<i64, u32>,
+    failed_tries: LruCache<Name, u32>,
 }
+
+/// An update's id and whose turn it is: some Bot API servers give the same id to updates of two chats, and the second
+/// must not count as handled with the first.
+type Name = (i64, i64);
 
 impl Intake {
     /// An intake that brings updates to `handler`.
@@ -183,15 +187,15 @@ impl Intake {
         let Ok(incoming) = &update.read else {
             return self.park(update, ParkReason::Unreadable).await;
         };
-        let id = incoming.update_id;
+        let (id, name) = (incoming.update_id, (incoming.update_id, incoming.lane()));
         loop {
-            let mut running = self.join_or_start(id, update);
+            let mut running = self.join_or_start(name, update);
             let deadline = Instant::now() + TRY;
             let reason = match timeout_at(deadline, running.wait_for(Option::is_some)).await {
                 Ok(Ok(ended)) => match *ended {
                     Some(Ended::Handled(handled)) => {
                         if handled == Handled::Committed {
-                            self.desk().failed_tries.pop(&id);
+                            self.desk().failed_tries.pop(&name);
                         }
                         return handled;
                     }
@@ -201,7 +205,7 @@ impl Intake {
                 Ok(Err(_closed)) => return Handled::Retry,
                 Err(_elapsed) => ParkReason::TimedOut,
             };
-            let tries = self.count_failed_try(id);
+            let tries = self.count_failed_try(name);
             tracing::error!(
                 update_id = id,
                 tries,
@@ -218,13 +222,13 @@ impl Intake {
         }
     }
 
-    fn join_or_start(self: &Arc<Self>, id: i64, update: &Arc<Update>) -> watch::Receiver<Option<Ended>> {
+    fn join_or_start(self: &Arc<Self>, name: Name, update: &Arc<Update>) -> watch::Receiver<Option<Ended>> {
         let mut desk = self.desk();
-        if let Some(running) = desk.running.get(&id) {
+        if let Some(running) = desk.running.get(&name) {
             return running.clone();
         }
         let (ended, running) = watch::channel(None);
-        desk.running.insert(id, running.clone());
+        desk.running.insert(name, running.clone());
         drop(desk);
         let (intake, update) = (self.clone(), update.clone());
         self.tasks.spawn(async move {
@@ -238,7 +242,7 @@ impl Intake {
                 }
                 Err(_) => Ended::Handled(Handled::Retry),
             };
-            intake.desk().running.remove(&id);
+            intake.desk().running.remove(&name);
             ended.send_replace(Some(outcome));
         });
         running
@@ -246,7 +250,7 @@ impl Intake {
 
     async fn park(self: &Arc<Self>, update: &Arc<Update>, reason: ParkReason) -> Handled {
         let (intake, update) = (self.clone(), update.clone());
-        let id = update.id();
+        let (id, lane) = (update.id(), update.lane());
         let parking = self.tasks.spawn(async move {
             AssertUnwindSafe(intake.handler.park(id, &update.raw, reason)).catch_unwind().await
         });
@@ -257,16 +261,16 @@ impl Intake {
         if handled == Handled::Committed {
             metrics::counter!("depot_updates_parked_total", "reason" => reason.as_str()).increment(1);
             tracing::error!(update_id = id, reason = reason.as_str(), "an update was parked for an operator");
-            if let Some(id) = id {
-                self.desk().failed_tries.pop(&id);
+            if let Some(name) = id.zip(lane) {
+                self.desk().failed_tries.pop(&name);
             }
         }
         handled
     }
 
-    fn count_failed_try(&self, id: i64) -> u32 {
+    fn count_failed_try(&self, name: Name) -> u32 {
         let mut desk = self.desk();
-        let tries = desk.failed_tries.get_or_insert_mut(id, || 0);
+        let tries = desk.failed_tries.get_or_insert_mut(name, || 0);
         *tries += 1;
         *tries
     }

@@ -12,9 +12,10 @@ use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use secrecy::SecretString;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use tracing_subscriber::{Layer, Registry, fmt};
 
 pub use crate::telemetry::prometheus::{Exposition, install};
 pub use crate::telemetry::redact::Redactor;
@@ -39,7 +40,7 @@ impl Drop for Log {
 /// A filter that cannot be read (the configuration has checked it), a thread that cannot be started, or a second start.
 pub fn start(logs: &Logs, secrets: &[SecretString]) -> anyhow::Result<Log> {
     let sink = Sink::start(Redactor::new(secrets), Box::new(std::io::stderr()))?;
-    let filter = EnvFilter::try_new(&logs.filter)?;
+    let filter: Targets = logs.filter.parse()?;
     tracing_subscriber::registry().with(lines(logs.format, sink.clone()).with_filter(filter)).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(Log(sink))

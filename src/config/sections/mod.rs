@@ -35,7 +35,7 @@ pub(super) fn logs(reader: &mut Reader) -> Result<Logs, Noted> {
 
 fn log_filter(reader: &mut Reader) -> Result<String, Noted> {
     let filter = reader.text_or_default("RUST_LOG");
-    if tracing_subscriber::EnvFilter::try_new(&filter).is_ok() {
+    if filter.parse::<tracing_subscriber::filter::Targets>().is_ok() {
         return Ok(filter);
     }
     let fix = "write a level such as info or debug, or target=level pairs with commas between them";

@@ -39,6 +39,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(600);
 /// The longest pause while Telegram is the trouble, and while we are.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 const PAUSE_MAX_STALLED: Duration = Duration::from_secs(3);
+/// A long poll that ends without an update sooner than this was not waited for: some Bot API servers know no timeout.
+const LULL: Duration = Duration::from_millis(100);
 /// What the last confirmation may take on the way out.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -95,15 +97,20 @@ impl Polling {
         let mut pause = PAUSE_FIRST;
         loop {
             let limit = if place.broken > 0 { 1 } else { LIMIT };
+            let (asked_at, wait) = (Instant::now(), self.wait());
             let answer = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                answer = self.source.get_updates(place.offset, limit, self.wait()) => answer,
+                answer = self.source.get_updates(place.offset, limit, wait) => answer,
             };
             let next = match answer {
                 Ok(batch) => {
                     place.confirmed = place.offset;
-                    self.turn(&mut place, batch, limit, &shutdown).await
+                    let was_hasty = batch == Batch::default() && !wait.is_zero() && asked_at.elapsed() < LULL;
+                    match self.turn(&mut place, batch, limit, &shutdown).await {
+                        Next::AtOnce if was_hasty => Next::After(LULL),
+                        next => next,
+                    }
                 }
                 Err(error) => self.failed(&error),
             };

@@ -16,6 +16,7 @@ use crate::telegram::intake::{Handle, ParkReason};
 struct Queue {
     waiting: Mutex<VecDeque<(i64, String)>>,
     failures: Mutex<VecDeque<Result<Batch, CallError>>>,
+    knows_no_timeout: std::sync::atomic::AtomicBool,
     asked: Mutex<Vec<(i64, u8)>>,
     woken: Notify,
 }
@@ -63,7 +64,8 @@ impl Source for Queue {
             waiting.iter().take(limit.into()).map(|(_, raw)| raw.clone()).collect::<Vec<_>>()
         };
         let mut updates = take();
-        if updates.is_empty() && !wait.is_zero() {
+        let waits = !self.knows_no_timeout.load(std::sync::atomic::Ordering::Relaxed);
+        if updates.is_empty() && !wait.is_zero() && waits {
             let _woken = timeout(wait, woken).await;
             updates = take();
         }
@@ -204,6 +206,19 @@ async fn the_offset_moves_only_over_what_is_committed() {
     let rig = Rig::start(&queue);
     rig.rests_at(11).await;
     assert_eq!(rig.script.seen(), ["begin 10", "commit 10"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_knows_no_timeout_is_not_asked_without_end() {
+    let queue = queue();
+    queue.knows_no_timeout.store(true, std::sync::atomic::Ordering::Relaxed);
+    let rig = Rig::start(&queue);
+    sleep(Duration::from_secs(10)).await;
+    let asked = queue.asked().len();
+    assert!((90..=102).contains(&asked), "asked {asked} times in 10 s");
+    queue.push(10, 7);
+    rig.until("commit 10").await;
+    rig.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,8 +124,15 @@ async fn ensure(
 ) -> Result<WebhookState, WebhookError> {
     loop {
         let asked_at = clock.now();
-        let state = client.get_webhook_info().await?;
-        let differs_at = (!wanted.is_what(&state, *told)).then_some(asked_at);
+        let (state, is_ours) = match client.get_webhook_info().await {
+            Ok(state) => {
+                let is_ours = wanted.is_what(&state, *told);
+                (state, is_ours)
+            }
+            Err(error) if lacks_the_method(&error) => (WebhookState::default(), *told),
+            Err(error) => return Err(error.into()),
+        };
+        let differs_at = (!is_ours).then_some(asked_at);
         match record.claim(wanted, differs_at).await.map_err(WebhookError::Record)? {
             Claim::Set => return Ok(state),
             Claim::Busy { until } => clock.sleep_until(until).await,
@@ -143,6 +150,11 @@ async fn ensure(
             }
         }
     }
+}
+
+/// Whether the server is one of those that do not know `getWebhookInfo`; Telegram's own trouble has other numbers.
+fn lacks_the_method(error: &CallError) -> bool {
+    matches!(error, CallError::Rejected { .. } | CallError::Server { status: 500 | 501 })
 }
 
 impl Webhook {
@@ -181,7 +193,7 @@ impl Webhook {
                 trouble = news;
             }
             let pause = if caught_up { LOOK_AFTER } else { LOOK_AGAIN };
-            if shutdown.run_until_cancelled(self.0.clock.sleep(pause)).await.is_none() {
+            if shutdown.run_until_cancelled(clock.sleep(pause)).await.is_none() {
                 return;
             }
         }

@@ -334,6 +334,33 @@ async fn a_server_that_does_not_tell_the_kinds_is_told_them_once() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_say_what_it_has_is_told_once() {
+    for odd in [Reply::error(404, "Not Found"), Reply::Http(500, "", r#"{"message":"not supported"}"#.into())]
+    {
+        let (ensured, calls, seen) = ensures(&[odd, Reply::ok("true")], &[Claim::Mine]).await;
+        assert_eq!((ensured, calls), (Ok(0), vec!["getWebhookInfo".into(), "setWebhook".into()]));
+        assert_eq!(seen, ["claim Some(1000ms)", "confirm 4a3057fd 64"]);
+    }
+    let (ensured, calls, _) = ensures(&[Reply::error(502, "")], &[Claim::Mine]).await;
+    assert_eq!((ensured.is_err(), calls.len()), (true, 1), "Telegram is away, which is something else");
+}
+
+#[tokio::test]
+async fn two_chats_may_share_an_update_id_and_neither_is_lost() {
+    let rig = rig();
+    rig.script.hanging.lock().unwrap().push(1);
+    let (first, second) = (update(1, 7), update(1, 8));
+    let first = tokio::spawn(rig.webhook.router().oneshot(post(first)));
+    rig.script.began.notified().await;
+    let second = tokio::spawn(rig.webhook.router().oneshot(post(second)));
+    rig.script.began.notified().await;
+    rig.script.gate.notify_waiters();
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+    assert_eq!(rig.script.seen(), ["begin 1", "begin 1", "end 1", "end 1"]);
+}
+
+#[tokio::test]
 async fn while_another_instance_tells_telegram_this_one_waits_and_looks_again() {
     let busy = Claim::Busy { until: Timestamp(900) };
     let (_, calls, _) = ensures(&[told("", "[]"), told(URL, KINDS)], &[busy, Claim::Set]).await;

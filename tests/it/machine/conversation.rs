@@ -152,15 +152,17 @@ impl Conversation {
         match effect {
             Effect::ShowCard => {
                 let card = &self.session.card;
+                let mut stripped = card.strays.clone();
                 let message = match card.message {
                     Some(message) if card.anew == 0 => message,
-                    Some(_) | None => {
+                    old => {
+                        stripped.extend(old);
                         self.next_message += 1;
                         MessageId(self.next_message)
                     }
                 };
                 self.shown.push(message.0);
-                Event::CardShown { picture: card.wanted, message, stripped: card.strays.clone() }
+                Event::CardShown { picture: card.wanted, message, stripped }
             }
             Effect::Say(_) => Event::Said,
             Effect::Transcribe(_) => Event::TranscriptionFailed,

@@ -6,9 +6,9 @@ mod states;
 
 use std::time::Duration;
 
-use depot_bot::deposit::{CategoryKey, Draft, Media, MessageId, Status};
+use depot_bot::deposit::{CategoryKey, DepositId, DepositRef, Draft, Media, MessageId, Status};
 use depot_bot::session::{
-    Answer, Cause, Effect, EffectId, Event, Lane, Language, Sentence, State, Tap, Verb, Verdict,
+    Answer, Cause, Effect, EffectId, Event, Lane, Language, Note, Sentence, State, Tap, Verb, Verdict,
 };
 
 use crate::machine::conversation::{Conversation, START, TTL};
@@ -205,4 +205,53 @@ fn a_person_who_blocked_the_bot_still_has_the_deposit_recorded() {
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &Event::ChatClosed);
     assert_eq!(chat.recorded.len(), 1);
     assert!(chat.session.kept_for().is_some(), "{}", chat.log);
+}
+
+#[test]
+fn a_tap_that_the_ledger_answers_is_not_remembered_and_takes_no_lane() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().taps(Verb::Validate);
+    chat.settle(1);
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    let later = Event::Deferred { until: chat.now.after(Duration::from_millis(400)), counted: true };
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &later);
+    // The card may be tried again, and nobody has looked yet.
+    chat.now = chat.now.after(Duration::from_millis(450));
+    let cause = Cause::Update { id: 9_000, message: None, sent_at: None, language: Language::En };
+    let event = Event::Tapped(chat.tap(Verb::Validate));
+    assert_eq!(chat.apply(cause, &event), (Verdict::Unchanged, Some(Answer::Elsewhere)));
+    assert!(chat.session.lease(Lane::Chat).is_none(), "whoever takes a lane runs it");
+    chat.waits(0).settles();
+    assert!(!chat.session.card_is_due());
+    let draft = Draft::new(DepositId(uuid::Uuid::from_u128(77)), DepositRef(77), chat.now);
+    let resumed = Event::Resumed(Box::new(draft), MessageId(1));
+    assert_eq!(chat.apply(cause, &resumed), (Verdict::Changed, Some(Answer::Done)));
+}
+
+#[test]
+fn a_tap_on_a_card_whose_answer_was_lost_leaves_one_keyboard() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire");
+    chat.settle(1);
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    // It reached the chat, but nobody learnt its number; and while it is sent once more, it is tapped.
+    let (first, second) = (MessageId(200), MessageId(201));
+    let tap = Tap { message: first, ..chat.tap(Verb::Correct) };
+    assert_eq!(chat.update(&Event::Tapped(tap), false), Some(Answer::Done));
+    let shown = Event::CardShown { picture: 1, message: second, stripped: Vec::new() };
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
+    assert_eq!(chat.session.card.message, Some(second));
+    assert_eq!(chat.session.card.strays, [first]);
+}
+
+#[test]
+fn a_date_that_is_yet_to_come_expires_nothing() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles();
+    let sent_at = Some(chat.now.after(Duration::from_secs(86_400)));
+    let cause = Cause::Update { id: 9_000, message: Some(MessageId(900)), sent_at, language: Language::Fr };
+    let note = Note { text: "une chaise".to_owned(), ..Note::default() };
+    chat.apply(cause, &Event::NoteReceived(note));
+    chat.settles();
+    assert_eq!(chat.session.draft().unwrap().lines.len(), 2);
 }
