@@ -193,7 +193,7 @@ impl Webhook {
                 trouble = news;
             }
             let pause = if caught_up { LOOK_AFTER } else { LOOK_AGAIN };
-            if shutdown.run_until_cancelled(clock.sleep(pause)).await.is_none() {
+            if shutdown.run_until_cancelled(self.0.clock.sleep(pause)).await.is_none() {
                 return;
             }
         }
