@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::http::{Component, Condition, Health, Heart};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
-use crate::telegram::intake::IntakeStatus;
+use crate::telegram::intake::{IntakeStatus, Trouble};
 
 /// How often each component is asked.
 const TURN: Duration = Duration::from_secs(1);
@@ -112,7 +112,7 @@ impl Vitals {
         let age = status.turned_at.map(|at| clock.now().since(at));
         metrics::gauge!("depot_intake_age_seconds").set(age.unwrap_or_default().as_secs_f64());
         match (status.trouble, age) {
-            (Some(trouble), _) => self.intake.set(Condition::Down, trouble.as_str()),
+            (Some(trouble), _) => self.intake.set(Condition::Down, remedy(trouble)),
             (None, Some(age)) if self.polls && age > DEAF_AFTER => {
                 self.intake.set(Condition::Down, "nothing was fetched for too long");
             }
@@ -132,6 +132,19 @@ impl Vitals {
             }
             Err(error) => tracing::debug!(%error, "the ledger could not be counted"),
         }
+    }
+}
+
+/// What is wrong with the intake, and what to do about it.
+fn remedy(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Network => "Telegram cannot be reached: check the network and TELEGRAM_API_URL",
+        Trouble::Server => "Telegram answers with errors of its own: it is asked again",
+        Trouble::Unauthorized => "Telegram does not accept the token: check TELEGRAM_BOT_TOKEN",
+        Trouble::WebhookSet => "a webhook is set: `depot-bot webhook delete` removes it and keeps what waits",
+        Trouble::OtherPoller => "another program polls with the same token: stop it",
+        Trouble::Rejected => "Telegram refuses the call: see the log",
+        Trouble::Stalled => "the stores take no updates: they wait in Telegram",
     }
 }
 

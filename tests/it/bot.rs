@@ -130,6 +130,13 @@ impl TestBot {
         self.deposits(user).await.iter().filter(|entry| entry.status == Status::Completed).count()
     }
 
+    /// Waits until no lane runs and none is waited for.
+    pub(crate) async fn settled(&self) {
+        while self.app().service().statistics().await.unwrap().active > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }

@@ -282,3 +282,22 @@ async fn a_group_gets_one_sentence_and_the_bot_leaves() {
     let sentences = group.messages().iter().filter(|message| message.from_bot()).count();
     assert_eq!(sentences, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_completed_one_line_deposit_takes_at_most_two_kilobytes_of_redis() {
+    let bot = TestBot::with(Behind::SqliteAndRedis, &[("ACCESS_MODE", "open")]).await;
+    let redis = bot.redis.as_ref().unwrap();
+    for user in 1..=50 {
+        let user = bot.user(user);
+        user.says("un grille-pain Moulinex, un kilo deux");
+        user.sees_new("Valider").await.unwrap();
+        user.taps("Valider").unwrap();
+        user.sees_new("enregistré").await.unwrap();
+    }
+    bot.settled().await;
+    let keys: Vec<String> = redis.command(&["KEYS", "*"]);
+    let sizes = keys.iter().map(|key| redis.command::<u64>(&["MEMORY", "USAGE", key, "SAMPLES", "0"]));
+    let bytes: u64 = sizes.sum();
+    assert!(keys.len() >= 50, "{keys:?}");
+    assert!(bytes / 50 <= 2_048, "{} bytes for each deposit at rest", bytes / 50);
+}
