@@ -97,10 +97,6 @@ impl SessionStore for MemoryStore {
         Ok(due.take(limit).map(|(_, key)| key).collect())
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.instants().first().map(|(at, _)| *at))
-    }
-
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
         let instants = self.instants();
         let overdue = instants.partition_point(|(at, _)| *at <= now) as u64;

@@ -45,9 +45,6 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     /// Reading does not claim: two instances may get the same key, and the commit decides.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError>;
 
-    /// The instant at which the next conversation is due, if any is.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
-
     /// Counts, at constant cost.
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError>;
 

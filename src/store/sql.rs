@@ -32,8 +32,6 @@ const DUE: &str = "
     where bot = $1 and due_at is not null and due_at <= $2
     order by due_at limit $3";
 
-const NEXT_DUE: &str = "select min(due_at) from sessions where bot = $1 and due_at is not null";
-
 const STATISTICS: &str = "
     select count(*), count(*) filter (where due_at <= $2) from sessions
     where bot = $1 and due_at is not null";
@@ -116,10 +114,6 @@ impl SessionStore for SqlStore {
         let rows = self.read(Due { bot: self.bot.0, now: now.0, limit }).await?;
         let key = |(chat, user)| SessionKey { bot: self.bot, chat: ChatId(chat), user: UserId(user) };
         Ok(rows.into_iter().map(key).collect())
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.read(NextDue(self.bot.0)).await?.map(Timestamp))
     }
 
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
@@ -252,17 +246,6 @@ impl Job for Due {
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<(i64, i64)>, sqlx::Error> {
         fetch_all!(connection, DUE, self.bot, self.now, self.limit)
-    }
-}
-
-struct NextDue(i64);
-
-impl Job for NextDue {
-    type Output = Option<i64>;
-
-    async fn run(&self, connection: &mut Connection) -> Result<Option<i64>, sqlx::Error> {
-        let (next,): (Option<i64>,) = fetch_one!(connection, NEXT_DUE, self.0)?;
-        Ok(next)
     }
 }
 

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Timestamp;
 use crate::deposit::{Recorded, Status};
-use crate::session::{Answer, Language, Sentence};
+use crate::session::{Answer, Sentence};
+use crate::telegram::commands;
 use crate::telegram::picture::{Picture, Style, one_line, shortened};
 use crate::words::Phrases;
 
@@ -151,18 +152,8 @@ pub fn toast(phrases: Phrases<'_>, toast: Toast) -> Option<String> {
 /// The menu of commands in one language.
 #[must_use]
 pub fn menu(phrases: Phrases<'_>) -> Vec<MenuCommand> {
-    let (cancel, help) = match phrases.language {
-        Language::Fr => ("annuler", "aide"),
-        Language::En => ("cancel", "help"),
-    };
-    let entries = [
-        ("depot", "command-depot"),
-        (cancel, "command-annuler"),
-        ("mesdepots", "command-mesdepots"),
-        ("statut", "command-statut"),
-        (help, "command-aide"),
-    ];
-    entries.map(|(name, key)| MenuCommand { name, description: phrases.plain(key) }).into()
+    let commands = commands::menu(phrases.language);
+    commands.map(|(name, does)| MenuCommand { name, description: phrases.plain(does) }).to_vec()
 }
 
 /// The last deposits of a person, newest first, in the local time of `zone`; the first [`LISTED_MAX`] are listed.

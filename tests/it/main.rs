@@ -18,6 +18,7 @@ mod ledger;
 mod machine;
 mod packaging;
 mod servers;
+mod service;
 mod store_contract;
 mod store_redis;
 mod stores;

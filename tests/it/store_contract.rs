@@ -56,7 +56,6 @@ async fn nothing_is_there_before_the_first_commit(subject: Subject) {
     store.ping().await.unwrap();
     assert_eq!(store.load(key(7)).await.unwrap(), None);
     assert_eq!(store.due(NOW, 10).await.unwrap(), []);
-    assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.purge(NOW).await.unwrap(), 0);
     let session = session(key(7), 5);
     assert_eq!(store.commit(&after(4, &session)).await.unwrap(), Committed::Conflict(None));
@@ -163,7 +162,6 @@ async fn what_is_due_comes_in_order_and_goes_when_it_is_settled(subject: Subject
     }
     let _ = store.commit(&after(0, &session(key(5), 1))).await.unwrap();
     let at = |seconds| NOW.after(Duration::from_secs(seconds));
-    assert_eq!(store.next_due().await.unwrap(), Some(at(10)));
     assert_eq!(store.due(at(9), 10).await.unwrap(), []);
     assert_eq!(store.due(at(10), 10).await.unwrap(), [key(2)]);
     assert_eq!(store.due(at(35), 10).await.unwrap(), [key(2), key(3), key(1)]);
@@ -174,7 +172,6 @@ async fn what_is_due_comes_in_order_and_goes_when_it_is_settled(subject: Subject
     let _ = store.commit(&after(1, &session(key(2), 2))).await.unwrap();
     let put_off = session(key(3), 2);
     let _ = store.commit(&Commit { due_at: Some(at(50)), ..after(1, &put_off) }).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), Some(at(30)));
     assert_eq!(store.due(at(60), 10).await.unwrap(), [key(1), key(4), key(3)]);
     assert_eq!(store.statistics(at(35)).await.unwrap().active, 3);
 }
@@ -246,7 +243,6 @@ async fn two_bots_do_not_see_each_other(subject: Subject) {
     assert_eq!(store.commit(&commit).await.unwrap(), Committed::Applied);
     assert_eq!(other.load(SessionKey { bot: OTHER_BOT, ..key(7) }).await.unwrap(), None);
     assert_eq!(other.due(NOW, 10).await.unwrap(), []);
-    assert_eq!(other.next_due().await.unwrap(), None);
     assert_eq!(other.statistics(NOW).await.unwrap().active, 0);
     assert_eq!(other.purge(NOW.after(Duration::from_secs(61))).await.unwrap(), 0);
     assert_eq!(store.load(key(7)).await.unwrap(), Some(session));
@@ -303,7 +299,6 @@ async fn compare(store: &dyn SessionStore, oracle: &MemoryStore, key: SessionKey
             last = (session.epoch, session.version);
         }
     }
-    assert_eq!(store.next_due().await.unwrap(), oracle.next_due().await.unwrap());
     let at = NOW.after(Duration::from_secs(50));
     let mut due = store.due(at, 10_000).await.unwrap();
     let mut expected = oracle.due(at, 10_000).await.unwrap();

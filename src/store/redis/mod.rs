@@ -185,14 +185,6 @@ impl SessionStore for RedisStore {
         Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let mut first = redis::cmd("ZRANGE");
-        first.arg(self.keys.due()).arg(0).arg(0).arg("WITHSCORES");
-        let first: Vec<(String, f64)> = self.query("next_due", first).await?;
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds are whole and below 2^53")]
-        Ok(first.first().map(|(_, score)| Timestamp(*score as i64)))
-    }
-
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
         let mut counts = pipe();
         counts.zcard(self.keys.due()).zcount(self.keys.due(), "-inf", now.0).cmd("INFO").arg("memory");

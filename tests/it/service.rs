@@ -1,0 +1,103 @@
+//! The operations of `ValidationSessionService`, each of them one commit on a store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use depot_bot::clock::{Clock, Timestamp};
+use depot_bot::deposit::{BotId, MessageId, Status, UserId};
+use depot_bot::service::ValidationSessionService;
+use depot_bot::session::{
+    Answer, Cause, Event, Lane, Language, Note, State, Tap, Understanding, Verb, Verdict,
+};
+use depot_bot::store::memory::MemoryStore;
+
+const TTL: Duration = Duration::from_secs(300);
+
+fn service(clock: &Clock) -> ValidationSessionService {
+    let service =
+        ValidationSessionService::new(Arc::new(MemoryStore::new(BotId(1))), clock.clone(), BotId(1), TTL);
+    service.allow_expiry();
+    service
+}
+
+fn update(id: i64) -> Cause {
+    Cause::Update { id, message: Some(MessageId(id)), sent_at: None, language: Language::Fr }
+}
+
+fn note(text: &str) -> Event {
+    Event::NoteReceived(Note { text: text.to_owned(), ..Note::default() })
+}
+
+#[tokio::test]
+async fn a_session_is_created_read_and_cancelled() {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let service = service(&clock);
+    let key = service.key(UserId(7));
+    assert!(service.get(key).await.unwrap().is_none());
+    let created = service.create(key, update(1)).await.unwrap();
+    assert_eq!(created.verdict, Verdict::Changed);
+    assert!(created.chat.is_some(), "the commit that has something to show takes the lane");
+    assert_eq!(service.get(key).await.unwrap().unwrap().version, 1);
+    assert_eq!(service.active_sessions(UserId(7)).await.unwrap().len(), 1);
+    assert!(service.active_sessions(UserId(8)).await.unwrap().is_empty());
+    assert_eq!(service.statistics().await.unwrap().active, 1);
+    let again = service.create(key, update(1)).await.unwrap();
+    assert_eq!(again.verdict, Verdict::Duplicate, "the same update again");
+    let cancelled = service.cancel(key, update(2)).await.unwrap();
+    assert!(
+        matches!(&cancelled.session.state, State::Recording { leaving } if leaving.status == Status::Cancelled)
+    );
+    assert!(service.active_sessions(UserId(7)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_is_completed_by_the_tap_on_its_picture() {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let service = service(&clock);
+    let key = service.key(UserId(7));
+    let noted = service.update(key, update(1), &note("une bouilloire")).await.unwrap();
+    let token = noted.compute.unwrap();
+    let (effect, ..) = noted.session.next_effect(Lane::Compute, clock.now()).unwrap();
+    let understood = Understanding { lines: Vec::new(), total_weight: None };
+    let settled =
+        service.settle(key, Lane::Compute, token, &[(effect, Event::Understood(understood))]).await.unwrap();
+    let draft = settled.session.draft().unwrap().clone();
+    let tap =
+        Tap { reference: draft.reference, step: draft.step, verb: Verb::Validate, message: MessageId(9) };
+    let completed = service.complete(key, update(2), tap.clone()).await.unwrap();
+    assert_eq!(completed.answer, Some(Answer::Done));
+    let repeated = service.complete(key, update(3), tap).await.unwrap();
+    assert_eq!((repeated.verdict, repeated.answer), (Verdict::Unchanged, Some(Answer::Recording)));
+}
+
+#[tokio::test]
+async fn sessions_expire_by_their_deadline_and_are_cleaned_up() {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let service = service(&clock);
+    let key = service.key(UserId(7));
+    let _created = service.create(key, update(1)).await.unwrap();
+    assert!(service.expired(10).await.unwrap().is_empty());
+    clock.advance(TTL);
+    assert_eq!(service.expired(10).await.unwrap().len(), 1);
+    let expired = service.update(key, Cause::Deadline, &Event::DeadlinePassed).await.unwrap();
+    assert!(
+        matches!(&expired.session.state, State::Recording { leaving } if leaving.status == Status::Expired)
+    );
+    assert!(service.expired(10).await.unwrap().is_empty(), "it expires once");
+    assert_eq!(service.clean_up().await.unwrap(), 0, "what has something left to do is kept");
+}
+
+#[tokio::test]
+async fn a_racing_instance_applies_its_event_to_what_the_other_left() {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let store = Arc::new(MemoryStore::new(BotId(1)));
+    let one = ValidationSessionService::new(store.clone(), clock.clone(), BotId(1), TTL);
+    let other = ValidationSessionService::new(store, clock.clone(), BotId(1), TTL);
+    let key = one.key(UserId(7));
+    let _first = one.update(key, update(1), &note("une bouilloire")).await.unwrap();
+    let _second = other.update(key, update(2), &note("une chaise")).await.unwrap();
+    // `one` still remembers version 1: the conflict brings it up to date.
+    let third = one.update(key, update(3), &note("une table")).await.unwrap();
+    assert_eq!(third.session.version, 3);
+    assert_eq!(third.session.pending.len(), 3, "no note is lost");
+}
