@@ -50,7 +50,9 @@ impl Session {
         let card = &mut self.card;
         match event {
             Event::CardShown { picture, message, stripped } => {
-                card.message = Some(*message);
+                // A tap on a card whose id had been lost made it known again while this one was on its way.
+                let other = card.message.replace(*message).filter(|other| other != message);
+                card.strays.extend(other.filter(|other| !card.strays.contains(other)));
                 card.shown = *picture;
                 card.anew = if *picture >= card.anew { 0 } else { card.anew };
                 card.strays.retain(|stray| !stripped.contains(stray));
