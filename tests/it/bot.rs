@@ -15,6 +15,8 @@ use crate::servers::{RedisServer, postgres_database};
 
 /// When the tests' clock starts.
 pub(crate) const START: Timestamp = Timestamp(1_780_000_000_000);
+/// How long people wait before a test fails: the machine may be busy with the other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "4242:AAtest_token_0123456789_abcdefghijkl";
 
 /// Which engines stand behind the bot.
@@ -53,8 +55,17 @@ impl TestBot {
 
     /// A bot over these engines, with these variables on top of the defaults.
     pub(crate) async fn with(behind: Behind, variables: &[(&str, &str)]) -> Self {
-        let clock = Clock::manual(START);
-        let options = Options { clock: clock.clone(), token: Some(TOKEN.to_owned()), ..Options::default() };
+        Self::on(Clock::manual(START), behind, variables).await
+    }
+
+    /// The same on another clock.
+    pub(crate) async fn on(clock: Clock, behind: Behind, variables: &[(&str, &str)]) -> Self {
+        let options = Options {
+            clock: clock.clone(),
+            token: Some(TOKEN.to_owned()),
+            patience: PATIENCE,
+            ..Options::default()
+        };
         let telegram = Simulator::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let redis = behind.has_redis().then(RedisServer::start);

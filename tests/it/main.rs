@@ -15,6 +15,7 @@ mod database;
 mod deposits;
 mod intake;
 mod ledger;
+mod load;
 mod machine;
 mod packaging;
 mod servers;

@@ -195,6 +195,24 @@ fn what_is_asked_again_while_the_answer_may_be_read_already_is_answered_again() 
 }
 
 #[test]
+fn a_card_known_again_by_a_tap_loses_its_buttons_when_its_repetition_arrives() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire");
+    chat.settle(1);
+    let (lost, repeated) = (MessageId(998), MessageId(999));
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    let tap = Tap { message: lost, ..chat.tap(Verb::Correct) };
+    chat.update(&Event::Tapped(tap), false);
+    assert_eq!(chat.session.card.message, Some(lost));
+    let shown = Event::CardShown { picture: 1, message: repeated, stripped: Vec::new() };
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
+    assert_eq!(
+        (chat.session.card.message, chat.session.card.strays.as_slice()),
+        (Some(repeated), &[lost][..])
+    );
+}
+
+#[test]
 fn a_person_who_blocked_the_bot_still_has_the_deposit_recorded() {
     let mut chat = Conversation::new();
     chat.says("une bouilloire").settles().taps(Verb::Validate);
