@@ -1,6 +1,7 @@
 //! Every sentence has its words in both languages and keeps Telegram's limits.
 
 use super::*;
+use crate::session::Language;
 use crate::telegram::picture::{TEXT_UNITS_MAX, units};
 use crate::words::Words;
 
