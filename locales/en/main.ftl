@@ -103,8 +103,8 @@ say-help =
 
     /depot – new deposit
     /cancel – drop the current deposit
-    /mesdepots – my last ten deposits
-    /statut – where my deposit stands
+    /mydeposits – my last ten deposits
+    /status – where my deposit stands
 say-nothing-open = No deposit in progress. Tell me what you are dropping off to start one.
 say-still-listening = ⏳ I am reading your message, the card is on its way.
 say-nothing-to-cancel = There is nothing to cancel: no deposit is in progress.
