@@ -36,13 +36,16 @@ impl Gap {
             tracing::warn!(%error, "nobody knows when updates last came in; a gap before this start is not noticed");
             None
         });
-        let mut noted = None;
+        // At the start nobody knows how long the bot was away.
+        let (mut noted, mut was_away) = (None, true);
         loop {
             let status = *self.status.borrow_and_update();
+            was_away |= status.trouble.is_some();
             if let Some(turned) = status.turned_at.filter(|_| status.caught_up) {
-                if last.is_some_and(|last| turned.since(last) > TAP_KEPT) {
+                if was_away && last.is_some_and(|last| turned.since(last) > TAP_KEPT) {
                     self.ask_again().await;
                 }
+                was_away = false;
                 last = Some(turned);
                 self.note(turned, &mut noted).await;
             }
