@@ -1,0 +1,130 @@
+//! The bot as a process of its own: started, signalled, and read to its last line.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use depot_bot::clock::Clock;
+use depot_bot::simulator::{Options, Simulator};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
+
+/// How long anything that a process does may take: the machine may be busy with the other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TOKEN: &str = "4242:AAprocess_token_0123456789_abcdefghijkl";
+
+/// A simulator on the machine's own clock, which is what a process has.
+pub(crate) async fn telegram() -> Simulator {
+    let token = Some(TOKEN.to_owned());
+    let options = Options { clock: Clock::system(), token, patience: PATIENCE, ..Options::default() };
+    Simulator::start(options).await.unwrap()
+}
+
+/// What every process needs: a bot that is open to everybody, on SQLite.
+pub(crate) fn variables(telegram: &Simulator, folder: &Path) -> HashMap<String, String> {
+    let database = format!("sqlite://{}/depot.db", folder.display());
+    [
+        ("TELEGRAM_BOT_TOKEN", TOKEN),
+        ("TELEGRAM_API_URL", telegram.url()),
+        ("DATABASE_URL", &database),
+        ("HTTP_BIND", "127.0.0.1:0"),
+        ("ACCESS_MODE", "open"),
+        ("RATE_LIMIT_PER_MINUTE", "0"),
+        ("LOG_FORMAT", "json"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_depot-bot"));
+    command.args(arguments).env_clear().envs(variables).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs a subcommand to its end.
+pub(crate) async fn run(arguments: &[&str], variables: &HashMap<String, String>) -> Output {
+    timeout(PATIENCE, command(arguments, variables).output()).await.expect("the subcommand ends").unwrap()
+}
+
+/// A bot that runs; killed when this goes.
+pub(crate) struct Process {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    /// Every line of its log that was read so far.
+    pub(crate) lines: Vec<String>,
+    /// Where its side-port listens.
+    pub(crate) http: String,
+}
+
+impl Process {
+    /// Starts `depot-bot run` and waits until it says that it is started.
+    pub(crate) async fn start(variables: &HashMap<String, String>) -> Self {
+        let mut child = command(&["run"], variables).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut process = Self { child, log, lines: Vec::new(), http: String::new() };
+        let started = process.says("the bot is started").await;
+        process.http = started["http"].as_str().unwrap().to_owned();
+        process
+    }
+
+    /// Reads the log up to the line with this message.
+    pub(crate) async fn says(&mut self, message: &str) -> Value {
+        let found = timeout(PATIENCE, async {
+            while let Some(line) = self.log.next_line().await.unwrap() {
+                self.lines.push(line.clone());
+                if line.contains(message) {
+                    return serde_json::from_str(&line).unwrap();
+                }
+            }
+            panic!("the log ended without «{message}»:\n{}", self.lines.join("\n"))
+        });
+        found.await.expect("the line comes")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill(Pid::from_raw(id), signal).unwrap();
+    }
+
+    /// Waits for its end, and reads the rest of the log.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let ended = timeout(PATIENCE, async {
+            while let Some(line) = self.log.next_line().await.unwrap() {
+                self.lines.push(line);
+            }
+            self.child.wait().await.unwrap()
+        });
+        ended.await.expect("the process ends")
+    }
+
+    /// The status and the body of an answer of the side-port.
+    pub(crate) async fn asks(&self, path: &str) -> (u16, String) {
+        get(&self.http, path).await
+    }
+}
+
+/// The status and the body of an answer of a side-port.
+pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let answer = client.get(format!("http://{address}{path}")).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// What `depot-bot deposits` lists, by status.
+pub(crate) async fn listed(variables: &HashMap<String, String>) -> HashMap<String, usize> {
+    let output = run(&["deposits", "--format", "jsonl"], variables).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut counts = HashMap::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let deposit: Value = serde_json::from_str(line).unwrap();
+        *counts.entry(deposit["status"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    counts
+}

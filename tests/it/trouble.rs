@@ -1,0 +1,76 @@
+//! Telegram refuses, or the chat is not what it was: a pause is obeyed by its chat alone, and nothing is lost.
+
+use depot_bot::deposit::UserId;
+use depot_bot::simulator::{Fault, Faults, Happened, Rule};
+use serde_json::json;
+
+use crate::bot::TestBot;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_429_pauses_its_chat_alone_and_is_obeyed() {
+    let bot = TestBot::start().await;
+    let (paused, other) = (bot.user(7), bot.user(8));
+    let fault = Fault::TooManyRequests { retry_after: 30 };
+    bot.telegram.faults(|faults| faults.add(Rule::every_call(fault).in_chat(7)));
+    paused.says("une bouilloire");
+    bot.telegram.wait_for("the refusal", |it| it.calls_with("sendMessage", 429) == 1).await.unwrap();
+    for _ in 0..3 {
+        other.says("une bouilloire");
+        other.sees_new("Valider").await.unwrap();
+        other.taps("Valider").unwrap();
+        other.sees_new("enregistré").await.unwrap();
+        paused.says("et une chaise");
+        bot.advance(8);
+    }
+    assert_eq!(bot.completed(8).await, 3);
+    let to_the_paused = bot.telegram.journal().into_iter().filter(|entry| {
+        matches!(entry.what, Happened::Call { chat: Some(7), method: "sendMessage" | "editMessageText", .. })
+    });
+    assert_eq!(to_the_paused.count(), 1, "nothing is sent before the pause is over");
+    bot.telegram.faults(Faults::clear);
+    bot.advance(8);
+    let card = paused.sees("Valider").await.unwrap();
+    assert_eq!(paused.live_keyboards(), [card.id], "one card for all that was said meanwhile");
+    paused.taps("Valider").unwrap();
+    paused.sees_new("enregistré").await.unwrap();
+    assert_eq!(bot.deposits(7).await[0].draft.lines.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_blocks_the_bot_right_after_validating_has_the_deposit_recorded() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    bot.telegram.faults(|faults| faults.hold_updates = true);
+    user.taps("Valider").unwrap();
+    user.blocks();
+    bot.telegram.faults(|faults| faults.hold_updates = false);
+    bot.telegram.wait_for("the refusal", |it| it.calls_with("editMessageText", 403) == 1).await.unwrap();
+    bot.telegram.wait_for("the confirmation", |it| it.pending_updates() == 0).await.unwrap();
+    assert_eq!(bot.completed(7).await, 1);
+    bot.advance(60);
+    user.unblocks();
+    user.says("/mesdepots");
+    user.sees_new("enregistré").await.unwrap();
+    assert_eq!(bot.telegram.calls_with("editMessageText", 403), 1, "it is final");
+    let service = bot.app().service();
+    assert!(!service.get(service.key(UserId(7))).await.unwrap().unwrap().is_open());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_that_is_gone_is_sent_anew() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    let card = user.sees_new("Valider").await.unwrap();
+    bot.telegram.faults(|faults| faults.hold_updates = true);
+    user.taps("Valider").unwrap();
+    let delete = format!("{}/bot{}/deleteMessage", bot.telegram.url(), bot.telegram.token());
+    let answer = reqwest::Client::new().post(delete).json(&json!({"chat_id": 7, "message_id": card.id}));
+    assert!(answer.send().await.unwrap().status().is_success());
+    bot.telegram.faults(|faults| faults.hold_updates = false);
+    let anew = user.sees_new("Dépôt n°\u{a0}1 enregistré").await.unwrap();
+    assert!(anew.id > card.id);
+    assert_eq!(bot.completed(7).await, 1);
+}
