@@ -343,7 +343,8 @@ impl ValidationSessionService {
     }
 
     async fn load(&self, key: SessionKey) -> Result<Arc<Session>, ServiceError> {
-        let session = self.store.load(key).await?.unwrap_or_else(|| Session::new(key, self.clock.now()));
+        let session = retry::load(self.store.as_ref(), key).await?;
+        let session = session.unwrap_or_else(|| Session::new(key, self.clock.now()));
         Ok(self.remember(session))
     }
 

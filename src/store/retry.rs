@@ -1,9 +1,10 @@
-//! When a commit is tried again: after "certainly not executed" a few times, after "unknown" as the very same commit.
+//! When a call is tried again: after "certainly not executed" a few times, a commit after "unknown" as the very same one.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::session::{Session, SessionKey};
 use crate::store::{Commit, Committed, SessionStore, StoreError};
 
 /// How often a commit that was certainly not executed is tried.
@@ -38,6 +39,26 @@ pub async fn commit(store: &dyn SessionStore, commit: &Commit<'_>) -> Result<Com
     }
 }
 
+/// Reads a document, and tries again what may work a moment later: a read is harmless however often it is done.
+///
+/// # Errors
+/// The last failure.
+pub async fn load(store: &dyn SessionStore, key: SessionKey) -> Result<Option<Session>, StoreError> {
+    let began = Instant::now();
+    let mut refusals = 0;
+    loop {
+        let error = match store.load(key).await {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
+        };
+        refusals += 1;
+        match wait(&error, refusals, began.elapsed(), rand::random()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(error),
+        }
+    }
+}
+
 /// How long to wait before the next try, if there is to be one; `jitter` is between 0 and 1.
 fn wait(error: &StoreError, refusals: u32, spent: Duration, jitter: f64) -> Option<Duration> {
     let jitter = 0.5 + jitter.clamp(0.0, 1.0) / 2.0;
@@ -57,12 +78,67 @@ fn wait(error: &StoreError, refusals: u32, spent: Duration, jitter: f64) -> Opti
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::deposit::{BotId, ChatId, UserId};
+    use crate::store::Statistics;
 
     const NO_TIME: Duration = Duration::ZERO;
 
     fn unavailable() -> StoreError {
         StoreError::Unavailable { store: "memory", reason: "loading".to_owned() }
+    }
+
+    /// A store that is away for the next few reads.
+    #[derive(Debug)]
+    struct Away(AtomicU32);
+
+    #[async_trait]
+    impl SessionStore for Away {
+        async fn load(&self, _: SessionKey) -> Result<Option<Session>, StoreError> {
+            let left = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+            left.map_or(Ok(None), |_| Err(unavailable()))
+        }
+
+        async fn commit(&self, _: &Commit<'_>) -> Result<Committed, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn due(&self, _: Timestamp, _: usize) -> Result<Vec<SessionKey>, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn statistics(&self, _: Timestamp) -> Result<Statistics, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn ping(&self) -> Result<(), StoreError> {
+            Err(unavailable())
+        }
+
+        fn name(&self) -> &'static str {
+            "memory"
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_tried_three_times() {
+        let key = SessionKey { bot: BotId(1), chat: ChatId(2), user: UserId(2) };
+        assert!(load(&Away(AtomicU32::new(2)), key).await.is_ok());
+        assert!(load(&Away(AtomicU32::new(3)), key).await.is_err());
     }
 
     #[test]

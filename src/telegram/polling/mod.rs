@@ -148,8 +148,7 @@ impl Polling {
     /// Handles one answer.
     async fn turn(&self, place: &mut Place, batch: Batch, limit: u8, shutdown: &CancellationToken) -> Next {
         let came = batch.updates.len();
-        let mut updates: Vec<Arc<Update>> =
-            batch.updates.into_iter().map(|raw| Arc::new(Update::new(raw))).collect();
+        let mut updates = place.with_unsettled(batch.updates);
         if let Some(raw) = place.look_at_broken(came, batch.broken) {
             updates.push(Arc::new(raw));
         }

@@ -23,6 +23,9 @@ pub(super) struct Place {
     beyond: HashSet<i64>,
     /// Parked updates without a readable id, by a hash of their text: no offset confirms them by name.
     nameless: HashSet<u64>,
+    /// Updates that are not committed yet. Telegram brings them again, being told no higher offset; a server that hands
+    /// out each update once would have lost them.
+    unsettled: Vec<Arc<Update>>,
     /// How often in a row the answer began with something that is no JSON.
     pub(super) broken: u32,
 }
@@ -32,6 +35,22 @@ impl Place {
     pub(super) fn look_at_broken(&mut self, came: usize, rest: Option<String>) -> Option<Update> {
         self.broken = if rest.is_some() && came == 0 { self.broken + 1 } else { 0 };
         rest.filter(|_| self.broken >= BROKEN_MAX).map(broken)
+    }
+
+    /// What came, and before it what the last turn could not commit, should that not have come again. The order is
+    /// Telegram's, which the offset follows.
+    pub(super) fn with_unsettled(&mut self, came: Vec<String>) -> Vec<Arc<Update>> {
+        let came: Vec<_> = came.into_iter().map(|raw| Arc::new(Update::new(raw))).collect();
+        let mut updates = std::mem::take(&mut self.unsettled);
+        let is_among = |update: &Update, others: &[Arc<Update>]| {
+            update.id().is_some_and(|id| others.iter().any(|other| other.id() == Some(id)))
+        };
+        if updates.iter().all(|update| is_among(update, &came)) {
+            return came;
+        }
+        let new: Vec<_> = came.into_iter().filter(|update| !is_among(update, &updates)).collect();
+        updates.extend(new);
+        updates
     }
 
     /// Moves the offset over the committed updates at the head; whether those are all.
@@ -44,8 +63,14 @@ impl Place {
             self.beyond.clear();
             return true;
         }
-        let handled = updates.iter().zip(settled).skip(prefix).filter(|(_, settled)| **settled);
-        self.beyond.extend(handled.filter_map(|(update, _)| update.id()));
+        for (update, settled) in updates.iter().zip(settled).skip(prefix) {
+            match (settled, update.id()) {
+                (true, id) => self.beyond.extend(id),
+                // One without an id is parked when it comes again.
+                (false, Some(_)) => self.unsettled.push(Arc::clone(update)),
+                (false, None) => {}
+            }
+        }
         self.beyond.retain(|id| *id >= self.offset);
         false
     }

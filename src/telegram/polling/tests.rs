@@ -222,6 +222,27 @@ async fn a_server_that_knows_no_timeout_is_not_asked_without_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_hands_out_each_update_once_loses_none() {
+    let queue = queue();
+    for (id, chat) in [(10, 1), (11, 2), (12, 1)] {
+        queue.push(id, chat);
+    }
+    let script = Arc::new(Script::default());
+    script.acts(10, [Act::Retry, Act::Retry]);
+    let rig = Rig::start_with(&queue, &script);
+    rig.until("begin 10").await;
+    queue.waiting.lock().unwrap().clear();
+    queue.push(13, 1);
+    rig.rests_at(14).await;
+    let script = rig.stop().await;
+    for (id, times) in [(10, 3), (11, 1), (12, 1), (13, 1)] {
+        assert_eq!(script.count(&format!("begin {id}")), times, "{:?}", script.seen());
+    }
+    let order: Vec<_> = script.seen().into_iter().filter(|seen| seen.starts_with("commit")).collect();
+    assert_eq!(order, ["commit 11", "commit 10", "commit 12", "commit 13"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn behind_an_update_that_cannot_be_committed_nothing_is_acknowledged_and_nothing_done_twice() {
     let queue = queue();
     for (id, chat) in [(10, 1), (11, 2), (12, 3), (13, 2)] {
