@@ -113,10 +113,6 @@ mod tests {
             Err(unavailable())
         }
 
-        async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-            Err(unavailable())
-        }
-
         async fn statistics(&self, _: Timestamp) -> Result<Statistics, StoreError> {
             Err(unavailable())
         }
