@@ -50,6 +50,8 @@ const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat
 const OUTCOMES: &[&str] = &["handled", "refused", "ignored", "parked"];
 const CAUSES: &[&str] = &["update", "outcome", "deadline"];
 const VERDICTS: &[&str] = &["applied"];
+const REDIS: &[&str] = &["commit", "load", "due", "statistics"];
+const REDIS_CLASSES: &[&str] = &["unavailable", "unknown", "broken", "read_only", "refused", "wrong_type"];
 const SQL: &[&str] = &["read", "write"];
 const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
 const STATUSES: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
@@ -134,7 +136,7 @@ pub const REDIS_SECONDS: Metric =
 /// Calls to Redis that failed.
 pub const REDIS_ERRORS: Metric = counter(
     "depot_redis_errors_total",
-    &[("operation", &[]), ("class", &[])],
+    &[("operation", REDIS), ("class", REDIS_CLASSES)],
     "Calls to Redis that failed or were not answered in time, by operation and class of error.",
 );
 /// The memory that Redis uses.
@@ -168,7 +170,7 @@ pub const PARKED_UPDATES: Metric =
 /// Repeats that users may have seen.
 pub const REPEATS_POSSIBLE: Metric = counter(
     "depot_repeats_possible_total",
-    &[("method", &[])],
+    &[("method", &["sendMessage"])],
     "Messages that were sent again because nobody knows whether the first one arrived.",
 );
 /// Lines of the log that were dropped.

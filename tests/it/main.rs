@@ -9,6 +9,7 @@
 
 mod access;
 mod bot;
+mod commands;
 mod config;
 mod crash;
 mod database;
@@ -22,6 +23,7 @@ mod packaging;
 mod process;
 mod servers;
 mod service;
+mod side_port;
 mod stop;
 mod store_contract;
 mod store_redis;

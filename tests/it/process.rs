@@ -10,8 +10,9 @@ use depot_bot::simulator::{Options, Simulator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long anything that a process does may take: the machine may be busy with the other tests.
@@ -44,7 +45,9 @@ pub(crate) fn variables(telegram: &Simulator, folder: &Path) -> HashMap<String, 
 
 fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_depot-bot"));
-    command.args(arguments).env_clear().envs(variables).stdin(Stdio::null()).kill_on_drop(true);
+    // A folder without a `.env` of anybody's.
+    command.args(arguments).current_dir("/").env_clear().envs(variables);
+    command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
@@ -56,7 +59,7 @@ pub(crate) async fn run(arguments: &[&str], variables: &HashMap<String, String>)
 /// A bot that runs; killed when this goes.
 pub(crate) struct Process {
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: mpsc::UnboundedReceiver<String>,
     /// Every line of its log that was read so far.
     pub(crate) lines: Vec<String>,
     /// Where its side-port listens.
@@ -67,25 +70,35 @@ impl Process {
     /// Starts `depot-bot run` and waits until it says that it is started.
     pub(crate) async fn start(variables: &HashMap<String, String>) -> Self {
         let mut child = command(&["run"], variables).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (lines, log) = mpsc::unbounded_channel();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        // Read all the time: a bot whose log nobody reads drops lines.
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = stderr.next_line().await {
+                let _nobody_reads_any_more = lines.send(line);
+            }
+        });
         let mut process = Self { child, log, lines: Vec::new(), http: String::new() };
         let started = process.says("the bot is started").await;
         process.http = started["http"].as_str().unwrap().to_owned();
         process
     }
 
-    /// Reads the log up to the line with this message.
+    /// The first line of the log with this message; reads on until it comes.
     pub(crate) async fn says(&mut self, message: &str) -> Value {
-        let found = timeout(PATIENCE, async {
-            while let Some(line) = self.log.next_line().await.unwrap() {
-                self.lines.push(line.clone());
-                if line.contains(message) {
-                    return serde_json::from_str(&line).unwrap();
-                }
+        let find = |lines: &[String]| lines.iter().position(|line| line.contains(message));
+        let read = timeout(PATIENCE, async {
+            while find(&self.lines).is_none() {
+                let Some(line) = self.log.recv().await else {
+                    panic!("the log ended without «{message}»:\n{}", self.lines.join("\n"))
+                };
+                self.lines.push(line);
             }
-            panic!("the log ended without «{message}»:\n{}", self.lines.join("\n"))
         });
-        found.await.expect("the line comes")
+        if read.await.is_err() {
+            panic!("«{message}» does not come:\n{}", self.lines.join("\n"));
+        }
+        serde_json::from_str(&self.lines[find(&self.lines).unwrap()]).unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -96,18 +109,27 @@ impl Process {
     /// Waits for its end, and reads the rest of the log.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let ended = timeout(PATIENCE, async {
-            while let Some(line) = self.log.next_line().await.unwrap() {
+            while let Some(line) = self.log.recv().await {
                 self.lines.push(line);
             }
             self.child.wait().await.unwrap()
         });
         ended.await.expect("the process ends")
     }
+}
 
-    /// The status and the body of an answer of the side-port.
-    pub(crate) async fn asks(&self, path: &str) -> (u16, String) {
-        get(&self.http, path).await
-    }
+/// Asks until the answer has this status, and gives its body: what a component reports reaches its report in a moment.
+pub(crate) async fn until(address: &str, path: &str, status: u16) -> String {
+    let asked = async {
+        loop {
+            let answer = get(address, path).await;
+            if answer.0 == status {
+                return answer.1;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{path} never answers {status}"))
 }
 
 /// The status and the body of an answer of a side-port.
