@@ -330,10 +330,10 @@ async fn who_is_not_one_person_is_not_answered() {
     bot.telegram.inject_raw(&message(2, person(ANONYMOUS, true)));
     bot.telegram.inject_raw(&message(3, person(777_000, false)));
     let mut for_a_channel = message(4, person(7, false));
-    for_a_channel["message"]["sender_chat"] = json!({"id": -100_7, "type": "channel"});
+    for_a_channel["message"]["sender_chat"] = json!({"id": -100_700, "type": "channel"});
     bot.telegram.inject_raw(&for_a_channel);
     bot.telegram.inject_raw(&json!({"channel_post": {"message_id": 5, "date": 1_780_000_000,
-        "chat": {"id": -100_8, "type": "channel"}, "text": "une chaise"}}));
+        "chat": {"id": -100_800, "type": "channel"}, "text": "une chaise"}}));
     quiet(&bot).await;
     assert_eq!(bot.telegram.calls("sendMessage"), said);
     assert_eq!(bot.deposits(7).await.len(), 1);
