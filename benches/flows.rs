@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench flows` starts a private redis-server, the simulator, and the bot as a process of its own (so that
 //! its processor time and memory are its own), and prints one table for 50 and for 2,000 people, from the same run. Of
-//! the flows 70 % validate, 20 % correct, 10 % cancel. `FLOWS_USERS=50,2000 FLOWS_EACH=10 FLOWS_STORE=redis|sqlite`.
+//! the flows 70 % validate, 20 % correct, 10 % cancel. `FLOWS_USERS=50,2000 FLOWS_EACH=10 FLOWS_STORE=redis|sqlite`;
+//! `FLOWS_DOCUMENTS=100000` puts so many other people's sessions into Redis first: a flow costs the same.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its table")]
 
@@ -13,10 +14,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use depot_bot::clock::Clock;
+use depot_bot::deposit::{BotId, ChatId, UserId};
+use depot_bot::session::{Session, SessionKey};
 use depot_bot::simulator::{Options, Simulator, User, UserProfile};
+use depot_bot::store::redis::{RedisOptions, RedisStore};
+use depot_bot::store::{Commit, Committed, SessionStore as _};
 
 /// How many clock ticks a second of processor time has in `/proc/<pid>/stat` on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// The bot's id: the number before the colon of its token.
+const BOT: BotId = BotId(4242);
 
 fn main() -> anyhow::Result<()> {
     if std::env::args().any(|argument| argument == "--test") {
@@ -64,6 +71,9 @@ async fn measure(people: usize, each: usize, store: &str) -> anyhow::Result<Stri
         ..Options::default()
     };
     let simulator = Arc::new(Simulator::start(options).await?);
+    if let Some(redis) = &redis {
+        redis.fill(setting("FLOWS_DOCUMENTS", "0").parse().context("FLOWS_DOCUMENTS is a number")?).await?;
+    }
     let bot = Bot::start(&simulator, folder.path().join("depot.db"), redis.as_ref())?;
     bot.ready().await?;
     warm_up(&simulator).await?;
@@ -191,6 +201,34 @@ impl Redis {
     }
 }
 
+impl Redis {
+    fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket.display())
+    }
+
+    /// Stores so many sessions of people who do nothing.
+    async fn fill(&self, documents: i64) -> anyhow::Result<()> {
+        let options = RedisOptions {
+            url: self.url().into(),
+            password: None,
+            db: None,
+            prefix: "depot:".to_owned(),
+            bot: BOT,
+            deadline: Duration::from_secs(5),
+        };
+        let (store, now) = (RedisStore::connect(&options)?, Clock::system().now());
+        for user in 0..documents {
+            let user = UserId(10_000_000 + user);
+            let mut session = Session::new(SessionKey { bot: BOT, chat: ChatId(user.0), user }, now);
+            session.version = 1;
+            let due_at = Some(now.after(Duration::from_secs(86_400)));
+            let commit = Commit { expected: 0, session: &session, due_at, kept_for: None, now };
+            anyhow::ensure!(store.commit(&commit).await? == Committed::Applied, "a session was there before");
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         let _gone = self.server.kill().and_then(|()| self.server.wait());
@@ -219,7 +257,7 @@ impl Bot {
             .env("RUST_LOG", "warn")
             .env("LOG_FORMAT", "json");
         if let Some(redis) = redis {
-            command.env("REDIS_URL", format!("redis+unix://{}", redis.socket.display()));
+            command.env("REDIS_URL", redis.url());
         }
         Ok(Self { process: command.spawn().context("the bot does not start")?, port })
     }
