@@ -223,8 +223,16 @@ impl Session {
 
     /// Asks for the card at the bottom of the chat.
     pub(super) fn move_card_down(&mut self) {
+        self.skip_picture_on_its_way();
         self.card.wanted += 1;
         self.card.anew = self.card.wanted;
+    }
+
+    /// While a deposit is recorded, its lane may show it as recorded before that is committed, under the next number.
+    pub(super) fn skip_picture_on_its_way(&mut self) {
+        if let State::Recording { .. } = self.state {
+            self.card.wanted += 1;
+        }
     }
 
     fn has_seen(&self, cause: &Cause) -> bool {

@@ -74,6 +74,7 @@ impl Session {
             }
             State::Idle | State::Closed { .. } => {}
         }
+        self.skip_picture_on_its_way();
         let shown = self.card.wanted;
         self.card = Card { message: Some(message), wanted: shown, shown, ..Card::default() };
         self.warned = false;

@@ -148,6 +148,21 @@ impl TestBot {
         }
     }
 
+    /// Waits until nothing is being done for a person: before the clock is moved past a lease.
+    pub(crate) async fn rests(&self, user: i64) {
+        let service = self.app().service();
+        let rests = async {
+            loop {
+                let session = service.get(service.key(UserId(user))).await.unwrap();
+                if session.is_none_or(|it| it.chat_lane.is_none() && it.compute_lane.is_none()) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, rests).await.expect("the lanes come to an end");
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }

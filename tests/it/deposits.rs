@@ -85,8 +85,10 @@ async fn a_session_warns_on_its_card_expires_once_and_is_resumed() {
     user.says("une bouilloire");
     let card = user.sees_new("Valider").await.unwrap();
     let messages = user.messages().len();
+    bot.rests(7).await;
     bot.advance(241);
     user.wait_for("the warning", |chat| chat.card().is_some_and(|card| card.shows("minute"))).await.unwrap();
+    bot.rests(7).await;
     bot.advance(60);
     user.sees("Reprendre").await.unwrap();
     assert_eq!(user.messages().len(), messages, "an expiry is an edit, never a message");
@@ -158,6 +160,7 @@ async fn a_recorded_deposit_is_undone_within_ten_minutes_and_not_after() {
     }
     user.taps("Annuler ce dépôt").unwrap();
     user.sees_new("Dépôt n°\u{a0}2 annulé").await.unwrap();
+    bot.rests(7).await;
     bot.advance(601);
     user.taps("Annuler ce dépôt").unwrap();
     let toast = user.toast().await.unwrap();

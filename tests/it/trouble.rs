@@ -23,6 +23,9 @@ async fn a_429_pauses_its_chat_alone_and_is_obeyed() {
         other.taps("Valider").unwrap();
         other.sees_new("enregistré").await.unwrap();
         paused.says("et une chaise");
+        bot.telegram.wait_for("the note to be taken", |it| it.pending_updates() == 0).await.unwrap();
+        bot.rests(7).await;
+        bot.rests(8).await;
         bot.advance(8);
     }
     assert_eq!(bot.completed(8).await, 3);
@@ -52,6 +55,7 @@ async fn who_blocks_the_bot_right_after_validating_has_the_deposit_recorded() {
     bot.telegram.wait_for("the refusal", |it| it.calls_with("editMessageText", 403) == 1).await.unwrap();
     bot.telegram.wait_for("the confirmation", |it| it.pending_updates() == 0).await.unwrap();
     assert_eq!(bot.completed(7).await, 1);
+    bot.rests(7).await;
     bot.advance(60);
     user.unblocks();
     user.says("/mesdepots");

@@ -195,6 +195,27 @@ fn what_is_asked_again_while_the_answer_may_be_read_already_is_answered_again() 
 }
 
 #[test]
+fn a_draft_resumed_before_its_expiry_is_settled_is_shown() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().waits(300);
+    let (effect, what, _) = chat.session.next_effect(Lane::Chat, chat.now).unwrap();
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    let recorded = chat.outcome(&what);
+    let is_recorded = Cause::Outcome { effect, lane: Lane::Chat, token };
+    // The runner shows the recorded deposit before it commits both; the user taps on what is shown.
+    let context = chat.context();
+    let picture = chat.session.apply(&is_recorded, &recorded, &context).session.card.wanted;
+    let Effect::RecordDeposit(leaving) = &what else { panic!("{what:?}") };
+    let card = chat.session.card.message.unwrap();
+    let answer = chat.update(&Event::Resumed(Box::new(leaving.draft.clone()), card), false);
+    assert_eq!(answer, Some(Answer::Done));
+    chat.apply(is_recorded, &recorded);
+    let shown = Event::CardShown { picture, message: card, stripped: Vec::new() };
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
+    assert!(chat.session.card_is_due(), "the card still shows the expired draft");
+}
+
+#[test]
 fn a_card_known_again_by_a_tap_loses_its_buttons_when_its_repetition_arrives() {
     let mut chat = Conversation::new();
     chat.says("une bouilloire");
