@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use depot_bot::clock::Clock;
@@ -134,7 +135,11 @@ pub(crate) async fn until(address: &str, path: &str, status: u16) -> String {
 
 /// The status and the body of an answer of a side-port.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    // Made once, for it reads all certificates; each test has a runtime of its own, so no connection is kept.
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    let client = CLIENT.get_or_init(|| {
+        reqwest::Client::builder().no_proxy().timeout(PATIENCE).pool_max_idle_per_host(0).build().unwrap()
+    });
     let answer = client.get(format!("http://{address}{path}")).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }

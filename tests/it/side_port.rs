@@ -48,9 +48,9 @@ async fn a_bot_that_stops_is_not_ready_and_still_alive() {
     user.sees("Valider").await.unwrap();
     bot.signal(Signal::SIGTERM);
     bot.says("stopping").await;
-    let ready = until(&bot.http, "/health/ready", 503).await;
+    let (live, ready) = tokio::join!(get(&bot.http, "/health/live"), until(&bot.http, "/health/ready", 503));
+    assert_eq!(live.0, 200, "a draining process is not to be restarted");
     assert_eq!(parsed(&ready)["state"], "draining", "{ready}");
-    assert_eq!(get(&bot.http, "/health/live").await.0, 200, "a draining process is not to be restarted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
