@@ -105,6 +105,14 @@ impl Access {
         lock(&self.roles).pop(&user);
     }
 
+    /// Takes back what an update of `user` cost: it was none of their doing that it came once more, or will.
+    pub fn give_back(&self, user: UserId) {
+        let full = f64::from(self.per_minute);
+        if let Some(bucket) = lock(&self.rates).get_mut(&user) {
+            bucket.tokens = (bucket.tokens + 1.0).min(full);
+        }
+    }
+
     /// Whether strangers may ask to be let in.
     #[must_use]
     pub fn takes_requests(&self) -> bool {

@@ -127,6 +127,7 @@ impl Session {
             Event::Asked(sentence) => self.say(*sentence, context.now),
             Event::Tapped(tap) => return Some(self.tapped(tap, context)),
             Event::Resumed(draft, message) => return Some(self.resumed(draft, *message)),
+            Event::Recorded(recorded) => self.recorded(recorded),
             Event::Transcribed(_)
             | Event::TranscriptionFailed
             | Event::Understood(_)
@@ -134,7 +135,6 @@ impl Session {
             | Event::CardShown { .. }
             | Event::CardLost
             | Event::Said
-            | Event::Recorded(_)
             | Event::Deferred { .. }
             | Event::GivenUp
             | Event::ChatClosed

@@ -135,7 +135,7 @@ pub enum Event {
     CardLost,
     /// A sentence reached the chat.
     Said,
-    /// The ledger holds the deposit.
+    /// The ledger holds the deposit; after an update: it holds it otherwise than before, since it was undone.
     Recorded(Box<Recorded>),
     /// An effect did not succeed and is to be tried again.
     Deferred {

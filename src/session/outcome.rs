@@ -1,7 +1,7 @@
 //! What becomes of a conversation when one of its effects comes to an end.
 
 use crate::clock::Timestamp;
-use crate::deposit::{DepositId, LINES_MAX, Recorded, Weight};
+use crate::deposit::{LINES_MAX, Recorded, Weight};
 use crate::session::apply::Context;
 use crate::session::effect::{Effect, EffectId, Lane, Pending};
 use crate::session::event::{Event, Note, Understanding};
@@ -102,8 +102,8 @@ impl Session {
                 Event::Understood(found) => self.understood(note, found),
                 _failed => self.not_understood(Asked::NotUnderstood, Notice::NotUnderstood),
             },
-            Effect::RecordDeposit(leaving) => match event {
-                Event::Recorded(recorded) => self.recorded(leaving.draft.id, recorded),
+            Effect::RecordDeposit(_) => match event {
+                Event::Recorded(recorded) => self.recorded(recorded),
                 // A deposit is never given up: it stays pending until the ledger has it.
                 _failed => self.pending.insert(index, pending),
             },
@@ -162,14 +162,17 @@ impl Session {
         }
     }
 
-    fn recorded(&mut self, id: DepositId, recorded: &Recorded) {
+    /// The ledger's row is what the card shows: that of the deposit on its way, or a later one of the deposit that closed.
+    pub(super) fn recorded(&mut self, recorded: &Recorded) {
         let is_current = match &self.state {
-            State::Recording { leaving } => leaving.draft.id == id,
+            State::Recording { leaving } => leaving.draft.id == recorded.id,
+            State::Closed { recorded: known } => {
+                known.id == recorded.id && known.revision < recorded.revision
+            }
             State::Idle
             | State::AwaitingDescription { .. }
             | State::Understanding { .. }
-            | State::AwaitingValidation { .. }
-            | State::Closed { .. } => false,
+            | State::AwaitingValidation { .. } => false,
         };
         if is_current {
             self.state = State::Closed { recorded: recorded.clone() };

@@ -3,7 +3,7 @@
 use crate::access::Standing;
 use crate::deposit::{MessageId, Recorded, UserId};
 use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
-use crate::session::{self, Answer, Cause, Event, Language, Verb};
+use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
 use crate::telegram::callback;
 use crate::telegram::card::{self, UNDO_WINDOW};
 use crate::telegram::incoming::Tap;
@@ -48,8 +48,7 @@ impl Updates {
         tapped: session::Tap,
     ) -> Result<Outcome, UpdateError> {
         let cause = Cause::Update { id: update, message: None, sent_at: None, language: language(tap) };
-        let key = self.service.key(tap.sender.id);
-        let applied = self.service.update(key, cause, &Event::Tapped(tapped.clone())).await?;
+        let applied = self.commit(tap.sender.id, cause, &Event::Tapped(tapped.clone())).await?;
         // The same update again has no answer of its own: the first one was given, or was lost with its instance.
         match applied.answer.unwrap_or(Answer::Done) {
             Answer::Elsewhere => {
@@ -82,12 +81,12 @@ impl Updates {
             Verb::Undo => {
                 let right = UndoRight::Owner { window: UNDO_WINDOW };
                 let undone = self.chat.ledger.reverse(tapped.reference, owner, right).await?;
-                Ok(self.show_undone(tap, tapped.message, undone).await)
+                self.show_undone(cause, tap, tapped.message, undone).await
             }
             Verb::Resume => match self.chat.ledger.resumable(tapped.reference, owner).await? {
                 Some(draft) => {
                     let event = Event::Resumed(Box::new(draft), tapped.message);
-                    let applied = self.service.update(self.service.key(owner), cause, &event).await?;
+                    let applied = self.commit(owner, cause, &event).await?;
                     self.run(&applied).await;
                     let answer = applied.answer.unwrap_or(Answer::Done);
                     Ok(if answer == Answer::Done { Toast::Resumed } else { Toast::Answered(answer) })
@@ -110,18 +109,30 @@ impl Updates {
         }
     }
 
-    async fn show_undone(&self, tap: &Tap, message: MessageId, undone: Reversal) -> Toast {
-        match undone {
+    async fn show_undone(
+        &self,
+        cause: Cause,
+        tap: &Tap,
+        message: MessageId,
+        undone: Reversal,
+    ) -> Result<Toast, UpdateError> {
+        let (recorded, toast) = match undone {
             Reversal::Reversed(recorded) | Reversal::AlreadyReversed(recorded) => {
-                self.show(tap, message, &recorded, Toast::Undone).await
+                // The card of this conversation would otherwise be painted once more as it was.
+                let event = Event::Recorded(Box::new(recorded.clone()));
+                let applied = self.commit(tap.sender.id, cause, &event).await?;
+                self.run(&applied).await;
+                if applied.verdict == Verdict::Changed && applied.session.card.message == Some(message) {
+                    return Ok(Toast::Undone);
+                }
+                (recorded, Toast::Undone)
             }
-            Reversal::TooLate(recorded) => self.show(tap, message, &recorded, Toast::TooLateToUndo).await,
-            Reversal::NotCompleted(recorded) => {
-                self.show(tap, message, &recorded, Toast::Answered(Answer::Elsewhere)).await
-            }
-            Reversal::NotAllowed => Toast::NotYours,
-            Reversal::NotFound => Toast::Gone,
-        }
+            Reversal::TooLate(recorded) => (recorded, Toast::TooLateToUndo),
+            Reversal::NotCompleted(recorded) => (recorded, Toast::Answered(Answer::Elsewhere)),
+            Reversal::NotAllowed => return Ok(Toast::NotYours),
+            Reversal::NotFound => return Ok(Toast::Gone),
+        };
+        Ok(self.show(tap, message, &recorded, toast).await)
     }
 
     /// Paints the tapped message as the ledger has the deposit; the toast is the answer also if that fails.

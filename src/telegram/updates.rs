@@ -10,7 +10,7 @@ use crate::deposit::{ChatId, UserId};
 use crate::effects::Effects;
 use crate::ledger::LedgerError;
 use crate::service::{Handled as Applied, ServiceError, ValidationSessionService};
-use crate::session::{Cause, Event, Language, Note, Sentence};
+use crate::session::{Cause, Event, Language, Note, Sentence, Verdict};
 use crate::store::StoreError;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::commands::{self, Command, Parsed};
@@ -161,9 +161,24 @@ impl Updates {
         cause: Cause,
         event: &Event,
     ) -> Result<Outcome, UpdateError> {
-        let applied = self.service.update(self.service.key(user), cause, event).await?;
+        let applied = self.commit(user, cause, event).await?;
         self.run(&applied).await;
         Ok(Outcome::Handled)
+    }
+
+    /// Commits an event of a conversation; the caller runs what follows. What comes again, because it could not be
+    /// committed or because it is a repetition, does not count against the limit of its sender.
+    pub(super) async fn commit(
+        &self,
+        user: UserId,
+        cause: Cause,
+        event: &Event,
+    ) -> Result<Applied, ServiceError> {
+        let applied = self.service.update(self.service.key(user), cause, event).await;
+        if applied.as_ref().map_or(true, |applied| applied.verdict == Verdict::Duplicate) {
+            self.access.give_back(user);
+        }
+        applied
     }
 
     /// Runs the lanes that a commit took; waits for the first attempt to record a deposit.
