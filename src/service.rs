@@ -106,6 +106,11 @@ impl ValidationSessionService {
         self.may_expire.send_if_modified(|allowed| !std::mem::replace(allowed, true));
     }
 
+    /// Lets no session expire: updates may be waiting in Telegram.
+    pub fn forbid_expiry(&self) {
+        self.may_expire.send_if_modified(|allowed| std::mem::replace(allowed, false));
+    }
+
     /// Tells when sessions may expire.
     #[must_use]
     pub fn expiry_allowed(&self) -> watch::Receiver<bool> {

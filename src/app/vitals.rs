@@ -106,7 +106,9 @@ impl Vitals {
 
     fn look_at_intake(&mut self, clock: &Clock) {
         let status = *self.status.borrow_and_update();
-        if status.caught_up {
+        if status.trouble.is_some() {
+            self.service.forbid_expiry();
+        } else if status.caught_up {
             self.service.allow_expiry();
         }
         let age = status.turned_at.map(|at| clock.now().since(at));

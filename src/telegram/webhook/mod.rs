@@ -178,8 +178,10 @@ impl Receiver {
                 }
             }
             status.trouble = trouble;
-            if trouble.is_none() {
-                status.turned_at = Some(now);
+            match trouble {
+                None => status.turned_at = Some(now),
+                // Known again when Telegram is next asked how many wait.
+                Some(_) => status.caught_up = false,
             }
         });
     }
