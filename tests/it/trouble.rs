@@ -1,10 +1,13 @@
 //! Telegram refuses, or the chat is not what it was: a pause is obeyed by its chat alone, and nothing is lost.
 
-use depot_bot::deposit::UserId;
+use std::time::Duration;
+
+use depot_bot::deposit::{Status, UserId};
+use depot_bot::session::Session;
 use depot_bot::simulator::{Fault, Faults, Happened, Rule};
 use serde_json::json;
 
-use crate::bot::TestBot;
+use crate::bot::{Behind, TestBot};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_429_pauses_its_chat_alone_and_is_obeyed() {
@@ -29,7 +32,7 @@ async fn a_429_pauses_its_chat_alone_and_is_obeyed() {
     assert_eq!(to_the_paused.count(), 1, "nothing is sent before the pause is over");
     bot.telegram.faults(Faults::clear);
     bot.advance(8);
-    let card = paused.sees("Valider").await.unwrap();
+    let card = paused.sees("4. et une chaise").await.unwrap();
     assert_eq!(paused.live_keyboards(), [card.id], "one card for all that was said meanwhile");
     paused.taps("Valider").unwrap();
     paused.sees_new("enregistré").await.unwrap();
@@ -73,4 +76,70 @@ async fn a_card_that_is_gone_is_sent_anew() {
     let anew = user.sees_new("Dépôt n°\u{a0}1 enregistré").await.unwrap();
     assert!(anew.id > card.id);
     assert_eq!(bot.completed(7).await, 1);
+}
+
+/// Waits until the stored document of user 7 is as `look` wants it.
+async fn document(bot: &TestBot, look: impl Fn(&Session) -> bool) -> Session {
+    let service = bot.app().service();
+    let found = async {
+        loop {
+            match service.get(service.key(UserId(7))).await.unwrap() {
+                Some(session) if look(&session) => return session,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the document comes to this")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undone_deposit_is_not_painted_over_by_a_late_repetition_of_its_confirmation() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    bot.telegram.faults(|faults| faults.add(Rule::next(1, Fault::DropAfter).on("editMessageText")));
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    document(&bot, |session| session.card.not_before.is_some()).await;
+    user.taps("Annuler ce dépôt").unwrap();
+    assert!(user.toast().await.unwrap().text.contains("annulé"));
+    bot.advance(2);
+    user.sees_new("annulé").await.unwrap();
+    document(&bot, |session| session.kept_for().is_some()).await;
+    let card = user.messages().into_iter().rfind(|message| message.from_bot()).unwrap();
+    assert!(card.shows("annulé"), "{card:?}");
+    assert_eq!(bot.deposits(7).await[0].status, Status::Reversed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_expired_while_telegram_cannot_be_reached() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    bot.telegram.faults(|faults| faults.add(Rule::every_call(Fault::BadGateway).on("getUpdates")));
+    user.says("deux chaises");
+    let mut allowed = bot.app().service().expiry_allowed();
+    let forbidden = tokio::time::timeout(Duration::from_secs(20), allowed.wait_for(|allowed| !allowed));
+    forbidden.await.expect("expiry waits while nothing comes in").unwrap();
+    bot.advance(301);
+    // The loop of the deadlines has looked by now; it looks again with each turn.
+    bot.advance(1);
+    bot.telegram.faults(Faults::clear);
+    let card = user.sees_new("chaises").await.unwrap();
+    assert!(card.shows("bouilloire"), "{card:?}");
+    assert!(bot.deposits(7).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_telegram_brings_twice_counts_once_against_the_limit() {
+    let limit = [("ACCESS_MODE", "open"), ("RATE_LIMIT_PER_MINUTE", "3")];
+    let bot = TestBot::with(Behind::Sqlite, &limit).await;
+    bot.telegram.faults(|faults| faults.repeat_every = 1);
+    let user = bot.user(7);
+    for object in ["bouilloire", "chaise", "table"] {
+        user.says(&format!("une {object}"));
+        user.sees_new(object).await.unwrap();
+    }
 }
