@@ -125,7 +125,8 @@ async fn nobody_is_expired_while_telegram_cannot_be_reached() {
     bot.telegram.faults(|faults| faults.add(Rule::every_call(Fault::BadGateway).on("getUpdates")));
     user.says("deux chaises");
     let mut allowed = bot.app().service().expiry_allowed();
-    allowed.wait_for(|allowed| !allowed).await.unwrap();
+    let forbidden = tokio::time::timeout(Duration::from_secs(20), allowed.wait_for(|allowed| !allowed));
+    forbidden.await.expect("expiry waits while nothing comes in").unwrap();
     bot.advance(301);
     // The loop of the deadlines has looked by now; it looks again with each turn.
     bot.advance(1);
