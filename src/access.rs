@@ -81,7 +81,7 @@ impl Access {
     /// What `user` may do right now; counts against the limit.
     ///
     /// # Errors
-    /// The ledger's, when the role is not known from the last five seconds.
+    /// The ledger's, when nothing was ever known of the role.
     pub async fn standing(&self, user: UserId) -> Result<Standing, LedgerError> {
         if !self.takes_token(user) {
             return Ok(Standing::OverLimit);
@@ -135,7 +135,9 @@ impl Access {
         let known = lock(&self.roles).get(&user).copied();
         match known {
             Some((role, read_at)) if self.clock.now().since(read_at) < ROLE_KEPT => Ok(role),
-            Some(_) | None => self.role_now(user).await,
+            // While the database is away what was known last is relied on; who is not known waits.
+            Some((role, _)) => Ok(self.role_now(user).await.unwrap_or(role)),
+            None => self.role_now(user).await,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod gap;
 mod intake;
+mod stores;
 mod vitals;
 
 use std::net::SocketAddr;
@@ -16,19 +17,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::app::intake::RunningIntake;
+use crate::app::stores::Stores;
+pub use crate::app::stores::redis_store;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
-use crate::deposit::BotId;
 use crate::effects::execute::Executor;
 use crate::effects::{Effects, deadlines};
 use crate::http::{self, Health};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
 use crate::shutdown::{Stop, Stopped};
-use crate::store::SessionStore;
-use crate::store::redis::{self, RedisOptions, RedisStore};
-use crate::store::sql::SqlStore;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::client::Client;
@@ -55,6 +54,7 @@ pub struct App {
     service: Arc<ValidationSessionService>,
     ledger: Ledger,
     database: Database,
+    stores: Stores,
     effects: Effects,
     answers: TaskTracker,
     intake: RunningIntake,
@@ -82,9 +82,13 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     tasks.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
     let (database, ledger) = open_ledger(&config, &clock).await?;
-    let store = session_store(&config, &database)?;
-    let service =
-        ValidationSessionService::new(store, clock.clone(), config.telegram.bot, config.session.ttl);
+    let stores = stores::open(&config, &database, &clock).await?;
+    let service = ValidationSessionService::new(
+        stores.sessions(),
+        clock.clone(),
+        config.telegram.bot,
+        config.session.ttl,
+    );
     let service = Arc::new(service);
     let chat = telegram_chat(&config, &ledger, &clock)?;
     let effects = Effects::new(Arc::clone(&service), executor(&chat), clock.clone());
@@ -97,13 +101,22 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     };
     let answers = updates.answers.clone();
     let intake = intake::start(&config, &chat.client, &ledger, Arc::new(updates), &clock).await?;
-    let vitals = vitals::Vitals::new(&config, &health, &service, &ledger, &database, intake.status());
+    let vitals = vitals::Vitals::new(
+        &config,
+        &health,
+        &service,
+        &ledger,
+        &database,
+        intake.status(),
+        stores.condition(),
+    );
     let app = App {
         http,
         webhook: intake.address(),
         service,
         ledger,
         database,
+        stores,
         effects,
         answers,
         intake,
@@ -208,7 +221,8 @@ impl App {
         stop.step("answers", Duration::from_secs(5), self.answers.wait()).await;
         // 6. The loops end where they stand; their rows and leases are found by the next start.
         self.loops.cancel();
-        // 7. What the writer still holds is written.
+        // 7. What the mirror and the writer still hold is written.
+        stop.step("mirror", Duration::from_secs(4), self.stores.stop()).await;
         stop.step("database", Duration::from_secs(5), self.database.close()).await;
         // 8. The side-port was there to the last.
         self.side_port.cancel();
@@ -224,30 +238,6 @@ impl App {
         );
         stopped
     }
-}
-
-/// The way to Redis that the configuration names; connects with the first command.
-///
-/// # Errors
-/// An address that cannot be understood; its text has no secret.
-pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisStore> {
-    let options = RedisOptions {
-        url: redis.url.clone(),
-        password: None,
-        db: None,
-        prefix: redis.key_prefix.clone(),
-        bot,
-        deadline: redis::DEADLINE,
-    };
-    Ok(RedisStore::connect(&options)?)
-}
-
-/// Redis if it is configured, the database otherwise: nothing else changes.
-fn session_store(config: &Config, database: &Database) -> anyhow::Result<Arc<dyn SessionStore>> {
-    Ok(match &config.redis {
-        Some(redis) => Arc::new(redis_store(redis, config.telegram.bot)?),
-        None => Arc::new(SqlStore::new(database.clone(), config.telegram.bot)),
-    })
 }
 
 /// Tells Telegram the command menu of each language; French is everybody else's too.

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
@@ -65,11 +65,18 @@ pub struct ValidationSessionService {
     clock: Clock,
     bot: BotId,
     ttl: Duration,
-    cache: Mutex<LruCache<SessionKey, Arc<Session>>>,
+    cache: Mutex<Cache>,
     may_expire: watch::Sender<bool>,
     may_run: AtomicBool,
     commits: AtomicU64,
     leases_given_back: AtomicU64,
+}
+
+/// The documents that an instance remembers, all of one epoch: the next store in charge may have others.
+#[derive(Debug)]
+struct Cache {
+    epoch: u64,
+    documents: LruCache<SessionKey, Arc<Session>>,
 }
 
 impl ValidationSessionService {
@@ -81,7 +88,7 @@ impl ValidationSessionService {
             clock,
             bot,
             ttl,
-            cache: Mutex::new(LruCache::new(CACHED_DOCUMENTS)),
+            cache: Mutex::new(Cache { epoch: 0, documents: LruCache::new(CACHED_DOCUMENTS) }),
             may_expire: watch::Sender::new(false),
             may_run: AtomicBool::new(true),
             commits: AtomicU64::new(0),
@@ -122,12 +129,18 @@ impl ValidationSessionService {
         self.may_run.store(false, Ordering::Relaxed);
     }
 
+    /// Which store is in charge, and since which epoch.
+    #[must_use]
+    pub fn store(&self) -> (&'static str, u64) {
+        (self.store.name(), self.store.epoch())
+    }
+
     /// What this instance did since it started.
     #[must_use]
     pub fn flushed(&self) -> Flushed {
         Flushed {
             commits: self.commits.load(Ordering::Relaxed),
-            documents: self.cache.lock().unwrap_or_else(PoisonError::into_inner).len(),
+            documents: self.cache.lock().unwrap_or_else(PoisonError::into_inner).documents.len(),
             leases_given_back: self.leases_given_back.load(Ordering::Relaxed),
         }
     }
@@ -267,11 +280,25 @@ impl ValidationSessionService {
         Ok(self.store.purge(self.clock.now()).await?)
     }
 
+    /// Waits until a conversation is where no store can lose it any more: then what led to it may be acknowledged.
+    ///
+    /// # Errors
+    /// What led to it must come again.
+    pub async fn mirrored(&self, session: &Session) -> Result<(), ServiceError> {
+        let mirrored = self.store.mirrored(session).await;
+        if mirrored.is_err() {
+            self.forget(session.key);
+        }
+        Ok(mirrored?)
+    }
+
     async fn advance(&self, key: SessionKey, steps: &[(Cause, &Event)]) -> Result<Handled, ServiceError> {
         let context = self.context();
-        let (mut current, mut is_fresh) = match self.cached(key) {
+        // Read before the document: what was read under one epoch is not committed under the next.
+        let mut epoch = self.store.epoch();
+        let (mut current, mut is_fresh) = match self.cached(key, epoch) {
             Some(cached) => (cached, false),
-            None => (self.load(key).await?, true),
+            None => (self.load(key, epoch).await?, true),
         };
         for _ in 0..CONFLICTS_MAX {
             let transition = apply_all(&current, steps, &context);
@@ -280,17 +307,23 @@ impl ValidationSessionService {
                 if is_fresh || transition.verdict == Verdict::Duplicate {
                     return Ok(done(current, &transition, context.token));
                 }
-                (current, is_fresh) = (self.load(key).await?, true);
+                (current, is_fresh) = (self.load(key, epoch).await?, true);
                 continue;
             }
-            match self.commit(&current, &transition).await? {
+            match self.commit(&current, &transition, epoch).await? {
                 Ok(committed) => {
                     self.count(steps, &committed);
                     return Ok(done(committed, &transition, context.token));
                 }
                 Err(winner) => {
                     metrics::counter!("depot_conflicts_total").increment(1);
-                    current = winner.unwrap_or_else(|| Arc::new(Session::new(key, context.now)));
+                    let now_served = self.store.epoch();
+                    current = if now_served == epoch {
+                        winner.unwrap_or_else(|| Arc::new(Session::new(key, context.now)))
+                    } else {
+                        epoch = now_served;
+                        self.load(key, epoch).await?
+                    };
                     is_fresh = true;
                 }
             }
@@ -303,10 +336,12 @@ impl ValidationSessionService {
         &self,
         current: &Session,
         transition: &Transition,
+        epoch: u64,
     ) -> Result<Result<Arc<Session>, Option<Arc<Session>>>, ServiceError> {
         let mut session = transition.session.clone();
         session.version = current.version + 1;
         session.commit = rand::random();
+        session.epoch = epoch;
         let commit = Commit {
             expected: current.version,
             session: &session,
@@ -321,10 +356,10 @@ impl ValidationSessionService {
         metrics::histogram!("depot_commit_seconds").record(started.elapsed());
         let key = session.key;
         match outcome {
-            Ok(Committed::Applied) => Ok(Ok(self.remember(session))),
+            Ok(Committed::Applied) => Ok(Ok(self.remember(session, epoch))),
             Ok(Committed::Conflict(winner)) => {
                 self.forget(key);
-                Ok(Err(winner.map(|winner| self.remember(*winner))))
+                Ok(Err(winner.map(|winner| self.remember(*winner, epoch))))
             }
             Err(error) => {
                 self.forget(key);
@@ -347,10 +382,10 @@ impl ValidationSessionService {
         }
     }
 
-    async fn load(&self, key: SessionKey) -> Result<Arc<Session>, ServiceError> {
+    async fn load(&self, key: SessionKey, epoch: u64) -> Result<Arc<Session>, ServiceError> {
         let session = retry::load(self.store.as_ref(), key).await?;
         let session = session.unwrap_or_else(|| Session::new(key, self.clock.now()));
-        Ok(self.remember(session))
+        Ok(self.remember(session, epoch))
     }
 
     fn context(&self) -> Context {
@@ -365,19 +400,31 @@ impl ValidationSessionService {
         }
     }
 
-    fn cached(&self, key: SessionKey) -> Option<Arc<Session>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    fn cached(&self, key: SessionKey, epoch: u64) -> Option<Arc<Session>> {
+        let mut cache = self.cache();
+        if cache.epoch < epoch {
+            cache.epoch = epoch;
+            cache.documents.clear();
+        }
+        cache.documents.get(&key).cloned()
     }
 
-    fn remember(&self, session: Session) -> Arc<Session> {
+    /// Remembers what was read or written under `epoch`, if that still lasts.
+    fn remember(&self, session: Session, epoch: u64) -> Arc<Session> {
         let session = Arc::new(session);
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.put(session.key, Arc::clone(&session));
+        let mut cache = self.cache();
+        if cache.epoch == epoch && self.store.epoch() == epoch {
+            cache.documents.put(session.key, Arc::clone(&session));
+        }
         session
     }
 
     fn forget(&self, key: SessionKey) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
+        self.cache().documents.pop(&key);
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

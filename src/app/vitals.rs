@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::http::{Component, Condition, Health, Heart};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
+use crate::store::failover::Condition as Stores;
 use crate::telegram::intake::{IntakeStatus, Trouble};
 
 /// How often each component is asked.
@@ -32,6 +33,7 @@ pub(super) struct Vitals {
     intake: Component,
     sessions: Component,
     database: Component,
+    redis: Option<(Component, watch::Receiver<Stores>)>,
     polls: bool,
     service: Arc<ValidationSessionService>,
     ledger: Ledger,
@@ -47,12 +49,13 @@ impl Vitals {
         ledger: &Ledger,
         database: &Database,
         status: watch::Receiver<IntakeStatus>,
+        stores: Option<watch::Receiver<Stores>>,
     ) -> Self {
-        let sessions = if config.redis.is_some() { "redis" } else { "sessions" };
         Self {
             heart: health.heart("vitals", LIMIT),
             intake: health.component("intake"),
-            sessions: health.component(sessions),
+            sessions: health.component("sessions"),
+            redis: stores.map(|stores| (health.component("redis"), stores)),
             database: health.component(database.engine().name()),
             polls: config.webhook.is_none(),
             service: Arc::clone(service),
@@ -62,9 +65,10 @@ impl Vitals {
         }
     }
 
-    /// Asks every second until `stop`, at first at once.
+    /// Asks every second until `stop`, at first at once, and whenever the stores or the intake change.
     pub(super) async fn run(mut self, clock: Clock, stop: CancellationToken) {
         let mut seen = self.status.clone();
+        let mut stores = self.redis.as_ref().map(|(_, stores)| stores.clone());
         for turn in 0_u64.. {
             self.look(&clock).await;
             if turn % TURNS_PER_COUNT == 0 {
@@ -80,6 +84,7 @@ impl Vitals {
                 () = stop.cancelled() => return,
                 // Readiness follows the intake at once.
                 Ok(()) = seen.changed() => {}
+                Some(Ok(())) = changed(&mut stores) => {}
                 () = clock.sleep(TURN) => {}
             }
         }
@@ -89,18 +94,47 @@ impl Vitals {
         self.look_at_intake(clock);
         match self.service.statistics().await {
             Ok(statistics) => {
-                self.sessions.set(Condition::Ok, "answers");
+                let (store, epoch) = self.service.store();
+                self.sessions.set(Condition::Ok, format!("{store} is in charge, epoch {epoch}"));
                 metrics::gauge!("depot_sessions_active").set(as_gauge(statistics.active));
                 metrics::gauge!("depot_effects_pending").set(as_gauge(statistics.overdue));
                 if let Some(bytes) = statistics.memory_bytes {
                     metrics::gauge!("depot_redis_memory_bytes").set(as_gauge(bytes));
                 }
             }
-            Err(_) => self.sessions.set(Condition::Down, "does not answer: updates wait in Telegram"),
+            Err(_) => self.sessions.set(Condition::Down, "cannot be reached: updates wait in Telegram"),
         }
         match self.sql.ping().await {
             Ok(()) => self.database.set(Condition::Ok, "answers"),
             Err(_) => self.database.set(Condition::Degraded, "does not answer: deposits wait to be recorded"),
+        }
+        self.look_at_redis();
+    }
+
+    fn look_at_redis(&mut self) {
+        let Some((component, stores)) = &mut self.redis else { return };
+        let stores = stores.borrow_and_update().clone();
+        metrics::gauge!("depot_store_epoch").set(as_gauge(stores.epoch));
+        for store in ["redis", "sql"] {
+            let is_in_charge = stores.is_open && stores.in_charge == store;
+            metrics::gauge!("depot_store_in_charge", "store" => store).set(f64::from(u8::from(is_in_charge)));
+        }
+        metrics::gauge!("depot_unmirrored").set(as_gauge(stores.unmirrored));
+        metrics::gauge!("depot_unmirrored_age_seconds").set(stores.unmirrored_for.as_secs_f64());
+        match stores.redis {
+            Some(error) => {
+                component.set(Condition::Degraded, format!("{error}; conversations go on from the database"));
+            }
+            None if stores.in_charge == "sql" => {
+                component.set(Condition::Degraded, "answers again, and has to prove itself first");
+            }
+            None => component.set(Condition::Ok, "answers"),
+        }
+        if !stores.sql_answers && stores.unmirrored > 0 {
+            let age = stores.unmirrored_for.as_secs();
+            let detail =
+                format!("does not answer: {} sessions are unmirrored for up to {age} s", stores.unmirrored);
+            self.database.set(Condition::Degraded, detail);
         }
     }
 
@@ -135,6 +169,12 @@ impl Vitals {
             Err(error) => tracing::debug!(%error, "the ledger could not be counted"),
         }
     }
+}
+
+async fn changed(
+    stores: &mut Option<watch::Receiver<Stores>>,
+) -> Option<Result<(), watch::error::RecvError>> {
+    Some(stores.as_mut()?.changed().await)
 }
 
 /// What is wrong with the intake, and what to do about it.

@@ -4,20 +4,30 @@
 //! |---|---|---|---|
 //! | `<prefix><bot>:s:<chat>:<user>` | string | open: for ever; at rest: 72 h (`PX`) | one conversation: `<epoch>:<version>:<commit>:` and its JSON document |
 //! | `<prefix><bot>:due` | sorted set | for ever | members `<chat>:<user>`, scored by the millisecond at which they are next to be looked at |
+//! | `<prefix><bot>:unmirrored` | sorted set | for ever | members `<chat>:<user>` whose last commit is not in SQL yet, scored by the millisecond of the first such commit |
+//! | `<prefix><bot>:epoch` | string | for ever | the epoch whose commits are taken; missing or lower: the conversations are to be copied from SQL |
+//! | `<prefix><bot>:probe` | string | 10 s (`PX`) | written by each look at the server: one that is full or read-only fails |
 //!
 //! An open conversation has no expiry in Redis: its *logical* end is a commit, which must find the document.
+
+use std::time::Duration;
 
 use crate::deposit::{BotId, ChatId, UserId};
 use crate::session::SessionKey;
 
 /// The prefix if none is configured.
 pub const PREFIX: &str = "depot:";
+/// How long a probe stays: longer than the pause between two, so that an operator sees the last one.
+pub const PROBE_KEPT: Duration = Duration::from_secs(10);
 
 /// The keys of one bot.
 #[derive(Clone, Debug)]
 pub struct Keys {
     bot: BotId,
     due: String,
+    unmirrored: String,
+    epoch: String,
+    probe: String,
     sessions: String,
 }
 
@@ -25,13 +35,38 @@ impl Keys {
     /// The keys of `bot`, each beginning with `prefix`.
     #[must_use]
     pub fn new(prefix: &str, bot: BotId) -> Self {
-        Self { bot, due: format!("{prefix}{bot}:due"), sessions: format!("{prefix}{bot}:s:") }
+        Self {
+            bot,
+            due: format!("{prefix}{bot}:due"),
+            unmirrored: format!("{prefix}{bot}:unmirrored"),
+            epoch: format!("{prefix}{bot}:epoch"),
+            probe: format!("{prefix}{bot}:probe"),
+            sessions: format!("{prefix}{bot}:s:"),
+        }
     }
 
     /// The sorted set of what is due.
     #[must_use]
     pub fn due(&self) -> &str {
         &self.due
+    }
+
+    /// The sorted set of what is not mirrored yet.
+    #[must_use]
+    pub fn unmirrored(&self) -> &str {
+        &self.unmirrored
+    }
+
+    /// The epoch that Redis serves.
+    #[must_use]
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// What a look at the server writes.
+    #[must_use]
+    pub fn probe(&self) -> &str {
+        &self.probe
     }
 
     /// What the key of each document begins with; the rest is its member of the due index.

@@ -2,10 +2,16 @@
 //!
 //! Four implementations pass the same contract suite (`tests/it/store_contract.rs`): Redis, SQLite and PostgreSQL, and
 //! memory, which is the oracle. A store knows documents, versions and one due index; it knows nothing of what they mean.
+//!
+//! With Redis configured, [`failover`] stands over both stores: it knows which one is in charge ([`authority`]), and its
+//! mirror copies what Redis commits to SQL.
 
+pub mod authority;
 mod document;
+pub mod failover;
 pub mod keys;
 pub mod memory;
+mod mirror;
 pub mod redis;
 pub mod retry;
 pub mod sql;
@@ -26,6 +32,11 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Corrupt`] and [`StoreError::Newer`] name a document that cannot be read; it is left as it is.
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError>;
 
+    /// The epoch that this store serves: commits are written under it.
+    ///
+    /// To be read before the document that is changed: what was read under one epoch is not committed under the next.
+    fn epoch(&self) -> u64;
+
     /// Writes `commit.session` if the stored version is still `commit.expected`, and its place in the due index with it.
     ///
     /// A commit whose outcome was unknown is repeated as it is: if the stored document carries the same version and
@@ -37,8 +48,17 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] was certainly not executed. [`StoreError::Unknown`] may have been: repeat the same
-    /// commit on the same store.
+    /// commit on the same store. [`StoreError::Superseded`] was not executed: another epoch has begun.
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError>;
+
+    /// Waits until this document, or a later one of its conversation, is where the loss of the store cannot reach it:
+    /// what led to it may be acknowledged then.
+    ///
+    /// # Errors
+    /// What led to it must come again: it is not known to be kept, or has lost against another branch.
+    async fn mirrored(&self, _session: &Session) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// The conversations whose due instant is at or before `now`, the most overdue first, at most `limit`.
     ///
@@ -118,6 +138,12 @@ pub enum StoreError {
         store: &'static str,
         /// Why, without addresses or secrets.
         reason: String,
+    },
+    /// Not executed: the store serves another epoch than that of the commit, or none at all.
+    #[error("the {store} store serves another epoch")]
+    Superseded {
+        /// Which store.
+        store: &'static str,
     },
     /// The stored document cannot be read; it is left as it is for an operator.
     #[error("the stored session of user {} is corrupt: {reason}", key.user)]

@@ -70,6 +70,7 @@ fn wait(error: &StoreError, refusals: u32, spent: Duration, jitter: f64) -> Opti
         StoreError::Unknown { .. } => Some(FIRST_WAIT.mul_f64(jitter)),
         StoreError::Unavailable { .. }
         | StoreError::Refused { .. }
+        | StoreError::Superseded { .. }
         | StoreError::Corrupt { .. }
         | StoreError::Newer { .. }
         | StoreError::TooLarge { .. } => None,
@@ -103,6 +104,10 @@ mod tests {
         async fn load(&self, _: SessionKey) -> Result<Option<Session>, StoreError> {
             let left = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
             left.map_or(Ok(None), |_| Err(unavailable()))
+        }
+
+        fn epoch(&self) -> u64 {
+            1
         }
 
         async fn commit(&self, _: &Commit<'_>) -> Result<Committed, StoreError> {

@@ -57,7 +57,7 @@ impl Updates {
             }
             answer @ (Answer::Done | Answer::Stale | Answer::Recording | Answer::AnotherOpen) => {
                 self.toast(tap, Toast::Answered(answer));
-                self.run(&applied).await;
+                self.run(&applied).await?;
             }
         }
         Ok(Outcome::Handled)
@@ -87,7 +87,7 @@ impl Updates {
                 Some(draft) => {
                     let event = Event::Resumed(Box::new(draft), tapped.message);
                     let applied = self.commit(owner, cause, &event).await?;
-                    self.run(&applied).await;
+                    self.run(&applied).await?;
                     let answer = applied.answer.unwrap_or(Answer::Done);
                     Ok(if answer == Answer::Done { Toast::Resumed } else { Toast::Answered(answer) })
                 }
@@ -121,7 +121,7 @@ impl Updates {
                 // The card of this conversation would otherwise be painted once more as it was.
                 let event = Event::Recorded(Box::new(recorded.clone()));
                 let applied = self.commit(tap.sender.id, cause, &event).await?;
-                self.run(&applied).await;
+                self.run(&applied).await?;
                 if applied.verdict == Verdict::Changed && applied.session.card.message == Some(message) {
                     return Ok(Toast::Undone);
                 }

@@ -162,7 +162,7 @@ impl Updates {
         event: &Event,
     ) -> Result<Outcome, UpdateError> {
         let applied = self.commit(user, cause, event).await?;
-        self.run(&applied).await;
+        self.run(&applied).await?;
         Ok(Outcome::Handled)
     }
 
@@ -181,9 +181,12 @@ impl Updates {
         applied
     }
 
-    /// Runs the lanes that a commit took; waits for the first attempt to record a deposit.
-    pub(super) async fn run(&self, applied: &Applied) {
-        self.effects.run(applied).await.done().await;
+    /// Runs the lanes that a commit took. Waits for the first attempt to record a deposit, and for the mirror: only then
+    /// may the update be acknowledged.
+    pub(super) async fn run(&self, applied: &Applied) -> Result<(), ServiceError> {
+        let attempt = self.effects.run(applied).await;
+        let ((), mirrored) = tokio::join!(attempt.done(), self.service.mirrored(&applied.session));
+        mirrored
     }
 
     async fn slow_down(&self, sender: &Sender) -> Outcome {

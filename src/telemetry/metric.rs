@@ -50,8 +50,10 @@ const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat
 const OUTCOMES: &[&str] = &["handled", "refused", "ignored", "parked"];
 const CAUSES: &[&str] = &["update", "outcome", "deadline"];
 const VERDICTS: &[&str] = &["applied"];
-const REDIS: &[&str] = &["commit", "load", "due", "statistics"];
-const REDIS_CLASSES: &[&str] = &["unavailable", "unknown", "broken", "read_only", "refused", "wrong_type"];
+const REDIS: &[&str] = &["commit", "load", "due", "statistics", "probe", "restore", "open", "debt", "paid"];
+const REDIS_CLASSES: &[&str] =
+    &["unavailable", "unknown", "broken", "read_only", "refused", "wrong_type", "other_server"];
+const STORES: &[&str] = &["redis", "sql"];
 const SQL: &[&str] = &["read", "write"];
 const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
 const STATUSES: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
@@ -142,6 +144,42 @@ pub const REDIS_ERRORS: Metric = counter(
 /// The memory that Redis uses.
 pub const REDIS_MEMORY_BYTES: Metric =
     gauge("depot_redis_memory_bytes", &[], "The memory that Redis says it uses; 0 without Redis.");
+/// Who is in charge of conversations.
+pub const STORE_IN_CHARGE: Metric = gauge(
+    "depot_store_in_charge",
+    &[("store", STORES)],
+    "1 for the store that takes commits of conversations, 0 for the other; both 0 while it changes. Only with Redis.",
+);
+/// Since which epoch.
+pub const STORE_EPOCH: Metric =
+    gauge("depot_store_epoch", &[], "How often the store in charge has changed. Only with Redis.");
+/// Changes of the store in charge.
+pub const FAILOVERS: Metric = counter(
+    "depot_failovers_total",
+    &[("to", STORES)],
+    "Changes of the store in charge that this process made, by the store that took charge.",
+);
+/// What Redis alone has.
+pub const UNMIRRORED: Metric =
+    gauge("depot_unmirrored", &[], "Conversations whose last commit is in Redis and not yet in SQL.");
+/// Since when Redis alone has it.
+pub const UNMIRRORED_AGE_SECONDS: Metric = gauge(
+    "depot_unmirrored_age_seconds",
+    &[],
+    "How long the oldest commit that is not yet in SQL has been in Redis.",
+);
+/// How long the mirror takes.
+pub const MIRROR_SECONDS: Metric = seconds(
+    "depot_mirror_seconds",
+    &[],
+    "How long the mirror takes to write a group of conversations to SQL.",
+);
+/// What lost.
+pub const BRANCHES_LOST: Metric = counter(
+    "depot_branches_lost_total",
+    &[],
+    "Steps of conversations that lost when the store in charge changed; they are kept in `conflicts`.",
+);
 /// How long SQL takes.
 pub const SQL_SECONDS: Metric =
     seconds("depot_sql_seconds", &[("operation", SQL)], "How long SQL jobs take, reading and writing.");
@@ -191,7 +229,7 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 30] = [
+pub const ALL: [Metric; 37] = [
     UPDATES,
     UPDATES_PARKED,
     WEBHOOK_REFUSED,
@@ -212,6 +250,13 @@ pub const ALL: [Metric; 30] = [
     REDIS_SECONDS,
     REDIS_ERRORS,
     REDIS_MEMORY_BYTES,
+    STORE_IN_CHARGE,
+    STORE_EPOCH,
+    FAILOVERS,
+    UNMIRRORED,
+    UNMIRRORED_AGE_SECONDS,
+    MIRROR_SECONDS,
+    BRANCHES_LOST,
     SQL_SECONDS,
     SQL_ERRORS,
     SQL_GROUP_JOBS,

@@ -106,6 +106,11 @@ impl TestBot {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Takes a variable away for the next start.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.remove(name);
+    }
+
     /// Stops the bot the way SIGTERM does.
     pub(crate) async fn stop(&mut self) {
         if let Some(app) = self.app.take() {

@@ -14,6 +14,7 @@ mod config;
 mod crash;
 mod database;
 mod deposits;
+mod failover;
 mod intake;
 mod ledger;
 mod load;

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use depot_bot::store::authority::VolatileStore as _;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::redis::{RedisOptions, RedisStore};
 use depot_bot::store::{Commit, Committed, SessionStore, StoreError, retry};
@@ -20,6 +21,12 @@ const PATIENT: Duration = Duration::from_secs(20);
 const IMPATIENT: Duration = Duration::from_millis(200);
 /// The impatient are done by then, also on a loaded machine.
 const SOON: Duration = Duration::from_secs(3);
+
+/// The epoch of the tests' commits is the one that the server serves.
+async fn opened(store: RedisStore) -> RedisStore {
+    store.open(1).await.unwrap();
+    store
+}
 
 async fn applied(store: &RedisStore, version: u64) {
     let session = session(key(7), version);
@@ -40,7 +47,7 @@ fn connections(server: &RedisServer) -> Vec<String> {
 #[tokio::test]
 async fn a_read_only_server_refuses_and_its_connection_is_replaced() {
     let server = RedisServer::start();
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     applied(&store, 1).await;
     let before = connections(&server);
     assert_eq!(before.len(), 1, "one connection is kept and shared");
@@ -59,7 +66,7 @@ async fn a_read_only_server_refuses_and_its_connection_is_replaced() {
 #[tokio::test]
 async fn a_restart_that_nobody_noticed_costs_nobody_anything() {
     let mut server = RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     applied(&store, 1).await;
     // The connection is dead, and the server has forgotten the script.
     server.restart();
@@ -73,7 +80,7 @@ async fn a_restart_that_nobody_noticed_costs_nobody_anything() {
 #[tokio::test]
 async fn a_killed_server_is_reported_at_once_and_heals_without_leftover_failures() {
     let mut server = RedisServer::start();
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     applied(&store, 1).await;
     server.kill();
     let began = Instant::now();
@@ -87,7 +94,10 @@ async fn a_killed_server_is_reported_at_once_and_heals_without_leftover_failures
     assert!(error.contains("connection refused"), "{error}");
     assert!(began.elapsed() < PATIENT / 2, "a refused connection is not waited for");
     server.restart();
-    // It kept nothing on the disk.
+    // It kept nothing on the disk, not even which epoch it serves.
+    let first = session(key(7), 1);
+    assert!(matches!(store.commit(&after(0, &first)).await, Err(StoreError::Superseded { .. })));
+    store.open(1).await.unwrap();
     applied(&store, 1).await;
     applied(&store, 2).await;
 }
@@ -106,7 +116,7 @@ async fn redis_may_be_down_at_the_start() {
 async fn a_frozen_server_is_unknown_within_the_deadline_and_executes_nothing_when_it_thaws() {
     let server = RedisServer::start();
     let store = redis_store(&server, BOT, IMPATIENT);
-    let patient = redis_store(&server, BOT, PATIENT);
+    let patient = opened(redis_store(&server, BOT, PATIENT)).await;
     applied(&patient, 1).await;
     assert_eq!(version(&store).await, 1);
     server.pause();
@@ -127,7 +137,7 @@ async fn a_frozen_server_is_unknown_within_the_deadline_and_executes_nothing_whe
     server.resume();
     assert_eq!(version(&patient).await, 1, "a late commit was executed");
     let keys: u64 = server.command(&["DBSIZE"]);
-    assert_eq!(keys, 1, "a late commit was executed");
+    assert_eq!(keys, 3, "a late commit was executed: there are the epoch, a document and its note");
     assert_eq!(retry::commit(&store, &after(1, &second)).await.unwrap(), Committed::Applied);
 }
 
@@ -152,7 +162,8 @@ async fn a_connection_that_leads_nowhere_any_more_is_replaced() {
             });
         }
     });
-    let store = redis_store_at(&format!("redis+unix://{}", path.display()), BOT, Duration::from_secs(1));
+    let url = format!("redis+unix://{}", path.display());
+    let store = opened(redis_store_at(&url, BOT, Duration::from_secs(1))).await;
     applied(&store, 1).await;
     hole.notify_waiters();
     let second = store.commit(&after(1, &session(key(7), 2))).await;
@@ -164,8 +175,7 @@ async fn a_connection_that_leads_nowhere_any_more_is_replaced() {
 #[tokio::test]
 async fn an_unknown_outcome_is_settled_by_the_same_commit() {
     let server = RedisServer::start();
-    let store = redis_store(&server, BOT, IMPATIENT);
-    store.ping().await.unwrap();
+    let store = opened(redis_store(&server, BOT, IMPATIENT)).await;
     server.pause();
     let first = session(key(7), 1);
     let commit = after(0, &first);
@@ -181,7 +191,7 @@ async fn an_unknown_outcome_is_settled_by_the_same_commit() {
 #[tokio::test]
 async fn a_key_of_another_type_is_left_alone_and_nothing_is_half_written() {
     let server = RedisServer::start();
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     let keys = Keys::new(PREFIX, BOT);
     let first = session(key(7), 1);
     let commit = Commit { due_at: Some(NOW), ..after(0, &first) };
@@ -201,7 +211,7 @@ async fn a_key_of_another_type_is_left_alone_and_nothing_is_half_written() {
 #[tokio::test]
 async fn a_document_without_head_is_corrupt() {
     let server = RedisServer::start();
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     for value in ["rubbish", "1:2", "1:2:x:{}", ""] {
         server.command::<()>(&["SET", &Keys::new(PREFIX, BOT).session(key(7)), value]);
         let loaded = store.load(key(7)).await;
@@ -216,7 +226,7 @@ async fn a_document_without_head_is_corrupt() {
 #[tokio::test]
 async fn a_due_entry_whose_document_is_gone_is_not_found_for_ever() {
     let server = RedisServer::start();
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     for chat in [7, 8] {
         let session = session(key(chat), 1);
         let _ = store.commit(&Commit { due_at: Some(NOW), ..after(0, &session) }).await.unwrap();
@@ -229,7 +239,7 @@ async fn a_due_entry_whose_document_is_gone_is_not_found_for_ever() {
 #[tokio::test]
 async fn a_server_without_memory_refuses_and_goes_on_when_there_is_some() {
     let server = RedisServer::start();
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     applied(&store, 1).await;
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let refused = store.commit(&after(1, &session(key(7), 2))).await;
@@ -242,7 +252,7 @@ async fn a_server_without_memory_refuses_and_goes_on_when_there_is_some() {
 #[tokio::test]
 async fn a_server_busy_with_a_foreign_script_is_unavailable() {
     let server = RedisServer::with(&["--save", "", "--busy-reply-threshold", "1"]);
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     applied(&store, 1).await;
     let url = server.url();
     let endless = std::thread::spawn(move || {
@@ -268,7 +278,7 @@ async fn a_server_busy_with_a_foreign_script_is_unavailable() {
 #[tokio::test]
 async fn a_server_says_what_it_is() {
     let mut server = RedisServer::start();
-    let store = redis_store(&server, BOT, PATIENT);
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
     let first = store.describe().await.unwrap();
     assert!(first.version.starts_with(|digit: char| digit.is_ascii_digit()), "{first:?}");
     assert_eq!((first.maxmemory_policy.as_str(), first.role.as_str()), ("noeviction", "master"));
@@ -291,9 +301,9 @@ async fn user_password_and_database_are_used_and_never_told() {
         })
         .unwrap()
     };
-    applied(&store("s3cret"), 1).await;
+    applied(&opened(store("s3cret")).await, 1).await;
     let keyspace: String = server.command(&["INFO", "keyspace"]);
-    assert!(keyspace.contains("db3:keys=1"), "{keyspace}");
+    assert!(keyspace.contains("db3:keys=3"), "{keyspace}");
     let error = store("Tr0ub4dor").ping().await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("Tr0ub4dor"), "{error}");
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");

@@ -8,6 +8,7 @@ use depot_bot::database::{Connection, Database, Job};
 use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::execute;
 use depot_bot::session::{Session, SessionKey};
+use depot_bot::store::authority::VolatileStore as _;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::redis::{RedisOptions, RedisStore};
@@ -58,6 +59,9 @@ impl Subject {
         database.migrate().await.unwrap();
         let store = Arc::new(SqlStore::new(database.clone(), BOT));
         let other = Arc::new(SqlStore::new(database.clone(), OTHER_BOT));
+        for store in [&store, &other] {
+            store.take_charge(NOW).await.unwrap();
+        }
         Self { store, other, engine: Engine::Sql(database, folder) }
     }
 
@@ -65,6 +69,9 @@ impl Subject {
         let server = RedisServer::start();
         let store = redis_store(&server, BOT, Duration::from_secs(30));
         let other = redis_store(&server, OTHER_BOT, Duration::from_secs(30));
+        for store in [&store, &other] {
+            store.open(1).await.unwrap();
+        }
         Self { store: Arc::new(store), other: Arc::new(other), engine: Engine::Redis(server) }
     }
 

@@ -5,7 +5,7 @@
 //! fails it is dropped, and the next call takes another out of the pool, whose ping throws out the dead.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, PoolError, Runtime};
@@ -30,6 +30,8 @@ pub(super) enum Trouble {
     Refused(String),
     /// Not executed: the key holds something else than we write.
     WrongType,
+    /// Not sent: another run of the server answers than the one that is in charge.
+    OtherServer,
 }
 
 impl Trouble {
@@ -42,6 +44,7 @@ impl Trouble {
             Self::ReadOnly => "read_only",
             Self::Refused(_) => "refused",
             Self::WrongType => "wrong_type",
+            Self::OtherServer => "other_server",
         }
     }
 
@@ -79,6 +82,8 @@ impl Trouble {
 /// One command on its way: where to send it, and by when it must be done.
 pub(super) struct Call {
     pub(super) connection: MultiplexedConnection,
+    /// Which run of the server is at its other end.
+    pub(super) run_id: Arc<str>,
     /// The caller's deadline in Redis time, in ms.
     pub(super) deadline: i64,
 }
@@ -91,11 +96,24 @@ pub(super) struct Link {
     dialling: tokio::sync::Mutex<()>,
     pub(super) offset: Offset,
     deadline: Duration,
+    /// The run of the server that commands are for; `None` before one was named.
+    trusted: Mutex<Option<Arc<str>>>,
+    /// When the last command that was sent will not be executed any more.
+    busy_until: Mutex<Instant>,
+}
+
+/// Which commands a connection may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    /// Those for the run of the server that is in charge.
+    Trusted,
+    /// Those that ask a server who it is.
+    Any,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<(MultiplexedConnection, Arc<str>)>,
     /// Tells a connection that failed from the one that has replaced it meanwhile.
     number: u64,
 }
@@ -118,7 +136,19 @@ impl Link {
             .build()
             .map_err(|_| "no runtime".to_owned())?;
         let (kept, dialling) = (Mutex::default(), tokio::sync::Mutex::default());
-        Ok(Self { pool, kept, dialling, offset: Offset::new(), deadline })
+        let (trusted, busy_until) = (Mutex::default(), Mutex::new(Instant::now()));
+        Ok(Self { pool, kept, dialling, offset: Offset::new(), deadline, trusted, busy_until })
+    }
+
+    /// Commands are for this run of the server from now on.
+    pub(super) fn trust(&self, run_id: &str) {
+        *lock(&self.trusted) = Some(run_id.into());
+    }
+
+    /// Waits until nothing that was sent can be executed any more.
+    pub(super) async fn quiet(&self) {
+        let until = *lock(&self.busy_until);
+        tokio::time::sleep_until(until).await;
     }
 
     /// Runs a command under one deadline: getting a connection, sending and waiting together.
@@ -129,9 +159,26 @@ impl Link {
         T: Send,
         F: Future<Output = RedisResult<T>> + Send,
     {
+        self.send(To::Trusted, command).await
+    }
+
+    /// The same for a command that asks whichever server is there who it is.
+    pub(super) async fn ask<T, F>(&self, command: impl Fn(Call) -> F + Send + Sync) -> Result<T, Trouble>
+    where
+        T: Send,
+        F: Future<Output = RedisResult<T>> + Send,
+    {
+        self.send(To::Any, command).await
+    }
+
+    async fn send<T, F>(&self, to: To, command: impl Fn(Call) -> F + Send + Sync) -> Result<T, Trouble>
+    where
+        T: Send,
+        F: Future<Output = RedisResult<T>> + Send,
+    {
         let deadline = Instant::now() + self.deadline;
-        match self.once(deadline, &command).await {
-            Err(Trouble::Broken) => match self.once(deadline, &command).await {
+        match self.once(to, deadline, &command).await {
+            Err(Trouble::Broken) => match self.once(to, deadline, &command).await {
                 // The first one may have been executed before the connection broke.
                 Err(_) => Err(Trouble::Broken),
                 done => done,
@@ -140,13 +187,26 @@ impl Link {
         }
     }
 
-    async fn once<T, F>(&self, deadline: Instant, command: &(impl Fn(Call) -> F + Sync)) -> Result<T, Trouble>
+    async fn once<T, F>(
+        &self,
+        to: To,
+        deadline: Instant,
+        command: &(impl Fn(Call) -> F + Sync),
+    ) -> Result<T, Trouble>
     where
         F: Future<Output = RedisResult<T>> + Send,
     {
         let late = || Trouble::Unavailable("no connection in time".to_owned());
-        let (number, connection) = timeout_at(deadline, self.connection()).await.map_err(|_| late())??;
-        let call = Call { connection, deadline: self.offset.in_redis_time(deadline) };
+        let (number, connection, run_id) =
+            timeout_at(deadline, self.connection()).await.map_err(|_| late())??;
+        if to == To::Trusted && lock(&self.trusted).as_ref().is_some_and(|trusted| *trusted != run_id) {
+            return Err(Trouble::OtherServer);
+        }
+        {
+            let mut busy_until = lock(&self.busy_until);
+            *busy_until = deadline.max(*busy_until);
+        }
+        let call = Call { connection, run_id, deadline: self.offset.in_redis_time(deadline) };
         // Dropping the command of a multiplexed connection is harmless: its driver owns the queue of replies.
         let trouble = match timeout_at(deadline, command(call)).await {
             Ok(Ok(done)) => return Ok(done),
@@ -162,7 +222,7 @@ impl Link {
         Err(trouble)
     }
 
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), Trouble> {
+    async fn connection(&self) -> Result<(u64, MultiplexedConnection, Arc<str>), Trouble> {
         if let Some(kept) = self.kept() {
             return Ok(kept);
         }
@@ -173,33 +233,43 @@ impl Link {
         let pooled = self.pool.get().await.map_err(|error| Trouble::before_sending(&error))?;
         let mut connection = MultiplexedConnection::clone(&pooled);
         drop(pooled);
-        self.ask_the_time(&mut connection).await?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let run_id = self.introduce(&mut connection).await?;
+        let mut kept = lock(&self.kept);
         kept.number += 1;
-        kept.connection = Some(connection.clone());
-        Ok((kept.number, connection))
+        kept.connection = Some((connection.clone(), Arc::clone(&run_id)));
+        Ok((kept.number, connection, run_id))
     }
 
-    /// So that the first commit on this connection already knows its deadline.
-    async fn ask_the_time(&self, connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
+    /// Asks a new connection who is at its other end, and what time it is there: the first commit on it already knows
+    /// its deadline.
+    async fn introduce(&self, connection: &mut MultiplexedConnection) -> Result<Arc<str>, Trouble> {
+        let unavailable = |error: RedisError| match Trouble::after_sending(&error) {
+            Trouble::Refused(reason) => Trouble::Refused(reason),
+            _ => Trouble::Unavailable(error.code().unwrap_or(error.category()).to_owned()),
+        };
+        let server: String =
+            redis::cmd("INFO").arg("server").query_async(connection).await.map_err(unavailable)?;
         let sent = Instant::now();
-        let (seconds, micros): (i64, i64) = redis::cmd("TIME")
-            .query_async(connection)
-            .await
-            .map_err(|error| Trouble::Unavailable(error.code().unwrap_or(error.category()).to_owned()))?;
+        let (seconds, micros): (i64, i64) =
+            redis::cmd("TIME").query_async(connection).await.map_err(unavailable)?;
         self.offset.learn(seconds * 1000 + micros / 1000, sent, Instant::now());
-        Ok(())
+        Ok(super::field(&server, "run_id").unwrap_or_default().into())
     }
 
-    fn kept(&self) -> Option<(u64, MultiplexedConnection)> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Some((kept.number, kept.connection.clone()?))
+    fn kept(&self) -> Option<(u64, MultiplexedConnection, Arc<str>)> {
+        let kept = lock(&self.kept);
+        let (connection, run_id) = kept.connection.clone()?;
+        Some((kept.number, connection, run_id))
     }
 
     fn drop_connection(&self, number: u64) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if kept.number == number {
             kept.connection = None;
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

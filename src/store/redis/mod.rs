@@ -1,10 +1,12 @@
 //! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
 
+mod charge;
 mod link;
 mod offset;
 mod options;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,8 +44,31 @@ pub struct Description {
 pub struct RedisStore {
     link: Link,
     keys: Keys,
+    /// The epoch that is served.
+    epoch: AtomicU64,
+    scripts: Scripts,
+}
+
+struct Scripts {
     commit: Script,
     due: Script,
+    restore: Script,
+    open: Script,
+    paid: Script,
+    probe: Script,
+}
+
+impl Scripts {
+    fn new() -> Self {
+        Self {
+            commit: Script::new(include_str!("../commit.lua")),
+            due: Script::new(include_str!("../due.lua")),
+            restore: Script::new(include_str!("../restore.lua")),
+            open: Script::new(include_str!("../open.lua")),
+            paid: Script::new(include_str!("../paid.lua")),
+            probe: Script::new(include_str!("../probe.lua")),
+        }
+    }
 }
 
 impl fmt::Debug for RedisStore {
@@ -63,9 +88,7 @@ impl RedisStore {
     pub fn connect(options: &RedisOptions) -> Result<Self, AddressError> {
         let link = Link::new(options::address(options)?, options.deadline).map_err(AddressError)?;
         let keys = Keys::new(&options.prefix, options.bot);
-        let commit = Script::new(include_str!("../commit.lua"));
-        let due = Script::new(include_str!("../due.lua"));
-        Ok(Self { link, keys, commit, due })
+        Ok(Self { link, keys, epoch: AtomicU64::new(1), scripts: Scripts::new() })
     }
 
     /// Asks the server what it is.
@@ -94,7 +117,7 @@ impl RedisStore {
     {
         let command = &command;
         let asked = |mut call: Call| async move { command.query_async(&mut call.connection).await };
-        self.observed(operation, asked).await.map_err(without_effect)
+        Self::observe(operation, self.link.ask(asked)).await.map_err(without_effect)
     }
 
     async fn observed<T, F>(
@@ -106,8 +129,15 @@ impl RedisStore {
         T: Send,
         F: Future<Output = RedisResult<T>> + Send,
     {
+        Self::observe(operation, self.link.call(command)).await
+    }
+
+    async fn observe<T>(
+        operation: &'static str,
+        call: impl Future<Output = Result<T, Trouble>> + Send,
+    ) -> Result<T, Trouble> {
         let began = Instant::now();
-        let outcome = self.link.call(command).await;
+        let outcome = call.await;
         metrics::histogram!("depot_redis_seconds", "operation" => operation).record(began.elapsed());
         if let Err(trouble) = &outcome {
             metrics::counter!("depot_redis_errors_total", "operation" => operation, "class" => trouble.class())
@@ -138,10 +168,19 @@ impl SessionStore for RedisStore {
         value.map(|value| Self::read(key, &value)).transpose()
     }
 
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let session = commit.session;
         let key = session.key;
-        let keys = [self.keys.session(key), self.keys.due().to_owned()];
+        let keys = [
+            self.keys.session(key),
+            self.keys.due().to_owned(),
+            self.keys.unmirrored().to_owned(),
+            self.keys.epoch().to_owned(),
+        ];
         let arguments = [
             commit.expected.to_string(),
             session.epoch.to_string(),
@@ -154,7 +193,7 @@ impl SessionStore for RedisStore {
         ];
         let (keys, arguments) = (&keys, &arguments);
         let run = |mut call: Call| async move {
-            let mut invocation = self.commit.key(keys);
+            let mut invocation = self.scripts.commit.key(keys);
             let sent = Instant::now();
             let reply: Reply =
                 invocation.arg(arguments).arg(call.deadline).invoke_async(&mut call.connection).await?;
@@ -172,12 +211,13 @@ impl SessionStore for RedisStore {
                 let current = value.map(|value| Self::read(key, &value)).transpose()?;
                 Ok(Committed::Conflict(current.map(Box::new)))
             }
+            "epoch" => Err(StoreError::Superseded { store: NAME }),
             _ => Err(unavailable("it was too late when Redis came to it")),
         }
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        let mut invocation = self.due.key(self.keys.due());
+        let mut invocation = self.scripts.due.key(self.keys.due());
         invocation.arg(now.0).arg(limit).arg(self.keys.sessions());
         let invocation = &invocation;
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
@@ -229,6 +269,7 @@ fn without_effect(trouble: Trouble) -> StoreError {
         Trouble::ReadOnly => StoreError::Refused { store: NAME, reason: "READONLY".to_owned() },
         Trouble::Refused(reason) => StoreError::Refused { store: NAME, reason },
         Trouble::WrongType => StoreError::Refused { store: NAME, reason: "WRONGTYPE".to_owned() },
+        Trouble::OtherServer => unavailable("another server answers"),
     }
 }
 

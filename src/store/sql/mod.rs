@@ -1,5 +1,10 @@
 //! The sessions in SQL, on SQLite and PostgreSQL: one row per conversation, committed in groups by the writer.
 
+mod charge;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
@@ -9,17 +14,41 @@ use crate::session::{Session, SessionKey};
 use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, document};
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
-const INSERT: &str = "
-    insert into sessions
-        (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-    on conflict (bot, chat, owner) do nothing";
+/// The statements that write check the row of authority; on PostgreSQL they hold it, so that a change of it waits for
+/// them, and whoever reads after the change sees what they wrote. On SQLite there is one writer at a time anyway.
+macro_rules! checked {
+    ($lock:literal) => {
+        Checked {
+            insert: concat!(
+                "insert into sessions
+                    (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at)
+                select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+                where exists (select 1 from authority where bot = $1 and epoch = $4 and store = 'sql'",
+                $lock,
+                ") on conflict (bot, chat, owner) do nothing"
+            ),
+            update: concat!(
+                "update sessions
+                set epoch = $4, version = $5, commit_mark = $6, schema = $7, document = $8,
+                    due_at = $9, kept_until = $10, updated_at = $11
+                where bot = $1 and chat = $2 and owner = $3 and version = $12
+                and exists (select 1 from authority where bot = $1 and epoch = $4 and store = 'sql'",
+                $lock,
+                ")"
+            ),
+        }
+    };
+}
 
-const UPDATE: &str = "
-    update sessions
-    set epoch = $4, version = $5, commit_mark = $6, schema = $7, document = $8,
-        due_at = $9, kept_until = $10, updated_at = $11
-    where bot = $1 and chat = $2 and owner = $3 and version = $12 and epoch <= $4";
+struct Checked {
+    insert: &'static str,
+    update: &'static str,
+}
+
+const ON_SQLITE: Checked = checked!("");
+const ON_POSTGRES: Checked = checked!(" for share");
+
+const SERVES: &str = "select count(*) from authority where bot = $1 and epoch = $2 and store = 'sql'";
 
 const CURRENT: &str = "
     select epoch, version, commit_mark, document from sessions
@@ -49,13 +78,15 @@ const PURGE_MAX: i64 = 500;
 pub struct SqlStore {
     database: Database,
     bot: BotId,
+    /// The epoch that is served.
+    epoch: Arc<AtomicU64>,
 }
 
 impl SqlStore {
     /// The sessions of `bot`; the tables are there already ([`Database::migrate`]).
     #[must_use]
     pub fn new(database: Database, bot: BotId) -> Self {
-        Self { database, bot }
+        Self { database, bot, epoch: Arc::new(AtomicU64::new(1)) }
     }
 
     fn failure(&self, error: DatabaseError) -> StoreError {
@@ -85,6 +116,10 @@ impl SessionStore for SqlStore {
         document.map(|document| document::decode(key, document.as_bytes())).transpose()
     }
 
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let session = commit.session;
         let job = CompareAndSet {
@@ -101,6 +136,7 @@ impl SessionStore for SqlStore {
         };
         match self.write(job).await? {
             Outcome::Applied => Ok(Committed::Applied),
+            Outcome::Superseded => Err(StoreError::Superseded { store: self.name() }),
             Outcome::Conflict(None) => Ok(Committed::Conflict(None)),
             Outcome::Conflict(Some(document)) => {
                 let current = document::decode(session.key, document.as_bytes())?;
@@ -164,6 +200,7 @@ struct CompareAndSet {
 
 enum Outcome {
     Applied,
+    Superseded,
     Conflict(Option<String>),
 }
 
@@ -172,11 +209,15 @@ impl Job for CompareAndSet {
 
     async fn run(&self, connection: &mut Connection) -> Result<Outcome, sqlx::Error> {
         let SessionKey { bot, chat, user } = self.key;
+        let checked = match connection {
+            Connection::Sqlite(_) => &ON_SQLITE,
+            Connection::Postgres(_) => &ON_POSTGRES,
+        };
         // The numbers follow the placeholders; `version = 0` is nowhere, so that 0 means "must not exist".
         let written = if self.expected == 0 {
             execute!(
                 &mut *connection,
-                INSERT,
+                checked.insert,
                 bot.0,
                 chat.0,
                 user.0,
@@ -192,7 +233,7 @@ impl Job for CompareAndSet {
         } else {
             execute!(
                 &mut *connection,
-                UPDATE,
+                checked.update,
                 bot.0,
                 chat.0,
                 user.0,
@@ -211,13 +252,15 @@ impl Job for CompareAndSet {
             return Ok(Outcome::Applied);
         }
         let current: Option<(i64, i64, i64, String)> =
-            fetch_optional!(connection, CURRENT, bot.0, chat.0, user.0)?;
+            fetch_optional!(&mut *connection, CURRENT, bot.0, chat.0, user.0)?;
+        let (serves,): (i64,) = fetch_one!(connection, SERVES, bot.0, self.epoch)?;
         Ok(match current {
             Some((epoch, version, mark, _))
                 if (epoch, version, mark) == (self.epoch, self.version, self.mark) =>
             {
                 Outcome::Applied
             }
+            _ if serves == 0 => Outcome::Superseded,
             current => Outcome::Conflict(current.map(|(_, _, _, document)| document)),
         })
     }

@@ -1,23 +1,45 @@
-//! The store in memory: the oracle that the others are compared with. It forgets everything with the process.
+//! The store in memory: the oracle that the others are compared with, and the model of both of them in simulations.
+//! It forgets everything with the process.
+
+mod charge;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::deposit::BotId;
 use crate::session::{Session, SessionKey};
+use crate::store::authority::{Authority, Branch};
 use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, document};
 
 /// The store in memory; clones share their documents.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     bot: BotId,
-    rows: Arc<Mutex<BTreeMap<SessionKey, Row>>>,
+    held: Arc<Mutex<Held>>,
 }
 
-#[derive(Debug)]
+/// Everything that is kept.
+#[derive(Clone, Debug)]
+struct Held {
+    rows: BTreeMap<SessionKey, Row>,
+    /// The epoch whose commits are taken.
+    served: Option<u64>,
+    authority: Option<Authority>,
+    instances: BTreeMap<i64, Timestamp>,
+    conflicts: Vec<Branch>,
+    unmirrored: BTreeMap<SessionKey, Instant>,
+    run_id: String,
+    /// The run that commands are for.
+    trusted: Option<String>,
+    /// The epoch under which this store's callers commit.
+    epoch: u64,
+}
+
+#[derive(Clone, Debug)]
 struct Row {
     epoch: u64,
     version: u64,
@@ -25,36 +47,48 @@ struct Row {
     document: String,
     due_at: Option<Timestamp>,
     kept_until: Option<Timestamp>,
+    mirrored: (u64, u64),
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store that serves its first epoch.
     #[must_use]
     pub fn new(bot: BotId) -> Self {
-        Self { bot, rows: Arc::default() }
+        let held = Held {
+            rows: BTreeMap::new(),
+            served: Some(1),
+            authority: None,
+            instances: BTreeMap::new(),
+            conflicts: Vec::new(),
+            unmirrored: BTreeMap::new(),
+            run_id: "first".to_owned(),
+            trusted: None,
+            epoch: 1,
+        };
+        Self { bot, held: Arc::new(Mutex::new(held)) }
     }
 
     /// The same documents, as another bot sees them.
     #[must_use]
     pub fn of_bot(&self, bot: BotId) -> Self {
-        Self { bot, rows: Arc::clone(&self.rows) }
+        Self { bot, held: Arc::clone(&self.held) }
     }
 
     /// Replaces the text of a stored document: for tests of what cannot be read.
     pub fn spoil(&self, key: SessionKey, document: &str) {
-        if let Some(row) = self.rows().get_mut(&key) {
+        if let Some(row) = self.held().rows.get_mut(&key) {
             document.clone_into(&mut row.document);
         }
     }
 
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Row>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When each of this bot's conversations is due.
     fn instants(&self) -> Vec<(Timestamp, SessionKey)> {
-        let rows = self.rows();
-        let own = rows.iter().filter(|(key, _)| key.bot == self.bot);
+        let held = self.held();
+        let own = held.rows.iter().filter(|(key, _)| key.bot == self.bot);
         let mut instants: Vec<_> = own.filter_map(|(key, row)| Some((row.due_at?, *key))).collect();
         instants.sort_unstable();
         instants
@@ -64,19 +98,26 @@ impl MemoryStore {
 #[async_trait]
 impl SessionStore for MemoryStore {
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
-        self.rows().get(&key).map(|row| document::decode(key, row.document.as_bytes())).transpose()
+        self.held().rows.get(&key).map(|row| document::decode(key, row.document.as_bytes())).transpose()
+    }
+
+    fn epoch(&self) -> u64 {
+        self.held().epoch
     }
 
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let session = commit.session;
         let document = document::encode(session)?;
-        let mut rows = self.rows();
-        let current = rows.get(&session.key);
+        let mut held = self.held();
+        let current = held.rows.get(&session.key);
         let (epoch, version, mark) = current.map_or((0, 0, 0), |row| (row.epoch, row.version, row.commit));
         if current.is_some() && (epoch, version, mark) == (session.epoch, session.version, session.commit) {
             return Ok(Committed::Applied);
         }
-        if version != commit.expected || epoch > session.epoch {
+        if held.served != Some(session.epoch) {
+            return Err(StoreError::Superseded { store: NAME });
+        }
+        if version != commit.expected {
             let current = current.map(|row| document::decode(session.key, row.document.as_bytes()));
             return Ok(Committed::Conflict(current.transpose()?.map(Box::new)));
         }
@@ -87,8 +128,10 @@ impl SessionStore for MemoryStore {
             document,
             due_at: commit.due_at,
             kept_until: commit.kept_for.map(|duration| commit.now.after(duration)),
+            mirrored: current.map_or((0, 0), |row| row.mirrored),
         };
-        rows.insert(session.key, row);
+        held.rows.insert(session.key, row);
+        held.unmirrored.entry(session.key).or_insert_with(Instant::now);
         Ok(Committed::Applied)
     }
 
@@ -104,7 +147,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut rows = self.rows();
+        let rows = &mut self.held().rows;
         let before = rows.len();
         rows.retain(|key, row| key.bot != self.bot || row.kept_until.is_none_or(|until| until > now));
         Ok((before - rows.len()) as u64)
@@ -115,6 +158,8 @@ impl SessionStore for MemoryStore {
     }
 
     fn name(&self) -> &'static str {
-        "memory"
+        NAME
     }
 }
+
+const NAME: &str = "memory";

@@ -1,0 +1,82 @@
+//! Where sessions live: in the database alone, or in Redis with the database behind it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::database::Database;
+use crate::deposit::BotId;
+use crate::store::SessionStore;
+use crate::store::failover::{Condition, Failover};
+use crate::store::redis::{self, RedisOptions, RedisStore};
+use crate::store::sql::SqlStore;
+
+/// The stores of a running bot.
+#[derive(Debug)]
+pub(super) enum Stores {
+    /// `REDIS_URL` is not set: the embedded default.
+    Sql(Arc<SqlStore>),
+    /// Redis in charge while it can be.
+    Both(Failover),
+}
+
+/// Opens what the configuration names.
+///
+/// # Errors
+/// An address that cannot be understood, or a database that does not say who is in charge. Redis may be away.
+pub(super) async fn open(config: &Config, database: &Database, clock: &Clock) -> anyhow::Result<Stores> {
+    let bot = config.telegram.bot;
+    let sql = Arc::new(SqlStore::new(database.clone(), bot));
+    let Some(redis) = &config.redis else {
+        sql.take_charge(clock.now()).await.context("DATABASE_URL")?;
+        return Ok(Stores::Sql(sql));
+    };
+    let redis = Arc::new(redis_store(redis, bot)?);
+    Ok(Stores::Both(Failover::start(sql, redis, clock.clone(), config.session.ttl).await))
+}
+
+impl Stores {
+    /// The one store that the service sees.
+    pub(super) fn sessions(&self) -> Arc<dyn SessionStore> {
+        match self {
+            Self::Sql(sql) => Arc::<SqlStore>::clone(sql),
+            Self::Both(both) => Arc::new(both.clone()),
+        }
+    }
+
+    /// How both stores are; `None` without Redis.
+    pub(super) fn condition(&self) -> Option<watch::Receiver<Condition>> {
+        match self {
+            Self::Sql(_) => None,
+            Self::Both(both) => Some(both.condition()),
+        }
+    }
+
+    /// Brings to the database what the mirror still holds.
+    pub(super) async fn stop(&self) {
+        if let Self::Both(both) = self
+            && !both.stop().await
+        {
+            tracing::warn!("some sessions are in Redis only; the next start brings them to the database");
+        }
+    }
+}
+
+/// The way to Redis that the configuration names; connects with the first command.
+///
+/// # Errors
+/// An address that cannot be understood; its text has no secret.
+pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisStore> {
+    let options = RedisOptions {
+        url: redis.url.clone(),
+        password: None,
+        db: None,
+        prefix: redis.key_prefix.clone(),
+        bot,
+        deadline: redis::DEADLINE,
+    };
+    Ok(RedisStore::connect(&options)?)
+}

@@ -1,0 +1,191 @@
+//! The changes of authority: leaving Redis, and going to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::store::StoreError;
+use crate::store::authority::{Authority, InCharge, Probe, Stored};
+use crate::store::failover::watch::Watch;
+use crate::store::failover::{Condition, LEASE, Shared, Standing};
+
+/// How long a command that was sent to Redis may still be executed: its deadline in Redis time.
+const COMMAND: Duration = Duration::from_millis(500);
+/// How many documents one round trip copies.
+const PAGE: usize = 256;
+/// How long what was committed to Redis may take to reach SQL before SQL takes charge.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+impl Watch {
+    /// Redis is away: SQL takes charge, if it can.
+    pub(super) async fn leave(&mut self, from: &Authority, error: &StoreError, alone: bool) {
+        self.is_away(error);
+        self.good_since = None;
+        let to = Authority::sql(from.epoch + 1);
+        let Some(authority) = self.shared.appoint(Some(from), to.clone()).await else { return };
+        if authority == to {
+            self.note_flap();
+            tracing::warn!(epoch = to.epoch, "conversations go on from the database");
+            metrics::counter!("depot_failovers_total", "to" => "sql").increment(1);
+        }
+        if authority.store == InCharge::Sql {
+            self.shared.settle_on_sql(&authority, alone).await;
+        }
+    }
+
+    /// Redis is to take charge: back, empty, restarted or rolled back, it is one procedure.
+    pub(super) async fn go_to_redis(&mut self, from: &Authority, probe: &Probe) {
+        if let Err(error) = self.shared.redis.fit().await {
+            self.good_since = None;
+            self.is_away(&error);
+            if from.store != InCharge::Sql {
+                self.leave(from, &error, false).await;
+            }
+            return;
+        }
+        if from.store != InCharge::Sql {
+            // What this instance has seen committed enters SQL before it is copied back.
+            self.shared.stand(from.clone(), false);
+            self.shared.mirror.flush(LAST_WORDS).await;
+        }
+        let epoch = from.epoch.max(probe.epoch.unwrap_or_default()) + 1;
+        let to = Authority::redis(epoch, &probe.run_id);
+        match self.shared.appoint(Some(from), to.clone()).await {
+            Some(authority) if authority == to => self.copy(&to).await,
+            // Another instance was quicker, or the database does not answer.
+            Some(_) | None => {}
+        }
+    }
+
+    /// Copies to Redis what SQL has, and opens it.
+    pub(super) async fn copy(&mut self, authority: &Authority) {
+        let InCharge::Redis { run_id } = &authority.store else { return };
+        self.shared.redis.serve(authority.epoch, run_id);
+        self.shared.stand(authority.clone(), false);
+        match self.shared.copy_all(authority).await {
+            Ok((opened, copied)) => {
+                tracing::info!(epoch = opened.epoch, copied, "conversations were copied to Redis");
+                metrics::counter!("depot_failovers_total", "to" => "redis").increment(1);
+                self.returned_at = Some(Instant::now());
+                self.cannot_copy = false;
+                self.shared.stand(opened, true);
+                self.recovered();
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.cannot_copy, true) {
+                    tracing::warn!(%error, "conversations could not be copied to Redis yet: updates wait");
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Changes the row if it still is `from`; returns it as it is then, `None` if SQL does not answer.
+    pub(super) async fn appoint(&self, from: Option<&Authority>, to: Authority) -> Option<Authority> {
+        match self.sql.change_authority(from, &to, self.clock.now()).await {
+            Ok(authority) => authority,
+            Err(error) => {
+                tracing::debug!(%error, "the store in charge could not be changed");
+                None
+            }
+        }
+    }
+
+    /// SQL takes charge once nobody can commit to Redis any more.
+    pub(super) async fn settle_on_sql(&self, authority: &Authority, alone: bool) {
+        self.stand(authority.clone(), false);
+        self.sql.serve(authority.epoch);
+        let others_end_at = Instant::now() + LEASE + COMMAND;
+        self.redis.quiet().await;
+        if !alone {
+            sleep_until(others_end_at).await;
+        }
+        self.mirror.flush(LAST_WORDS).await;
+        self.stand(authority.clone(), true);
+    }
+
+    pub(super) fn stand(&self, authority: Authority, is_open: bool) {
+        let standing = Standing { authority, is_open };
+        self.standing.send_if_modified(|current| {
+            let changes = *current != standing;
+            *current = standing;
+            changes
+        });
+    }
+
+    /// Copies all documents, and opens the epoch; returns the row as it is then, and how many were copied.
+    async fn copy_all(&self, authority: &Authority) -> Result<(Authority, usize), StoreError> {
+        let (mut after, mut copied) = (None, 0);
+        loop {
+            let page = self.sql.stored_after(after, PAGE).await?;
+            let lost = self.redis.restore(&page.documents, self.clock.now()).await?;
+            crate::failpoint!("copying");
+            if !lost.is_empty() {
+                metrics::counter!("depot_branches_lost_total").increment(lost.len() as u64);
+                tracing::warn!(
+                    sessions = lost.len(),
+                    "steps that only Redis knew have lost: they are kept in `conflicts`"
+                );
+                self.sql.keep_conflicts(&lost, self.clock.now()).await?;
+            }
+            copied += page.documents.len();
+            match page.last {
+                Some(last) => after = Some(last),
+                None => break,
+            }
+        }
+        // Noted first: whoever finds Redis without its epoch after this knows that it was emptied.
+        let opened = Authority { opened: true, ..authority.clone() };
+        if !authority.opened {
+            let now = self.sql.change_authority(Some(authority), &opened, self.clock.now()).await?;
+            if now.as_ref() != Some(&opened) {
+                return Err(StoreError::Superseded { store: self.redis.name() });
+            }
+        }
+        self.redis.open(authority.epoch).await?;
+        Ok((opened, copied))
+    }
+
+    /// Brings to the mirror what it owes for longer than `age`.
+    pub(super) async fn pay(&self, age: Duration, limit: usize, epoch: u64) -> Result<(), StoreError> {
+        for key in self.redis.debt(age, limit).await? {
+            match self.redis.load(key).await {
+                Ok(Some(session)) => {
+                    self.mirror.take(Stored::new(Arc::new(session), self.ttl, self.clock.now()), epoch);
+                }
+                Ok(None) => {}
+                Err(error @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
+                    tracing::debug!(%error, "a session that cannot be read is not mirrored");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn report(
+        &self,
+        standing: &Standing,
+        probe: &Result<Probe, StoreError>,
+        sql_answers: bool,
+        unmirrored: u64,
+        unmirrored_for: Duration,
+    ) {
+        let condition = Condition {
+            in_charge: standing.authority.store.name(),
+            epoch: standing.authority.epoch,
+            is_open: standing.is_open,
+            redis: probe.as_ref().err().map(ToString::to_string),
+            sql_answers,
+            unmirrored,
+            unmirrored_for,
+        };
+        self.condition.send_if_modified(|current| {
+            let changes = *current != condition;
+            *current = condition;
+            changes
+        });
+    }
+}

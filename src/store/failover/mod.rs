@@ -1,0 +1,343 @@
+//! Redis and SQL as one store: Redis is in charge while it can be, SQL otherwise, and nobody has to restart anything.
+//!
+//! The row of [`authority`](crate::store::authority) says which store serves which epoch. This store brings each commit
+//! to the one in charge; [`watch`] looks at both and makes the changes ([`change`]); the mirror copies to SQL what Redis
+//! commits. Callers that meet trouble say so, wait until it was looked at, and go on with whichever store is in charge
+//! then.
+
+mod change;
+mod watch;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch as channel;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, Timestamp};
+use crate::session::{Session, SessionKey};
+use crate::store::authority::{Authority, DurableStore, InCharge, Stored, VolatileStore};
+use crate::store::failover::watch::Watch;
+use crate::store::mirror::{Ended, Mirror};
+use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError};
+
+/// How long a caller waits while the store in charge changes; within the 5 s that an update has for one try.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// How long Redis may be used after a read of the row, counted from before it was sent.
+const LEASE: Duration = Duration::from_secs(1);
+/// What the mirror still holds is written within this time when the bot stops.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// Two stores behind one contract; clones share them.
+#[derive(Clone)]
+pub struct Failover {
+    shared: Arc<Shared>,
+}
+
+/// How the stores are, for readiness and metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// `redis` or `sql`: which one is in charge.
+    pub in_charge: &'static str,
+    /// Since which epoch.
+    pub epoch: u64,
+    /// Whether conversations can be committed; not while they are being copied.
+    pub is_open: bool,
+    /// What is wrong with Redis, if anything is.
+    pub redis: Option<String>,
+    /// Whether SQL answers.
+    pub sql_answers: bool,
+    /// How many documents are in Redis only.
+    pub unmirrored: u64,
+    /// For how long the oldest of them has been.
+    pub unmirrored_for: Duration,
+}
+
+struct Shared {
+    sql: Arc<dyn DurableStore>,
+    redis: Arc<dyn VolatileStore>,
+    mirror: Mirror,
+    clock: Clock,
+    /// How long sessions live: it tells when a document is due.
+    ttl: Duration,
+    /// A name for this instance, new with each start.
+    instance: i64,
+    standing: channel::Sender<Standing>,
+    lease: Mutex<Lease>,
+    /// How many callers met trouble, and how many of those were looked after.
+    suspicions: channel::Sender<u64>,
+    answered: channel::Sender<u64>,
+    condition: channel::Sender<Condition>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Which store is in charge, as far as this instance knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Standing {
+    authority: Authority,
+    /// Whether it takes commits here; callers wait while it does not.
+    is_open: bool,
+}
+
+/// The right to use Redis.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    /// When the row was last read, taken before the read was sent.
+    read_at: Option<Instant>,
+    /// Whether this instance was alone then: nobody else could have changed the row since.
+    alone: bool,
+}
+
+impl Failover {
+    /// Takes up both stores and looks who is in charge; from then on it is watched until [`Failover::stop`].
+    ///
+    /// Returns when a store is in charge, or after a few seconds without one: then updates wait.
+    pub async fn start(
+        sql: Arc<dyn DurableStore>,
+        redis: Arc<dyn VolatileStore>,
+        clock: Clock,
+        ttl: Duration,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            mirror: Mirror::new(Arc::clone(&sql), Arc::clone(&redis), clock.clone()),
+            sql,
+            redis,
+            clock,
+            ttl,
+            instance: rand::random(),
+            standing: channel::Sender::new(Standing { authority: Authority::sql(0), is_open: false }),
+            lease: Mutex::new(Lease { read_at: None, alone: false }),
+            suspicions: channel::Sender::new(0),
+            answered: channel::Sender::new(0),
+            condition: channel::Sender::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let (mirroring, stop) = (Arc::clone(&shared), shared.stop.clone());
+        shared.tasks.spawn(async move { stop.run_until_cancelled(mirroring.mirror.run()).await });
+        let mut watch = Watch::new(Arc::clone(&shared));
+        watch.begin().await;
+        shared.tasks.spawn(watch.run());
+        Self { shared }
+    }
+
+    /// Writes what the mirror still holds, and ends; says whether all of it is written. Redis remembers the rest.
+    pub async fn stop(&self) -> bool {
+        let flushed = self.shared.mirror.flush(FLUSH).await;
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        if let Err(error) = self.shared.sql.sign_off(self.shared.instance).await {
+            tracing::debug!(%error, "this instance is not signed off; others believe in it for ten seconds more");
+        }
+        flushed
+    }
+
+    /// How the stores are; changes whenever something about them does.
+    #[must_use]
+    pub fn condition(&self) -> channel::Receiver<Condition> {
+        self.shared.condition.subscribe()
+    }
+}
+
+impl std::fmt::Debug for Failover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Failover").field("standing", &*self.shared.standing.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The store in charge, once it takes commits.
+    async fn serving(&self, deadline: Instant) -> Result<Standing, StoreError> {
+        {
+            let standing = self.standing.borrow();
+            if standing.is_open {
+                return Ok(standing.clone());
+            }
+        }
+        let mut standing = self.standing.subscribe();
+        let open = standing.wait_for(|standing| standing.is_open);
+        match tokio::time::timeout_at(deadline, open).await {
+            Ok(Ok(standing)) => Ok(standing.clone()),
+            Ok(Err(_)) | Err(_) => Err(unavailable("the store in charge is changing")),
+        }
+    }
+
+    fn store(&self, standing: &Standing) -> Result<&dyn SessionStore, StoreError> {
+        match standing.authority.store {
+            InCharge::Sql => Ok(&*self.sql),
+            InCharge::Redis { .. } if self.lease().is_valid() => Ok(&*self.redis),
+            InCharge::Redis { .. } => Err(unavailable("nobody knows whether Redis is still in charge")),
+        }
+    }
+
+    /// Says that the store in charge made trouble, waits until that was looked at, and says whether another try is worth
+    /// while: another store is in charge.
+    async fn has_changed(&self, from: &Standing, deadline: Instant) -> bool {
+        let mut number = 0;
+        self.suspicions.send_modify(|suspicions| {
+            *suspicions += 1;
+            number = *suspicions;
+        });
+        let mut answered = self.answered.subscribe();
+        let looked = answered.wait_for(|answered| *answered >= number);
+        let _late = tokio::time::timeout_at(deadline, looked).await;
+        *self.standing.borrow() != *from
+    }
+
+    /// Runs `attempt` on the store in charge, and once more on each that takes charge while it fails.
+    async fn attempt<'s, T>(
+        &'s self,
+        attempt: impl Fn(Standing, &'s dyn SessionStore) -> BoxFuture<'s, Result<T, StoreError>> + Send + Sync,
+    ) -> Result<T, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let standing = self.serving(deadline).await?;
+            let outcome = match self.store(&standing) {
+                Ok(store) => attempt(standing.clone(), store).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Err(error) if is_suspicious(&error, &standing) => {
+                    if !self.has_changed(&standing, deadline).await || Instant::now() >= deadline {
+                        return Err(error);
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    fn is_valid(&self) -> bool {
+        self.alone || self.read_at.is_some_and(|read_at| read_at.elapsed() < LEASE)
+    }
+}
+
+/// Whether an error may mean that another store has to take charge, or has done so.
+fn is_suspicious(error: &StoreError, standing: &Standing) -> bool {
+    match error {
+        StoreError::Superseded { .. } => true,
+        StoreError::Unavailable { .. } | StoreError::Unknown { .. } | StoreError::Refused { .. } => {
+            standing.authority.store != InCharge::Sql
+        }
+        StoreError::Corrupt { .. } | StoreError::Newer { .. } | StoreError::TooLarge { .. } => false,
+    }
+}
+
+fn unavailable(reason: &str) -> StoreError {
+    StoreError::Unavailable { store: "sessions", reason: reason.to_owned() }
+}
+
+#[async_trait]
+impl SessionStore for Failover {
+    async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
+        self.shared.attempt(move |_, store| store.load(key)).await
+    }
+
+    fn epoch(&self) -> u64 {
+        self.shared.standing.borrow().authority.epoch
+    }
+
+    async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+        let shared = &*self.shared;
+        shared
+            .attempt(move |standing: Standing, store| {
+                async move {
+                    if commit.session.epoch != standing.authority.epoch {
+                        return overtaken(commit, store).await;
+                    }
+                    let committed = store.commit(commit).await?;
+                    if let (Committed::Applied, InCharge::Redis { .. }) =
+                        (&committed, &standing.authority.store)
+                    {
+                        shared.take(commit);
+                    }
+                    Ok(committed)
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    async fn mirrored(&self, session: &Session) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        {
+            let standing = shared.standing.borrow();
+            if standing.authority.store == InCharge::Sql && standing.authority.epoch == session.epoch {
+                return Ok(());
+            }
+        }
+        let stored = Stored::new(Arc::new(session.clone()), shared.ttl, shared.clock.now());
+        match shared.mirror.ensure(stored, session.epoch).await {
+            Ended::Kept | Ended::Owed => Ok(()),
+            Ended::Refused => Err(StoreError::Refused {
+                store: shared.sql.name(),
+                reason: "it cannot be written".to_owned(),
+            }),
+            Ended::Lost => Err(StoreError::Superseded { store: shared.redis.name() }),
+        }
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.shared.attempt(move |_, store| store.due(now, limit)).await
+    }
+
+    async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
+        self.shared.attempt(move |_, store| store.statistics(now)).await
+    }
+
+    /// While SQL alone is in charge, nothing of the mirror is deleted: Redis may come back with an older version of it.
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let standing = self.shared.serving(Instant::now()).await?;
+        match standing.authority.store {
+            InCharge::Redis { .. } => self.shared.sql.purge(now).await,
+            InCharge::Sql => Ok(0),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.shared.attempt(move |_, store| store.ping()).await
+    }
+
+    fn name(&self) -> &'static str {
+        match self.shared.standing.borrow().authority.store {
+            InCharge::Sql => self.shared.sql.name(),
+            InCharge::Redis { .. } => self.shared.redis.name(),
+        }
+    }
+}
+
+impl Shared {
+    fn take(&self, commit: &Commit<'_>) {
+        let session = Arc::new(commit.session.clone());
+        let stored = Stored {
+            due_at: commit.due_at,
+            kept_until: commit.kept_for.map(|kept| commit.now.after(kept)),
+            mirrored: (session.epoch, session.version),
+            session,
+        };
+        let epoch = stored.session.epoch;
+        self.mirror.take(stored, epoch);
+    }
+}
+
+/// A commit that was made for an epoch that is over: it was applied if the store has it, and otherwise has to be made anew.
+async fn overtaken(commit: &Commit<'_>, store: &dyn SessionStore) -> Result<Committed, StoreError> {
+    let current = store.load(commit.session.key).await?;
+    let is_there = current.as_ref().is_some_and(|current| {
+        (current.version, current.commit) == (commit.session.version, commit.session.commit)
+    });
+    Ok(if is_there { Committed::Applied } else { Committed::Conflict(current.map(Box::new)) })
+}

@@ -1,0 +1,249 @@
+//! The loop that looks at both stores: every quarter of a second, and at once when somebody met trouble.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::store::StoreError;
+use crate::store::authority::{Authority, InCharge, Probe, Row};
+use crate::store::failover::{Lease, Shared};
+
+/// How often the row is read and Redis is looked at.
+const TURN: Duration = Duration::from_millis(250);
+/// How many looks at Redis must fail before it counts as away, and the pause between them.
+const FAILURES: u32 = 2;
+const BETWEEN_FAILURES: Duration = Duration::from_millis(100);
+/// How long Redis must be well before it takes charge again; twice as long after each return that did not last.
+const RETURN_AFTER: Duration = Duration::from_secs(5);
+const RETURN_AFTER_MAX: Duration = Duration::from_secs(60);
+/// How long a return must last for the next one to come as quickly.
+const LASTS: Duration = Duration::from_secs(60);
+/// How often this instance says that it runs.
+const SIGN_ON_EVERY: Duration = Duration::from_secs(2);
+/// What was not mirrored for so long is not on its way: its instance is gone, or SQL was.
+const DEBT_AGE: Duration = Duration::from_secs(1);
+/// How many documents of others one turn brings to the mirror.
+const DEBTS: usize = 256;
+/// How long a start waits for a store to be in charge.
+const BEGIN: Duration = Duration::from_secs(6);
+
+pub(super) struct Watch {
+    pub(super) shared: Arc<Shared>,
+    /// How many looks at Redis failed in a row.
+    failures: u32,
+    /// Since when Redis is well.
+    pub(super) good_since: Option<Instant>,
+    pub(super) return_after: Duration,
+    pub(super) returned_at: Option<Instant>,
+    /// Whether the outage was said in the log.
+    pub(super) is_out: bool,
+    sql_is_out: bool,
+    /// Whether it was said that copying fails.
+    pub(super) cannot_copy: bool,
+    signed_on_at: Option<Instant>,
+    /// Nobody has been served yet: Redis need not prove itself.
+    is_first: bool,
+}
+
+impl Watch {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            failures: 0,
+            good_since: None,
+            return_after: RETURN_AFTER,
+            returned_at: None,
+            is_out: false,
+            sql_is_out: false,
+            cannot_copy: false,
+            signed_on_at: None,
+            is_first: true,
+        }
+    }
+
+    /// Looks until a store is in charge, but not for ever.
+    pub(super) async fn begin(&mut self) {
+        let began = Instant::now();
+        while !self.shared.standing.borrow().is_open && began.elapsed() < BEGIN {
+            if !self.turn().await {
+                sleep(BETWEEN_FAILURES).await;
+            }
+        }
+        self.is_first = false;
+    }
+
+    /// Looks until the bot stops.
+    pub(super) async fn run(mut self) {
+        let stop = self.shared.stop.clone();
+        let mut suspicions = self.shared.suspicions.subscribe();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = suspicions.changed() => {}
+                () = sleep(TURN) => {}
+            }
+            self.turn().await;
+        }
+    }
+
+    /// One look at both, and what follows from it; says whether a store is in charge.
+    async fn turn(&mut self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let asked = *shared.suspicions.borrow();
+        self.sign_on().await;
+        let read_at = Instant::now();
+        let (row, probe) =
+            tokio::join!(shared.sql.authority(shared.instance, shared.clock.now()), shared.redis.probe());
+        let row = self.learn(row, read_at).await;
+        let probe = self.judge(probe).await;
+        if let Some(row) = &row {
+            self.adopt(row).await;
+        }
+        self.act(&probe, row.is_some_and(|row| row.alone)).await;
+        self.pay_debts(&probe).await;
+        self.report(&probe);
+        shared.answered.send_replace(asked);
+        shared.standing.borrow().is_open
+    }
+
+    async fn sign_on(&mut self) {
+        if self.signed_on_at.is_some_and(|at| at.elapsed() < SIGN_ON_EVERY) {
+            return;
+        }
+        self.signed_on_at = Some(Instant::now());
+        if let Err(error) = self.shared.sql.sign_on(self.shared.instance, self.shared.clock.now()).await {
+            tracing::debug!(%error, "this instance could not say that it runs");
+        }
+    }
+
+    /// Keeps what was read of the row; without it the right to use Redis ends by itself.
+    async fn learn(&mut self, row: Result<Row, StoreError>, read_at: Instant) -> Option<Row> {
+        match row {
+            Ok(row) => {
+                if std::mem::take(&mut self.sql_is_out) {
+                    tracing::info!("the database answers again: what was owed to it is written");
+                }
+                *self.shared.lease() = Lease { read_at: Some(read_at), alone: row.alone };
+                Some(row)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.sql_is_out, true) {
+                    tracing::error!(%error, "the database does not answer: deposits wait to be recorded");
+                }
+                None
+            }
+        }
+    }
+
+    /// Looks a second time at what failed: one lost packet is no outage.
+    async fn judge(&mut self, mut probe: Result<Probe, StoreError>) -> Result<Probe, StoreError> {
+        loop {
+            match &probe {
+                Ok(_) => self.failures = 0,
+                Err(_) => self.failures += 1,
+            }
+            if probe.is_ok() || self.failures >= FAILURES {
+                return probe;
+            }
+            sleep(BETWEEN_FAILURES).await;
+            probe = self.shared.redis.probe().await;
+        }
+    }
+
+    /// Follows a change that another instance made.
+    async fn adopt(&mut self, row: &Row) {
+        let Some(authority) = &row.authority else {
+            self.shared.appoint(None, Authority::sql(1)).await;
+            return;
+        };
+        if self.shared.standing.borrow().authority == *authority {
+            return;
+        }
+        match &authority.store {
+            InCharge::Sql => self.shared.settle_on_sql(authority, row.alone).await,
+            InCharge::Redis { run_id } => {
+                self.shared.redis.serve(authority.epoch, run_id);
+                self.shared.stand(authority.clone(), false);
+            }
+        }
+    }
+
+    /// What follows from a look: leaving Redis, opening it, going to it, or nothing.
+    async fn act(&mut self, probe: &Result<Probe, StoreError>, alone: bool) {
+        let standing = self.shared.standing.borrow().clone();
+        let authority = &standing.authority;
+        match (&authority.store, probe) {
+            (InCharge::Redis { .. }, Err(error)) => self.leave(authority, error, alone).await,
+            (InCharge::Redis { run_id }, Ok(probe)) => {
+                let is_same = probe.run_id == *run_id;
+                match probe.epoch {
+                    Some(epoch) if is_same && epoch == authority.epoch => {
+                        self.shared.stand(authority.clone(), true);
+                    }
+                    // The copy was begun and not ended: whoever finds that goes on with it.
+                    Some(epoch) if is_same && epoch < authority.epoch && !authority.opened => {
+                        self.copy(authority).await;
+                    }
+                    None if is_same && !authority.opened => self.copy(authority).await,
+                    // Restarted, emptied, rolled back, or ahead of a database that was restored.
+                    Some(_) | None => self.go_to_redis(authority, probe).await,
+                }
+                self.recovered();
+            }
+            (InCharge::Sql, Err(error)) => {
+                self.good_since = None;
+                self.is_away(error);
+                self.shared.stand(authority.clone(), authority.epoch > 0);
+            }
+            (InCharge::Sql, Ok(probe)) => {
+                let since = *self.good_since.get_or_insert_with(Instant::now);
+                let may_at_once = self.is_first && alone;
+                if authority.epoch > 0 && (may_at_once || since.elapsed() >= self.return_after) {
+                    self.go_to_redis(authority, probe).await;
+                }
+            }
+        }
+    }
+
+    /// Brings to the mirror what other instances left, or what SQL missed.
+    async fn pay_debts(&self, probe: &Result<Probe, StoreError>) {
+        let standing = self.shared.standing.borrow().clone();
+        let owed = probe.as_ref().is_ok_and(|probe| probe.unmirrored_for >= DEBT_AGE);
+        let in_charge = standing.is_open && standing.authority.store != InCharge::Sql;
+        if !owed || !in_charge || self.sql_is_out {
+            return;
+        }
+        if let Err(error) = self.shared.pay(DEBT_AGE, DEBTS, standing.authority.epoch).await {
+            tracing::debug!(%error, "what is owed to the database could not be paid yet");
+        }
+    }
+
+    fn report(&self, probe: &Result<Probe, StoreError>) {
+        let standing = self.shared.standing.borrow().clone();
+        let (unmirrored, unmirrored_for) =
+            probe.as_ref().map_or((0, Duration::ZERO), |probe| (probe.unmirrored, probe.unmirrored_for));
+        self.shared.report(&standing, probe, !self.sql_is_out, unmirrored, unmirrored_for);
+    }
+
+    /// Says once that Redis is away.
+    pub(super) fn is_away(&mut self, error: &StoreError) {
+        if !std::mem::replace(&mut self.is_out, true) {
+            tracing::error!(%error, "Redis is away");
+        }
+    }
+
+    /// Says once that Redis is back in charge.
+    pub(super) fn recovered(&mut self) {
+        let standing = self.shared.standing.borrow();
+        if standing.is_open && standing.authority.store != InCharge::Sql && std::mem::take(&mut self.is_out) {
+            tracing::info!(epoch = standing.authority.epoch, "Redis is in charge again");
+        }
+    }
+
+    /// How long Redis must be well next time: twice as long if it did not stay for long.
+    pub(super) fn note_flap(&mut self) {
+        let lasted = self.returned_at.is_none_or(|at| at.elapsed() >= LASTS);
+        self.return_after = if lasted { RETURN_AFTER } else { (self.return_after * 2).min(RETURN_AFTER_MAX) };
+    }
+}

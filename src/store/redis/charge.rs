@@ -1,0 +1,182 @@
+//! What Redis must be able to do to take charge of conversations and to give it up again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{RedisResult, Script, pipe};
+use tokio::time::Instant;
+
+use crate::clock::Timestamp;
+use crate::session::SessionKey;
+use crate::store::authority::{Branch, Probe, Stored, VolatileStore};
+use crate::store::keys::{Keys, PROBE_KEPT};
+use crate::store::redis::link::Call;
+use crate::store::redis::{NAME, RedisStore, unavailable, without_effect};
+use crate::store::{StoreError, document};
+
+/// Redis time, the epoch served, how many are unmirrored, since when: as `probe.lua` returns them.
+type Look = (i64, String, u64, i64);
+/// The verdict of `restore.lua`, and the document that it replaced.
+type Restored = (String, Option<Vec<u8>>);
+
+#[async_trait]
+impl VolatileStore for RedisStore {
+    async fn probe(&self) -> Result<Probe, StoreError> {
+        let asked = |mut call: Call| async move {
+            let sent = Instant::now();
+            let look: Look = self
+                .scripts
+                .probe
+                .key(self.keys.probe())
+                .key(self.keys.epoch())
+                .key(self.keys.unmirrored())
+                .arg(PROBE_KEPT.as_millis())
+                .invoke_async(&mut call.connection)
+                .await?;
+            self.link.offset.learn(look.0, sent, Instant::now());
+            Ok((call.run_id, look))
+        };
+        let probed: Result<(Arc<str>, Look), _> = Self::observe("probe", self.link.ask(asked)).await;
+        let (run_id, (now, epoch, unmirrored, since)) = probed.map_err(without_effect)?;
+        let unmirrored_for = if since == 0 { Duration::ZERO } else { Timestamp(now).since(Timestamp(since)) };
+        Ok(Probe { run_id: run_id.to_string(), epoch: epoch.parse().ok(), unmirrored, unmirrored_for })
+    }
+
+    async fn fit(&self) -> Result<(), StoreError> {
+        let described = self.describe().await?;
+        let unfit = |reason: String| Err(StoreError::Refused { store: NAME, reason });
+        if described.role != "master" {
+            return unfit("it is a replica".to_owned());
+        }
+        if described.maxmemory_policy != "noeviction" {
+            return unfit(format!("its maxmemory-policy is {}", described.maxmemory_policy));
+        }
+        Ok(())
+    }
+
+    fn serve(&self, epoch: u64, run_id: &str) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+        self.link.trust(run_id);
+    }
+
+    async fn restore(&self, documents: &[Stored], now: Timestamp) -> Result<Vec<Branch>, StoreError> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let copies =
+            documents.iter().map(|stored| self.copy_of(stored, now)).collect::<Result<Vec<_>, _>>()?;
+        let (restore, copies) = (&self.scripts.restore, &copies);
+        let run = |call: Call| all(restore, copies, call);
+        let restored: Vec<Restored> = self.observed("restore", run).await.map_err(without_effect)?;
+        if restored.iter().any(|(verdict, _)| verdict == "late") {
+            return Err(unavailable("it was too late when Redis came to it"));
+        }
+        let replaced = documents.iter().zip(restored);
+        Ok(replaced.filter_map(|(stored, (_, there))| branch(stored, &there?)).collect())
+    }
+
+    async fn open(&self, epoch: u64) -> Result<(), StoreError> {
+        let run = |mut call: Call| async move {
+            let mut open = self.scripts.open.key(self.keys.epoch());
+            open.arg(epoch).arg(call.deadline).invoke_async(&mut call.connection).await
+        };
+        let verdict: String = self.observed("open", run).await.map_err(without_effect)?;
+        match verdict.as_str() {
+            "opened" => Ok(()),
+            "higher" => Err(StoreError::Superseded { store: NAME }),
+            _ => Err(unavailable("it was too late when Redis came to it")),
+        }
+    }
+
+    async fn debt(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        let until =
+            self.link.offset.in_redis_time(Instant::now()) - i64::try_from(age.as_millis()).unwrap_or(0);
+        let mut range = redis::cmd("ZRANGE");
+        range
+            .arg(self.keys.unmirrored())
+            .arg("-inf")
+            .arg(until)
+            .arg("BYSCORE")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(limit);
+        let range = &range;
+        let asked = |mut call: Call| async move { range.query_async(&mut call.connection).await };
+        let members: Vec<String> = self.observed("debt", asked).await.map_err(without_effect)?;
+        Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
+    }
+
+    async fn paid(&self, documents: &[Stored]) -> Result<(), StoreError> {
+        let mut invocation = self.scripts.paid.key(self.keys.unmirrored());
+        invocation.arg(self.keys.sessions());
+        for stored in documents {
+            let session = &stored.session;
+            let head = format!("{}:{}:{}:", session.epoch, session.version, session.commit);
+            invocation.arg(Keys::member(session.key)).arg(head);
+        }
+        let invocation = &invocation;
+        let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
+        self.observed("paid", run).await.map(|_: u64| ()).map_err(without_effect)
+    }
+
+    async fn quiet(&self) {
+        self.link.quiet().await;
+    }
+}
+
+/// What `restore.lua` is called with for one document.
+struct CopyOf {
+    keys: [String; 3],
+    arguments: [String; 7],
+}
+
+impl RedisStore {
+    fn copy_of(&self, stored: &Stored, now: Timestamp) -> Result<CopyOf, StoreError> {
+        let session = &stored.session;
+        let kept_for = stored.kept_until.map(|until| until.since(now).as_millis().max(1));
+        Ok(CopyOf {
+            keys: [
+                self.keys.session(session.key),
+                self.keys.due().to_owned(),
+                self.keys.unmirrored().to_owned(),
+            ],
+            arguments: [
+                session.epoch.to_string(),
+                session.version.to_string(),
+                session.commit.to_string(),
+                document::encode(session)?,
+                Keys::member(session.key),
+                stored.due_at.map_or_else(String::new, |at| at.0.to_string()),
+                kept_for.map_or_else(String::new, |kept| kept.to_string()),
+            ],
+        })
+    }
+}
+
+/// Runs the script for each document, all in one round trip.
+async fn all(script: &Script, copies: &[CopyOf], mut call: Call) -> RedisResult<Vec<Restored>> {
+    script.prepare_invoke().load_async(&mut call.connection).await?;
+    let mut batch = pipe();
+    for CopyOf { keys, arguments } in copies {
+        batch
+            .cmd("EVALSHA")
+            .arg(script.get_hash())
+            .arg(keys.len())
+            .arg(keys)
+            .arg(arguments)
+            .arg(call.deadline);
+    }
+    batch.query_async(&mut call.connection).await
+}
+
+/// The replaced document, if it had something that SQL never got.
+fn branch(stored: &Stored, there: &[u8]) -> Option<Branch> {
+    let text = String::from_utf8_lossy(there);
+    let mut parts = text.splitn(4, ':');
+    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
+    let stamp = (number()?, number()?, number()?);
+    let document = parts.next()?.to_owned();
+    ((stamp.0, stamp.1) > stored.mirrored).then(|| Branch { key: stored.session.key, document, stamp })
+}

@@ -1,0 +1,432 @@
+//! The row of authority, the instances, and the mirror's way into SQL.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::database::{Connection, Job};
+use crate::deposit::{ChatId, UserId};
+use crate::session::SessionKey;
+use crate::store::authority::{Authority, Branch, DurableStore, InCharge, Mirrored, Page, Row, Stored};
+use crate::store::sql::SqlStore;
+use crate::store::{SessionStore as _, StoreError, document};
+use crate::{execute, fetch_all, fetch_one, fetch_optional};
+
+/// Who was not seen for so long runs no more.
+const SEEN_LATELY: Duration = Duration::from_secs(10);
+/// How long one read of the row may take: a second without it and Redis may not be used.
+const READ_WITHIN: Duration = Duration::from_millis(700);
+
+const AUTHORITY: &str = "select epoch, store, run_id, opened from authority where bot = $1";
+
+/// The same on PostgreSQL, so that a change of it waits for the transaction.
+const AUTHORITY_HELD: &str = "select epoch, store, run_id, opened from authority where bot = $1 for share";
+
+const OTHERS: &str = "select count(*) from instances where bot = $1 and instance <> $2 and seen_at > $3";
+
+const APPOINT: &str = "
+    insert into authority (bot, epoch, store, run_id, opened, changed_at) values ($1, $2, $3, $4, $5, $6)
+    on conflict (bot) do nothing";
+
+const CHANGE: &str = "
+    update authority set epoch = $2, store = $3, run_id = $4, opened = $5, changed_at = $6
+    where bot = $1 and epoch = $7 and opened = $8";
+
+const SIGN_ON: &str = "
+    insert into instances (bot, instance, started_at, seen_at) values ($1, $2, $3, $3)
+    on conflict (bot, instance) do update set seen_at = excluded.seen_at";
+
+const FORGET: &str = "delete from instances where bot = $1 and seen_at < $2";
+
+const SIGN_OFF: &str = "delete from instances where bot = $1 and instance = $2";
+
+const MIRROR: &str = "
+    insert into sessions
+        (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at,
+         mirrored_epoch, mirrored_version)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $4, $5)
+    on conflict (bot, chat, owner) do update
+    set epoch = excluded.epoch, version = excluded.version, commit_mark = excluded.commit_mark,
+        schema = excluded.schema, document = excluded.document, due_at = excluded.due_at,
+        kept_until = excluded.kept_until, updated_at = excluded.updated_at,
+        mirrored_epoch = excluded.mirrored_epoch, mirrored_version = excluded.mirrored_version
+    where sessions.epoch < excluded.epoch
+        or (sessions.epoch = excluded.epoch and sessions.version < excluded.version)";
+
+const STAMP: &str = "
+    select epoch, version, commit_mark, mirrored_epoch, mirrored_version from sessions
+    where bot = $1 and chat = $2 and owner = $3";
+
+const CONFLICT: &str = "
+    insert into conflicts (bot, chat, owner, epoch, version, commit_mark, document, reason, found_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing";
+
+const STORED: &str = "
+    select chat, owner, document, due_at, kept_until, mirrored_epoch, mirrored_version from sessions
+    where bot = $1 and (chat > $2 or (chat = $2 and owner > $3))
+    order by chat, owner limit $4";
+
+impl SqlStore {
+    /// Takes charge without Redis, for good: the embedded default, or an operator who has taken Redis away.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if another instance runs that uses Redis: both would work on conversations of their own.
+    pub async fn take_charge(&self, now: Timestamp) -> Result<(), StoreError> {
+        let Row { authority, alone } = self.authority(rand::random(), now).await?;
+        let to = match authority {
+            None => Authority::sql(1),
+            Some(authority) if authority.store == InCharge::Sql => {
+                DurableStore::serve(self, authority.epoch);
+                return Ok(());
+            }
+            Some(_) if !alone => {
+                let reason = "another instance keeps sessions in Redis: set REDIS_URL here too".to_owned();
+                return Err(StoreError::Refused { store: self.name(), reason });
+            }
+            Some(ref before) => {
+                tracing::warn!(
+                    "sessions were in Redis and go on from the database: REDIS_URL is not set any more"
+                );
+                Authority::sql(before.epoch + 1)
+            }
+        };
+        let appointed = self.change_authority(authority.as_ref(), &to, now).await?;
+        DurableStore::serve(self, appointed.unwrap_or(to).epoch);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl DurableStore for SqlStore {
+    async fn authority(&self, instance: i64, now: Timestamp) -> Result<Row, StoreError> {
+        let since = now.before(SEEN_LATELY).0;
+        let read = ReadRow { bot: self.bot.0, instance, since };
+        self.database.with_deadline(READ_WITHIN).read(read).await.map_err(|error| self.failure(error))
+    }
+
+    async fn change_authority(
+        &self,
+        from: Option<&Authority>,
+        to: &Authority,
+        now: Timestamp,
+    ) -> Result<Option<Authority>, StoreError> {
+        self.write(Change { bot: self.bot.0, from: from.cloned(), to: to.clone(), now: now.0 }).await
+    }
+
+    async fn sign_on(&self, instance: i64, now: Timestamp) -> Result<(), StoreError> {
+        let long_gone = now.before(SEEN_LATELY * 60).0;
+        self.write(SignOn { bot: self.bot.0, instance, now: now.0, long_gone }).await
+    }
+
+    async fn sign_off(&self, instance: i64) -> Result<(), StoreError> {
+        self.write(SignOff { bot: self.bot.0, instance }).await
+    }
+
+    async fn mirror(
+        &self,
+        documents: &[Stored],
+        epoch: u64,
+        now: Timestamp,
+    ) -> Result<Vec<Mirrored>, StoreError> {
+        let documents = documents.iter().map(|stored| Copied::new(stored)).collect::<Result<Vec<_>, _>>()?;
+        self.write(Mirror { bot: self.bot.0, documents, epoch: epoch.cast_signed(), now: now.0 }).await
+    }
+
+    async fn stored_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Page, StoreError> {
+        let (chat, owner) = after.map_or((i64::MIN, i64::MIN), |key| (key.chat.0, key.user.0));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.read(ReadStored { bot: self.bot.0, chat, owner, limit }).await?;
+        let key = |row: &StoredRow| SessionKey { bot: self.bot, chat: ChatId(row.0), user: UserId(row.1) };
+        let last = rows.last().map(key);
+        let documents = rows.into_iter().filter_map(|row| stored(key(&row), row)).collect();
+        Ok(Page { documents, last })
+    }
+
+    async fn keep_conflicts(&self, branches: &[Branch], now: Timestamp) -> Result<(), StoreError> {
+        if branches.is_empty() {
+            return Ok(());
+        }
+        self.write(KeepConflicts { branches: branches.to_vec(), now: now.0 }).await
+    }
+
+    fn serve(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+}
+
+type AuthorityRow = (i64, String, Option<String>, i64);
+
+fn read_authority((epoch, store, run_id, opened): AuthorityRow) -> Authority {
+    let store = match (store.as_str(), run_id) {
+        ("redis", run_id) => InCharge::Redis { run_id: run_id.unwrap_or_default() },
+        _ => InCharge::Sql,
+    };
+    Authority { epoch: epoch.cast_unsigned(), store, opened: opened != 0 }
+}
+
+struct ReadRow {
+    bot: i64,
+    instance: i64,
+    since: i64,
+}
+
+impl Job for ReadRow {
+    type Output = Row;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Row, sqlx::Error> {
+        let row: Option<AuthorityRow> = fetch_optional!(&mut *connection, AUTHORITY, self.bot)?;
+        let (others,): (i64,) = fetch_one!(connection, OTHERS, self.bot, self.instance, self.since)?;
+        Ok(Row { authority: row.map(read_authority), alone: others == 0 })
+    }
+}
+
+struct Change {
+    bot: i64,
+    from: Option<Authority>,
+    to: Authority,
+    now: i64,
+}
+
+impl Job for Change {
+    type Output = Option<Authority>;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Option<Authority>, sqlx::Error> {
+        let (epoch, store) = (self.to.epoch.cast_signed(), self.to.store.name());
+        let opened = i64::from(self.to.opened);
+        let run_id = match &self.to.store {
+            InCharge::Redis { run_id } => Some(run_id.as_str()),
+            InCharge::Sql => None,
+        };
+        match &self.from {
+            None => execute!(&mut *connection, APPOINT, self.bot, epoch, store, run_id, opened, self.now)?,
+            Some(from) => execute!(
+                &mut *connection,
+                CHANGE,
+                self.bot,
+                epoch,
+                store,
+                run_id,
+                opened,
+                self.now,
+                from.epoch.cast_signed(),
+                i64::from(from.opened),
+            )?,
+        };
+        let row: Option<AuthorityRow> = fetch_optional!(connection, AUTHORITY, self.bot)?;
+        Ok(row.map(read_authority))
+    }
+}
+
+struct SignOn {
+    bot: i64,
+    instance: i64,
+    now: i64,
+    long_gone: i64,
+}
+
+impl Job for SignOn {
+    type Output = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        execute!(&mut *connection, FORGET, self.bot, self.long_gone)?;
+        execute!(connection, SIGN_ON, self.bot, self.instance, self.now).map(|_| ())
+    }
+}
+
+struct SignOff {
+    bot: i64,
+    instance: i64,
+}
+
+impl Job for SignOff {
+    type Output = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        execute!(connection, SIGN_OFF, self.bot, self.instance).map(|_| ())
+    }
+}
+
+/// A document on its way into SQL.
+struct Copied {
+    key: SessionKey,
+    epoch: i64,
+    version: i64,
+    mark: i64,
+    schema: i64,
+    document: String,
+    due_at: Option<i64>,
+    kept_until: Option<i64>,
+}
+
+impl Copied {
+    fn new(stored: &Stored) -> Result<Self, StoreError> {
+        let session = &stored.session;
+        Ok(Self {
+            key: session.key,
+            epoch: session.epoch.cast_signed(),
+            version: session.version.cast_signed(),
+            mark: session.commit.cast_signed(),
+            schema: i64::from(session.schema),
+            document: document::encode(session)?,
+            due_at: stored.due_at.map(|at| at.0),
+            kept_until: stored.kept_until.map(|until| until.0),
+        })
+    }
+
+    /// Whether the row that is there has all that this document says: it is this one, or came after it.
+    fn is_in(&self, there: Stamp, is_late: bool) -> bool {
+        let (epoch, version, mark, mirrored_epoch, mirrored_version) = there;
+        if (epoch, version) == (self.epoch, self.version) {
+            return mark == self.mark;
+        }
+        // Within its epoch, and while the epoch lasts, there is one line of versions.
+        !is_late || epoch == self.epoch || (mirrored_epoch, mirrored_version) >= (self.epoch, self.version)
+    }
+}
+
+/// Epoch, version and mark of a row, and what the mirror last wrote to it.
+type Stamp = (i64, i64, i64, i64, i64);
+
+struct Mirror {
+    bot: i64,
+    documents: Vec<Copied>,
+    epoch: i64,
+    now: i64,
+}
+
+impl Job for Mirror {
+    type Output = Vec<Mirrored>;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<Mirrored>, sqlx::Error> {
+        let authority: Option<AuthorityRow> = match connection {
+            Connection::Sqlite(_) => fetch_optional!(&mut *connection, AUTHORITY, self.bot)?,
+            Connection::Postgres(_) => fetch_optional!(&mut *connection, AUTHORITY_HELD, self.bot)?,
+        };
+        let authority = authority.map(read_authority);
+        let is_late = authority.as_ref().is_some_and(|row| row.epoch.cast_signed() > self.epoch);
+        // The conversations were copied to Redis already; what is written now would not be.
+        let is_closed = is_late && authority.is_some_and(|row| row.store != InCharge::Sql);
+        let mut outcomes = Vec::with_capacity(self.documents.len());
+        for document in &self.documents {
+            outcomes.push(self.write(connection, document, is_late, is_closed).await?);
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Mirror {
+    async fn write(
+        &self,
+        connection: &mut Connection,
+        copied: &Copied,
+        is_late: bool,
+        is_closed: bool,
+    ) -> Result<Mirrored, sqlx::Error> {
+        let SessionKey { bot, chat, user } = copied.key;
+        if !is_closed {
+            let written = execute!(
+                &mut *connection,
+                MIRROR,
+                bot.0,
+                chat.0,
+                user.0,
+                copied.epoch,
+                copied.version,
+                copied.mark,
+                copied.schema,
+                copied.document.as_str(),
+                copied.due_at,
+                copied.kept_until,
+                self.now,
+            )?;
+            if written == 1 {
+                return Ok(Mirrored::Written);
+            }
+        }
+        let there: Option<Stamp> = fetch_optional!(&mut *connection, STAMP, bot.0, chat.0, user.0)?;
+        let is_higher = |there: &Stamp| (there.0, there.1) >= (copied.epoch, copied.version);
+        if there.filter(is_higher).is_some_and(|there| copied.is_in(there, is_late)) {
+            return Ok(Mirrored::Written);
+        }
+        let reason = "mirrored too late";
+        execute!(
+            connection,
+            CONFLICT,
+            bot.0,
+            chat.0,
+            user.0,
+            copied.epoch,
+            copied.version,
+            copied.mark,
+            copied.document.as_str(),
+            reason,
+            self.now,
+        )?;
+        Ok(Mirrored::Lost)
+    }
+}
+
+type StoredRow = (i64, i64, String, Option<i64>, Option<i64>, i64, i64);
+
+struct ReadStored {
+    bot: i64,
+    chat: i64,
+    owner: i64,
+    limit: i64,
+}
+
+impl Job for ReadStored {
+    type Output = Vec<StoredRow>;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<StoredRow>, sqlx::Error> {
+        fetch_all!(connection, STORED, self.bot, self.chat, self.owner, self.limit)
+    }
+}
+
+/// A row that can be read; one that cannot is left where it is.
+fn stored(key: SessionKey, row: StoredRow) -> Option<Stored> {
+    let (_, _, text, due_at, kept_until, epoch, version) = row;
+    match document::decode(key, text.as_bytes()) {
+        Ok(session) => Some(Stored {
+            session: Arc::new(session),
+            due_at: due_at.map(Timestamp),
+            kept_until: kept_until.map(Timestamp),
+            mirrored: (epoch.cast_unsigned(), version.cast_unsigned()),
+        }),
+        Err(error) => {
+            tracing::warn!(%error, "a session is not copied to Redis");
+            None
+        }
+    }
+}
+
+struct KeepConflicts {
+    branches: Vec<Branch>,
+    now: i64,
+}
+
+impl Job for KeepConflicts {
+    type Output = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        for Branch { key, document, stamp } in &self.branches {
+            execute!(
+                &mut *connection,
+                CONFLICT,
+                key.bot.0,
+                key.chat.0,
+                key.user.0,
+                stamp.0.cast_signed(),
+                stamp.1.cast_signed(),
+                stamp.2.cast_signed(),
+                document.as_str(),
+                "overtaken while Redis was away",
+                self.now,
+            )?;
+        }
+        Ok(())
+    }
+}
