@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -61,6 +63,8 @@ pub struct App {
     health: Health,
     /// Ends the loops that look after what the intake has left.
     loops: CancellationToken,
+    /// The loop of the deliveries, which ends after `loops` and before the database is closed.
+    deliveries: JoinHandle<()>,
     /// Ends the side-port.
     side_port: CancellationToken,
     tasks: TaskTracker,
@@ -98,6 +102,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let answers = updates.answers.clone();
     let intake = intake::start(&config, &chat.client, &ledger, Arc::new(updates), &clock).await?;
     let vitals = vitals::Vitals::new(&config, &health, &service, &ledger, &database, intake.status());
+    let heart = health.heart("deliveries", LOOP_LIMIT);
+    let deliveries = tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
     let app = App {
         http,
         webhook: intake.address(),
@@ -109,6 +115,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         intake,
         health,
         loops,
+        deliveries,
         side_port,
         tasks,
     };
@@ -169,8 +176,6 @@ impl App {
             self.loops.clone(),
             move || heart.beat(),
         ));
-        let heart = self.health.heart("deliveries", LOOP_LIMIT);
-        self.tasks.spawn(deliver::run(chat.clone(), self.loops.clone(), move || heart.beat()));
         let gap = gap::Gap {
             ledger: self.ledger.clone(),
             service: Arc::clone(&self.service),
@@ -206,8 +211,10 @@ impl App {
         // 5. Answers to taps on their way.
         self.answers.close();
         stop.step("answers", Duration::from_secs(5), self.answers.wait()).await;
-        // 6. The loops end where they stand; their rows and leases are found by the next start.
+        // 6. The loops end where they stand; their leases are found by the next start. A message to another chat that is
+        // on its way is settled, or it would be sent again.
         self.loops.cancel();
+        stop.step("deliveries", Duration::from_secs(11), self.deliveries.map(drop)).await;
         // 7. What the writer still holds is written.
         stop.step("database", Duration::from_secs(5), self.database.close()).await;
         // 8. The side-port was there to the last.

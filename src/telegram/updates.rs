@@ -70,6 +70,11 @@ impl Handle for Updates {
                 self.apologise(incoming).await;
                 self.keep(update, raw, "the session cannot be read").await
             }
+            Err(UpdateError::Service(ServiceError::Store(error @ StoreError::TooLarge { .. }))) => {
+                tracing::error!(update.id = incoming.update_id, %error, "a session has no room for an update");
+                self.apologise(incoming).await;
+                self.keep(update, raw, "the session has no room for it").await
+            }
             outcome => outcome,
         };
         match outcome {
@@ -220,7 +225,7 @@ impl Updates {
         Outcome::Refused
     }
 
-    /// The session of an update's sender cannot be read: an operator has to look, and the sender is told.
+    /// The session of an update's sender cannot be read, or written: an operator has to look, and the sender is told.
     async fn apologise(&self, incoming: &Incoming) {
         let sender = match &incoming.kind {
             IncomingKind::Message(message) | IncomingKind::Edited(message) => message.sender.as_ref(),
