@@ -37,7 +37,7 @@ use crate::telegram::client::Client;
 use crate::telegram::gate::Gate;
 use crate::telegram::serve::{Limits, serve};
 use crate::telegram::updates::Updates;
-use crate::telegram::{deliver, sentences};
+use crate::telegram::{deliver, replay, sentences};
 use crate::telemetry;
 use crate::understand::{Embedded, NoTranscriber};
 use crate::words::Words;
@@ -98,7 +98,9 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         access: Arc::new(Access::new(&config.access, ledger.clone(), clock.clone())),
         chat: chat.clone(),
         answers: TaskTracker::new(),
+        replays: false,
     };
+    let replaying = replay::run(updates.clone(), loops.clone());
     let answers = updates.answers.clone();
     let intake = intake::start(&config, &chat.client, &ledger, Arc::new(updates), &clock).await?;
     let vitals = vitals::Vitals::new(&config, &health, &service, &ledger, &database, intake.status());
@@ -120,6 +122,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         tasks,
     };
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
+    app.tasks.spawn(replaying);
     app.start_loops(chat);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
@@ -250,7 +253,10 @@ pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisSto
 }
 
 /// Redis if it is configured, the database otherwise: nothing else changes.
-fn session_store(config: &Config, database: &Database) -> anyhow::Result<Arc<dyn SessionStore>> {
+///
+/// # Errors
+/// An address that cannot be understood; its text has no secret.
+pub fn session_store(config: &Config, database: &Database) -> anyhow::Result<Arc<dyn SessionStore>> {
     Ok(match &config.redis {
         Some(redis) => Arc::new(redis_store(redis, config.telegram.bot)?),
         None => Arc::new(SqlStore::new(database.clone(), config.telegram.bot)),

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::deposit::{BotId, ChatId, UserId};
-    use crate::store::Statistics;
+    use crate::store::{Page, Statistics};
 
     const NO_TIME: Duration = Duration::ZERO;
 
@@ -118,6 +118,10 @@ mod tests {
         }
 
         async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn page(&self, _: Option<&str>, _: usize) -> Result<Page, StoreError> {
             Err(unavailable())
         }
 

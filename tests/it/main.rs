@@ -23,6 +23,7 @@ mod packaging;
 mod process;
 mod servers;
 mod service;
+mod sessions;
 mod side_port;
 mod stop;
 mod store_contract;
