@@ -2,6 +2,7 @@
 
 mod gap;
 mod intake;
+mod retention;
 mod vitals;
 
 use std::net::SocketAddr;
@@ -123,6 +124,12 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     };
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
     app.tasks.spawn(replaying);
+    app.tasks.spawn(retention::run(
+        config.retention,
+        app.ledger.clone(),
+        chat.clock.clone(),
+        app.loops.clone(),
+    ));
     app.start_loops(chat);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");

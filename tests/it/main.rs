@@ -21,6 +21,7 @@ mod machine;
 mod malformed;
 mod packaging;
 mod process;
+mod retention;
 mod servers;
 mod service;
 mod sessions;
