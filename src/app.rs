@@ -2,6 +2,7 @@
 
 mod gap;
 mod intake;
+mod retention;
 mod stores;
 mod vitals;
 
@@ -10,15 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::app::intake::RunningIntake;
 use crate::app::stores::Stores;
-pub use crate::app::stores::redis_store;
+pub use crate::app::stores::{redis_store, session_store};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
@@ -34,7 +37,7 @@ use crate::telegram::client::Client;
 use crate::telegram::gate::Gate;
 use crate::telegram::serve::{Limits, serve};
 use crate::telegram::updates::Updates;
-use crate::telegram::{deliver, sentences};
+use crate::telegram::{deliver, replay, sentences};
 use crate::telemetry;
 use crate::understand::{Embedded, NoTranscriber};
 use crate::words::Words;
@@ -61,6 +64,8 @@ pub struct App {
     health: Health,
     /// Ends the loops that look after what the intake has left.
     loops: CancellationToken,
+    /// The loop of the deliveries, which ends after `loops` and before the database is closed.
+    deliveries: JoinHandle<()>,
     /// Ends the side-port.
     side_port: CancellationToken,
     tasks: TaskTracker,
@@ -98,7 +103,9 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         access: Arc::new(Access::new(&config.access, ledger.clone(), clock.clone())),
         chat: chat.clone(),
         answers: TaskTracker::new(),
+        replays: false,
     };
+    let replaying = replay::run(updates.clone(), loops.clone());
     let answers = updates.answers.clone();
     let intake = intake::start(&config, &chat.client, &ledger, Arc::new(updates), &clock).await?;
     let vitals = vitals::Vitals::new(
@@ -110,6 +117,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         intake.status(),
         stores.condition(),
     );
+    let heart = health.heart("deliveries", LOOP_LIMIT);
+    let deliveries = tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
     let app = App {
         http,
         webhook: intake.address(),
@@ -122,10 +131,18 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         intake,
         health,
         loops,
+        deliveries,
         side_port,
         tasks,
     };
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
+    app.tasks.spawn(replaying);
+    app.tasks.spawn(retention::run(
+        config.retention,
+        app.ledger.clone(),
+        chat.clock.clone(),
+        app.loops.clone(),
+    ));
     app.start_loops(chat);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
@@ -182,8 +199,6 @@ impl App {
             self.loops.clone(),
             move || heart.beat(),
         ));
-        let heart = self.health.heart("deliveries", LOOP_LIMIT);
-        self.tasks.spawn(deliver::run(chat.clone(), self.loops.clone(), move || heart.beat()));
         let gap = gap::Gap {
             ledger: self.ledger.clone(),
             service: Arc::clone(&self.service),
@@ -219,8 +234,10 @@ impl App {
         // 5. Answers to taps on their way.
         self.answers.close();
         stop.step("answers", Duration::from_secs(5), self.answers.wait()).await;
-        // 6. The loops end where they stand; their rows and leases are found by the next start.
+        // 6. The loops end where they stand; their leases are found by the next start. A message to another chat that is
+        // on its way is settled, or it would be sent again.
         self.loops.cancel();
+        stop.step("deliveries", Duration::from_secs(11), self.deliveries.map(drop)).await;
         // 7. What the mirror and the writer still hold is written.
         stop.step("mirror", Duration::from_secs(4), self.stores.stop()).await;
         stop.step("database", Duration::from_secs(5), self.database.close()).await;

@@ -27,6 +27,8 @@ enum Command {
     Invite(cli::invite::Arguments),
     /// Look at Telegram's webhook, or remove it to go back to polling.
     Webhook(cli::webhook::Arguments),
+    /// Look at conversations and parked updates, beside a running bot.
+    Sessions(cli::sessions::Arguments),
     /// Write the recorded deposits to standard output.
     Deposits(cli::deposits::Arguments),
     /// Try the bot without a token and without a network.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             Command::Migrate => cli::migrate::run().await,
             Command::Invite(arguments) => cli::invite::run(arguments).await,
             Command::Webhook(arguments) => cli::webhook::run(arguments).await,
+            Command::Sessions(arguments) => cli::sessions::run(arguments).await,
             Command::Deposits(arguments) => cli::deposits::run(arguments).await,
             #[cfg(feature = "demo")]
             Command::Demo(arguments) => cli::demo::run(arguments).await,

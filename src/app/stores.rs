@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::database::Database;
 use crate::deposit::BotId;
 use crate::store::SessionStore;
+use crate::store::authority::{DurableStore, InCharge, VolatileStore};
 use crate::store::failover::{Condition, Failover};
 use crate::store::redis::{self, RedisOptions, RedisStore};
 use crate::store::sql::SqlStore;
@@ -61,6 +62,30 @@ impl Stores {
             && !both.stop().await
         {
             tracing::warn!("some sessions are in Redis only; the next start brings them to the database");
+        }
+    }
+}
+
+/// The store that is in charge of a bot that may be running, for commands beside it.
+///
+/// # Errors
+/// A store that does not answer, or an address that cannot be understood.
+pub async fn session_store(
+    config: &Config,
+    database: &Database,
+    clock: &Clock,
+) -> anyhow::Result<Arc<dyn SessionStore>> {
+    let sql = SqlStore::new(database.clone(), config.telegram.bot);
+    let authority = sql.authority(rand::random(), clock.now()).await?.authority;
+    match (&config.redis, authority.map(|authority| (authority.epoch, authority.store))) {
+        (Some(redis), Some((epoch, InCharge::Redis { run_id }))) => {
+            let store = redis_store(redis, config.telegram.bot)?;
+            VolatileStore::serve(&store, epoch, &run_id);
+            Ok(Arc::new(store))
+        }
+        (_, found) => {
+            DurableStore::serve(&sql, found.map_or(1, |(epoch, _)| epoch));
+            Ok(Arc::new(sql))
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod healthcheck;
 pub mod invite;
 pub mod migrate;
 pub mod run;
+pub mod sessions;
 pub mod webhook;
 
 use std::collections::HashMap;

@@ -39,6 +39,8 @@ pub struct Config {
     pub session: Session,
     /// Who may talk to the bot.
     pub access: Access,
+    /// How long what is not for ever is kept.
+    pub retention: Retention,
     /// The file of categories in place of those compiled in.
     pub taxonomy_file: Option<PathBuf>,
     /// How the log looks and what is in it.
@@ -113,6 +115,21 @@ pub enum Engine {
 pub struct Session {
     /// How long an open one lives without activity, in whole seconds.
     pub ttl: Duration,
+}
+
+/// How long what is not for ever is kept, in whole days; `None` is for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Updates that were put aside.
+    pub parked: Option<Duration>,
+    /// Documents that lost against another branch of their conversation.
+    pub conflicts: Option<Duration>,
+    /// Documents that could not be read.
+    pub quarantine: Option<Duration>,
+    /// What was said and sent for deposits, after they were decided.
+    pub drafts: Option<Duration>,
+    /// Messages to other chats, after they were sent or given up.
+    pub deliveries: Option<Duration>,
 }
 
 /// Who may talk to the bot, and how much.
@@ -203,6 +220,7 @@ impl Config {
         let database = sections::database(reader);
         let session = sections::session(reader, &mut warnings);
         let access = sections::access(reader, &mut warnings);
+        let retention = sections::retention(reader);
         let taxonomy_file = sections::taxonomy_file(reader);
         let logs = sections::logs(reader);
         // Only now: a fault in one section must not hide those of the next.
@@ -218,6 +236,7 @@ impl Config {
             database: database?,
             session: session?,
             access: access?,
+            retention: retention?,
             taxonomy_file: taxonomy_file?,
             logs: logs?,
             warnings,

@@ -24,7 +24,7 @@ const fn secret(name: &'static str, default: Option<&'static str>, about: &'stat
 }
 
 /// Every variable that is read, in the order in which the documents explain them.
-pub const VARIABLES: [Variable; 20] = [
+pub const VARIABLES: [Variable; 25] = [
     secret("TELEGRAM_BOT_TOKEN", None, "The bot's token, as @BotFather gave it."),
     setting("TELEGRAM_API_URL", Some(TELEGRAM_API_URL), "The Bot API server that is talked to."),
     setting("TELEGRAM_WEBHOOK_URL", None, "The address Telegram posts updates to; unset means long polling."),
@@ -46,6 +46,23 @@ pub const VARIABLES: [Variable; 20] = [
         Some("60"),
         "How many updates of one person are taken per minute; 0 is off.",
     ),
+    setting("RETAIN_PARKED_DAYS", Some("30"), "How many days parked updates are kept; 0 is for ever."),
+    setting(
+        "RETAIN_CONFLICTS_DAYS",
+        Some("30"),
+        "How many days documents that lost are kept; 0 is for ever.",
+    ),
+    setting(
+        "RETAIN_QUARANTINE_DAYS",
+        Some("90"),
+        "How many days unreadable documents are kept; 0 is for ever.",
+    ),
+    setting("RETAIN_DRAFTS_DAYS", Some("365"), "How many days what was said is kept; 0 is for ever."),
+    setting(
+        "RETAIN_DELIVERIES_DAYS",
+        Some("90"),
+        "How many days settled deliveries are kept; 0 is for ever.",
+    ),
     setting("TAXONOMY_FILE", None, "The categories, in place of those that are compiled in."),
     setting("LOG_FORMAT", Some("auto"), "How the log looks: auto, pretty or json."),
     setting("RUST_LOG", Some("info"), "What is logged, in the language of `tracing` filters."),
@@ -61,7 +78,7 @@ pub const TELEGRAM_API_URL: &str = "https://api.telegram.org";
 pub const FILE_SUFFIX: &str = "_FILE";
 
 /// Prefixes that are ours alone: an unknown name that begins with one is most likely a mistake.
-const PREFIXES: [&str; 5] = ["TELEGRAM_", "WEBHOOK_", "REDIS_", "SESSION_", "DATABASE_"];
+const PREFIXES: [&str; 6] = ["TELEGRAM_", "WEBHOOK_", "REDIS_", "SESSION_", "DATABASE_", "RETAIN_"];
 /// Names that begin like ours and belong to others: the X session, and what Kubernetes sets for a service called redis.
 const FOREIGN: [&str; 5] =
     ["SESSION_MANAGER", "REDIS_PORT", "REDIS_SERVICE_", "DATABASE_PORT", "DATABASE_SERVICE_"];

@@ -191,6 +191,24 @@ fn timed_out() -> sqlx::Error {
     sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
+/// Creates the file of a database, and its parent folders, unless they are there.
+///
+/// Only its owner may read it, for what people said is in it; what SQLite puts beside it gets the same mode. A file that
+/// exists keeps its mode: somebody may have chosen it.
+pub(super) async fn create(path: &Path) -> Result<(), DatabaseError> {
+    if let Some(folder) = path.parent() {
+        tokio::fs::create_dir_all(folder).await.map_err(|error| DatabaseError::Full {
+            reason: format!("the folder of the database cannot be created: {}", error.kind()),
+        })?;
+    }
+    let created = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await;
+    if let Err(error) = created {
+        // It is there, or SQLite is about to say in its own words why it cannot be.
+        tracing::trace!(error = %error.kind(), "the file of the database was not created");
+    }
+    Ok(())
+}
+
 /// Statements are not logged: that costs time on every one, and the slow ones are in `depot_sql_seconds`.
 fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options

@@ -118,16 +118,14 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens `sqlite://path` (creating the file and its parent folders) or `postgres://…`, and starts the writer.
+    /// Opens `sqlite://path` (creating the file, for its owner's eyes only, and its parent folders) or `postgres://…`, and starts the writer.
     ///
     /// # Errors
     /// [`DatabaseError::Failed`] for an address that cannot be understood, otherwise why it could not be opened.
     pub async fn connect(url: &SecretString) -> Result<Self, DatabaseError> {
         let address = Address::parse(url)?;
-        if let Some(folder) = address.path().and_then(std::path::Path::parent) {
-            tokio::fs::create_dir_all(folder).await.map_err(|error| DatabaseError::Full {
-                reason: format!("the folder of the database cannot be created: {}", error.kind()),
-            })?;
+        if let Some(path) = address.path() {
+            connection::create(path).await?;
         }
         let connection = address.open(Purpose::Writing).await.map_err(|error| DatabaseError::from(&error))?;
         let writer = Writer::start(address.clone(), connection);

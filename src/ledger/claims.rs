@@ -73,6 +73,7 @@ impl Job for Claim {
 pub(super) enum Outcome {
     Sent { message: i64 },
     Deferred { until: i64 },
+    Released,
     Failed { reason: String },
 }
 
@@ -93,6 +94,8 @@ const SENT: &str = "
 const DEFERRED: &str = "
     update deliveries set token = null, attempts = attempts + 1, due_at = $3 where id = $1 and token = $2";
 
+const RELEASED: &str = "update deliveries set token = null, due_at = $3 where id = $1 and token = $2";
+
 const FAILED: &str = "
     update deliveries set token = null, reason = $4, due_at = $5,
         status = case when picture > $3 then 'pending' else 'failed' end
@@ -106,6 +109,7 @@ impl Job for Settle {
         let rows = match outcome {
             Outcome::Sent { message } => execute!(connection, SENT, *id, *token, *picture, *message, now.0)?,
             Outcome::Deferred { until } => execute!(connection, DEFERRED, *id, *token, *until)?,
+            Outcome::Released => execute!(connection, RELEASED, *id, *token, now.0)?,
             Outcome::Failed { reason } => execute!(connection, FAILED, *id, *token, *picture, reason, now.0)?,
         };
         Ok(rows == 1)

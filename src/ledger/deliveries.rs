@@ -137,6 +137,14 @@ impl Ledger {
         self.settle(delivery, Outcome::Deferred { until: until.0 }).await
     }
 
+    /// It was not tried and is due again at once; no attempt is counted. False if the claim was lost meanwhile.
+    ///
+    /// # Errors
+    /// Leave it to the end of the lease.
+    pub async fn release_delivery(&self, delivery: &Delivery) -> Result<bool, LedgerError> {
+        self.settle(delivery, Outcome::Released).await
+    }
+
     /// It will never get through. A newer picture of the same row is tried all the same. False if the claim was lost.
     ///
     /// # Errors

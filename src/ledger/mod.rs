@@ -20,6 +20,7 @@ pub mod members;
 pub mod names;
 pub mod parked;
 mod requests;
+pub mod retention;
 pub mod reversal;
 mod rows;
 

@@ -127,7 +127,7 @@ impl Session {
             Event::Asked(sentence) => self.say(*sentence, context.now),
             Event::Tapped(tap) => return Some(self.tapped(tap, context)),
             Event::Resumed(draft, message) => return Some(self.resumed(draft, *message)),
-            Event::Recorded(recorded) => self.recorded(recorded),
+            Event::Recorded(recorded) => self.undone(recorded),
             Event::Transcribed(_)
             | Event::TranscriptionFailed
             | Event::Understood(_)

@@ -1,11 +1,18 @@
 //! What the owner of a conversation says: commands and notes.
 
+use serde::Serialize;
+
 use crate::deposit::{ATTACHMENTS_MAX, Draft, LINES_MAX, Media, SAID_CHARS_MAX, Status};
 use crate::session::apply::Context;
 use crate::session::effect::{Effect, Sentence};
 use crate::session::event::Note;
 use crate::session::state::{Asked, Notice, State};
-use crate::session::{PENDING_MAX, Session, Waiting};
+use crate::session::{DOCUMENT_BYTES_MAX, PENDING_MAX, Session, Waiting};
+
+/// What a document keeps free for what nobody says: sentences on their way, leases, ids that were seen.
+const RESERVE: usize = 4 * 1024;
+/// How often a note is in a document at most: to be worked on, and as what was said of a deposit that leaves.
+pub(super) const COPIES: usize = 3;
 
 impl Session {
     pub(super) fn opening_requested(&mut self, context: &Context) {
@@ -81,7 +88,8 @@ impl Session {
     }
 
     fn wait(&mut self, waiting: Waiting, context: &Context) {
-        if self.waiting.len() < PENDING_MAX {
+        let said = self.waiting.iter().chain([&waiting]).map(Waiting::chars).sum::<usize>();
+        if self.waiting.len() < PENDING_MAX && said <= SAID_CHARS_MAX && self.has_room_for(bytes(&waiting)) {
             self.waiting.push(waiting);
         } else {
             self.say(Sentence::Busy, context.now);
@@ -94,11 +102,12 @@ impl Session {
             self.wait(Waiting::Note(note.clone()), context);
             return;
         }
-        let Some(draft) = self.draft_mut() else { return };
-        if is_full(draft, note) {
+        if !self.has_room_for(COPIES * bytes(note)) || self.draft().is_some_and(|draft| is_full(draft, note))
+        {
             self.refuse_as_full(note, context);
             return;
         }
+        let Some(draft) = self.draft_mut() else { return };
         let joins_album = note.album.is_some() && note.album == draft.album;
         draft.album.clone_from(&note.album);
         draft.attachments.extend(note.attachment.clone());
@@ -140,7 +149,7 @@ impl Session {
     }
 
     /// At a bound the user is told and nothing is cut: what came last waits for the next deposit.
-    fn refuse_as_full(&mut self, note: &Note, context: &Context) {
+    pub(super) fn refuse_as_full(&mut self, note: &Note, context: &Context) {
         match self.take_draft() {
             Some(draft) if !draft.lines.is_empty() => {
                 self.show_lines(draft, Some(Notice::Full));
@@ -156,6 +165,13 @@ impl Session {
         }
     }
 
+    /// Whether the document can take `bytes` more and still be stored when its deposit leaves it.
+    pub(super) fn has_room_for(&self, bytes_more: usize) -> bool {
+        // What leaves is there twice: as the state, and as what is to be recorded.
+        let leaving = self.draft().map_or(0, bytes);
+        bytes(self).saturating_add(leaving).saturating_add(bytes_more) <= DOCUMENT_BYTES_MAX - RESERVE
+    }
+
     /// Asks for a description if nothing is being worked on and nothing was understood.
     pub(super) fn settle_empty(&mut self, asked: Asked) {
         if self.is_computing() {
@@ -168,6 +184,21 @@ impl Session {
             self.move_card_down();
         }
     }
+}
+
+impl Waiting {
+    /// How much was said in it.
+    fn chars(&self) -> usize {
+        match self {
+            Self::Opening => 0,
+            Self::Note(note) => note.text.chars().count(),
+        }
+    }
+}
+
+/// How large a part of the document is when it is stored.
+pub(super) fn bytes(part: &impl Serialize) -> usize {
+    serde_json::to_vec(part).map_or(DOCUMENT_BYTES_MAX, |json| json.len())
 }
 
 /// Whether the deposit has no room for the note; at a bound the user is told and nothing is cut.

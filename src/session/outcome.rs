@@ -1,12 +1,13 @@
 //! What becomes of a conversation when one of its effects comes to an end.
 
 use crate::clock::Timestamp;
-use crate::deposit::{LINES_MAX, Recorded, Weight};
+use crate::deposit::{LINES_MAX, Recorded, SAID_CHARS_MAX, Weight};
+use crate::session::Session;
 use crate::session::apply::Context;
+use crate::session::conversation::{COPIES, bytes};
 use crate::session::effect::{Effect, EffectId, Lane, Pending};
 use crate::session::event::{Event, Note, Understanding};
 use crate::session::state::{Asked, Notice, State};
-use crate::session::{Session, Waiting};
 
 impl Session {
     /// Settles an effect. Only the holder of the lane's lease is heard; what a late holder did is repaired.
@@ -99,7 +100,7 @@ impl Session {
                 _failed => self.not_understood(Asked::VoiceKept, Notice::VoiceKept),
             },
             Effect::Understand(note) => match event {
-                Event::Understood(found) => self.understood(note, found),
+                Event::Understood(found) => self.understood(note, found, context),
                 _failed => self.not_understood(Asked::NotUnderstood, Notice::NotUnderstood),
             },
             Effect::RecordDeposit(_) => match event {
@@ -128,10 +129,16 @@ impl Session {
     }
 
     fn transcribed(&mut self, note: &Note, text: &str, index: usize, context: &Context) {
+        let note = Note { text: text.to_owned(), ..note.clone() };
+        let fits = self.has_room_for(COPIES * bytes(&note));
         if let Some(draft) = self.draft_mut() {
+            if !fits || draft.said_chars() + text.chars().count() > SAID_CHARS_MAX {
+                // The voice note itself is kept with the deposit.
+                self.refuse_as_full(&Note { attachment: None, ..note }, context);
+                return;
+            }
             draft.said.push(text.to_owned());
         }
-        let note = Note { text: text.to_owned(), ..note.clone() };
         self.push(Effect::Understand(note), context.now);
         // It keeps its place among the notes that came after it.
         if let Some(last) = self.pending.pop() {
@@ -139,16 +146,16 @@ impl Session {
         }
     }
 
-    fn understood(&mut self, note: &Note, found: &Understanding) {
-        let Some(mut draft) = self.take_draft() else { return };
-        if draft.lines.len() + found.lines.len() > LINES_MAX {
-            self.waiting.push(Waiting::Note(Note { attachment: None, ..note.clone() }));
-            self.show_lines(draft, Some(Notice::Full));
-        } else {
-            draft.lines.extend(found.lines.iter().cloned());
-            draft.total_weight = add(draft.total_weight, found.total_weight);
-            self.show_lines(draft, None);
+    fn understood(&mut self, note: &Note, found: &Understanding, context: &Context) {
+        let Some(lines) = self.draft().map(|draft| draft.lines.len() + found.lines.len()) else { return };
+        if lines > LINES_MAX || !self.has_room_for(2 * bytes(&found.lines)) {
+            self.refuse_as_full(&Note { attachment: None, ..note.clone() }, context);
+            return;
         }
+        let Some(mut draft) = self.take_draft() else { return };
+        draft.lines.extend(found.lines.iter().cloned());
+        draft.total_weight = add(draft.total_weight, found.total_weight);
+        self.show_lines(draft, None);
         self.card.anew = self.card.wanted;
     }
 
@@ -162,8 +169,20 @@ impl Session {
         }
     }
 
+    /// The ledger holds the deposit otherwise than before, perhaps ahead of the outcome of its recording.
+    pub(super) fn undone(&mut self, recorded: &Recorded) {
+        if let State::Recording { leaving } = &self.state
+            && leaving.draft.id == recorded.id
+        {
+            // Nothing is left to record, and what its lane shows meanwhile is an older picture than the one wanted now.
+            self.pending.retain(|pending| !matches!(pending.effect, Effect::RecordDeposit(_)));
+            self.skip_picture_on_its_way();
+        }
+        self.recorded(recorded);
+    }
+
     /// The ledger's row is what the card shows: that of the deposit on its way, or a later one of the deposit that closed.
-    pub(super) fn recorded(&mut self, recorded: &Recorded) {
+    fn recorded(&mut self, recorded: &Recorded) {
         let is_current = match &self.state {
             State::Recording { leaving } => leaving.draft.id == recorded.id,
             State::Closed { recorded: known } => {

@@ -75,6 +75,19 @@ impl Keys {
         &self.sessions
     }
 
+    /// What matches the key of each document, as `SCAN` reads patterns.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.sessions.len() + 1);
+        for letter in self.sessions.chars() {
+            if matches!(letter, '*' | '?' | '[' | ']' | '^' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern + "*"
+    }
+
     /// The key of one document.
     #[must_use]
     pub fn session(&self, key: SessionKey) -> String {
@@ -108,5 +121,6 @@ mod tests {
         assert_eq!(keys.session(key), format!("{}{}", keys.sessions(), Keys::member(key)));
         assert_eq!(keys.conversation(&Keys::member(key)), Some(key));
         assert_eq!(keys.conversation("seven"), None);
+        assert_eq!(Keys::new("a*[b]:", BotId(42)).pattern(), r"a\*\[b\]:42:s:*");
     }
 }

@@ -71,6 +71,15 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     /// Deletes documents whose time is over, where the store does not do so by itself; returns how many.
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError>;
 
+    /// A part of all conversations, for an operator and for nobody else: `after` is [`Page::next`] of the page before.
+    ///
+    /// Reads about `limit` documents and claims nothing, so a bot may run beside it. What is there from the first page
+    /// to the last comes at least once; what comes and goes meanwhile may come or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a place that is not one of this store. A document that cannot be read is an item.
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError>;
+
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
@@ -101,6 +110,24 @@ pub enum Committed {
     Applied,
     /// Another commit came first; this is the document as it is now (`None`: it does not exist).
     Conflict(Option<Box<Session>>),
+}
+
+/// A part of all conversations.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The documents, in no order that means anything; in Redis one may come again on another page.
+    pub found: Vec<Found>,
+    /// Where to go on, in the store's own words; `None` after the last page.
+    pub next: Option<String>,
+}
+
+/// A conversation that a store holds.
+#[derive(Debug)]
+pub struct Found {
+    /// Whose.
+    pub key: SessionKey,
+    /// Its document, or why it cannot be read: [`StoreError::Corrupt`] or [`StoreError::Newer`].
+    pub session: Result<Session, StoreError>,
 }
 
 /// Counts of a store.
@@ -169,4 +196,9 @@ pub enum StoreError {
         /// How large it would be.
         bytes: usize,
     },
+}
+
+/// A place that no page of this store has named.
+fn no_such_place(store: &'static str) -> StoreError {
+    StoreError::Refused { store, reason: "this is no place of a page".to_owned() }
 }

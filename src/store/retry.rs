@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::deposit::{BotId, ChatId, UserId};
-    use crate::store::Statistics;
+    use crate::store::{Page, Statistics};
 
     const NO_TIME: Duration = Duration::ZERO;
 
@@ -123,6 +123,10 @@ mod tests {
         }
 
         async fn purge(&self, _: Timestamp) -> Result<u64, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn page(&self, _: Option<&str>, _: usize) -> Result<Page, StoreError> {
             Err(unavailable())
         }
 

@@ -24,10 +24,13 @@ const LEASE: Duration = Duration::from_secs(180);
 const ATTEMPTS_MAX: u32 = 8;
 
 /// Delivers until `stop`; calls `beat` after each turn.
+///
+/// The message that is on its way when `stop` comes is settled first, within the time of a call, and the rows that were
+/// claimed with it are given back: whoever closes the database waits for the end of this.
 pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + Send) {
     let mut failing = false;
     while !stop.is_cancelled() {
-        match turn(&chat).await {
+        match turn(&chat, &stop).await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
@@ -44,7 +47,7 @@ pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + 
     }
 }
 
-async fn turn(chat: &TelegramChat) -> Result<(), LedgerError> {
+async fn turn(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), LedgerError> {
     // A look costs a read; only what is due is claimed, which is a write.
     while chat.ledger.next_delivery_due().await?.is_some_and(|due| due <= chat.clock.now()) {
         let claimed = chat.ledger.claim_deliveries(BATCH, LEASE).await?;
@@ -52,7 +55,14 @@ async fn turn(chat: &TelegramChat) -> Result<(), LedgerError> {
             return Ok(());
         }
         for delivery in claimed {
-            deliver(chat, &delivery).await?;
+            if stop.is_cancelled() {
+                chat.ledger.release_delivery(&delivery).await?;
+            } else {
+                deliver(chat, &delivery).await?;
+            }
+        }
+        if stop.is_cancelled() {
+            return Ok(());
         }
     }
     Ok(())

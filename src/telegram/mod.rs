@@ -13,6 +13,7 @@ pub mod intake;
 mod lenient;
 pub mod picture;
 pub mod polling;
+pub mod replay;
 pub mod sentences;
 pub mod serve;
 mod strangers;

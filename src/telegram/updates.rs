@@ -32,6 +32,8 @@ pub struct Updates {
     pub access: Arc<Access>,
     /// The way to the chats.
     pub chat: TelegramChat,
+    /// Whether what it handles was parked before: its message may be older than all that its conversation remembers.
+    pub replays: bool,
     /// Answers to taps on their way; nobody waits for them but the end of the program.
     pub answers: TaskTracker,
 }
@@ -62,17 +64,8 @@ pub(super) enum UpdateError {
 impl Handle for Updates {
     async fn handle(&self, incoming: &Incoming, raw: &str) -> Handled {
         crate::failpoint!("update_received");
-        let (update, kind) = (Some(incoming.update_id), incoming.name());
-        let outcome = match self.take(incoming).await {
-            Ok(Outcome::Parked) => self.keep(update, raw, "a kind that is not known").await,
-            Err(UpdateError::Service(ServiceError::Store(error @ StoreError::Corrupt { .. }))) => {
-                tracing::error!(update.id = incoming.update_id, %error, "a session cannot be read");
-                self.apologise(incoming).await;
-                self.keep(update, raw, "the session cannot be read").await
-            }
-            outcome => outcome,
-        };
-        match outcome {
+        let kind = incoming.name();
+        match self.settle(incoming, raw).await {
             Ok(outcome) => {
                 crate::failpoint!("committed");
                 count(kind, outcome.name());
@@ -98,6 +91,25 @@ impl Handle for Updates {
 }
 
 impl Updates {
+    /// Takes an update to its commit; what cannot be digested is kept for an operator, which is one.
+    pub(super) async fn settle(&self, incoming: &Incoming, raw: &str) -> Result<Outcome, UpdateError> {
+        let update = Some(incoming.update_id);
+        match self.take(incoming).await {
+            Ok(Outcome::Parked) => self.keep(update, raw, "a kind that is not known").await,
+            Err(UpdateError::Service(ServiceError::Store(error @ StoreError::Corrupt { .. }))) => {
+                tracing::error!(update.id = incoming.update_id, %error, "a session cannot be read");
+                self.apologise(incoming).await;
+                self.keep(update, raw, "the session cannot be read").await
+            }
+            Err(UpdateError::Service(ServiceError::Store(error @ StoreError::TooLarge { .. }))) => {
+                tracing::error!(update.id = incoming.update_id, %error, "a session has no room for an update");
+                self.apologise(incoming).await;
+                self.keep(update, raw, "the session has no room for it").await
+            }
+            outcome => outcome,
+        }
+    }
+
     async fn take(&self, incoming: &Incoming) -> Result<Outcome, UpdateError> {
         match &incoming.kind {
             IncomingKind::Message(message) => self.message(incoming.update_id, message, false).await,
@@ -174,6 +186,12 @@ impl Updates {
         cause: Cause,
         event: &Event,
     ) -> Result<Applied, ServiceError> {
+        let cause = match cause {
+            Cause::Update { id, sent_at, language, .. } if self.replays => {
+                Cause::Update { id, message: None, sent_at, language }
+            }
+            cause => cause,
+        };
         let applied = self.service.update(self.service.key(user), cause, event).await;
         if applied.as_ref().map_or(true, |applied| applied.verdict == Verdict::Duplicate) {
             self.access.give_back(user);
@@ -223,7 +241,7 @@ impl Updates {
         Outcome::Refused
     }
 
-    /// The session of an update's sender cannot be read: an operator has to look, and the sender is told.
+    /// The session of an update's sender cannot be read, or written: an operator has to look, and the sender is told.
     async fn apologise(&self, incoming: &Incoming) {
         let sender = match &incoming.kind {
             IncomingKind::Message(message) | IncomingKind::Edited(message) => message.sender.as_ref(),

@@ -32,6 +32,9 @@ const SECONDS: &[f64] =
 /// Buckets for how many jobs share one transaction.
 const JOBS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
 
+/// The kinds that are kept for a time only.
+const RETAINED: &[&str] = &["parked", "conflicts", "quarantine", "drafts", "deliveries"];
+
 type Labels = &'static [(&'static str, &'static [&'static str])];
 
 const fn counter(name: &'static str, labels: Labels, about: &'static str) -> Metric {
@@ -205,6 +208,18 @@ pub const DELIVERIES_PENDING: Metric =
 /// Updates that lie aside.
 pub const PARKED_UPDATES: Metric =
     gauge("depot_parked_updates", &[], "Updates that lie aside for an operator.");
+/// What was kept long enough.
+pub const PURGED: Metric = counter(
+    "depot_purged_total",
+    &[("kind", RETAINED)],
+    "Rows that were removed, and texts that were erased, because their time was over.",
+);
+/// What is kept.
+pub const RETAINED_OLDEST_SECONDS: Metric = gauge(
+    "depot_retained_oldest_seconds",
+    &[("kind", RETAINED)],
+    "The age of the oldest that is kept; 0 when nothing is.",
+);
 /// Repeats that users may have seen.
 pub const REPEATS_POSSIBLE: Metric = counter(
     "depot_repeats_possible_total",
@@ -229,7 +244,7 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 37] = [
+pub const ALL: [Metric; 39] = [
     UPDATES,
     UPDATES_PARKED,
     WEBHOOK_REFUSED,
@@ -263,6 +278,8 @@ pub const ALL: [Metric; 37] = [
     INTAKE_AGE_SECONDS,
     DELIVERIES_PENDING,
     PARKED_UPDATES,
+    PURGED,
+    RETAINED_OLDEST_SECONDS,
     REPEATS_POSSIBLE,
     LOG_LINES_DROPPED,
     PANICS,

@@ -1,8 +1,10 @@
 //! Who may: strangers, requests and their decisions, invitations, limits, and everybody who is not one person.
 
+use std::time::Duration;
+
 use depot_bot::deposit::UserId;
 use depot_bot::ledger::Role;
-use depot_bot::simulator::{Chat, Message, User, UserProfile};
+use depot_bot::simulator::{Chat, Fault, Faults, Message, Rule, User, UserProfile};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -365,4 +367,35 @@ async fn a_group_hears_one_sentence_and_the_bot_leaves_also_where_only_anonymous
     group.wait_for("the bot to leave", Chat::bot_has_left).await.unwrap();
     assert_eq!(heard(&group), 1);
     changes_nothing(&bot, 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_on_its_way_to_an_admin_when_the_bot_stops_is_there_once_after_the_restart() {
+    let mut bot = with(&[("ADMIN_TELEGRAM_IDS", "1")]).await;
+    let odile = named(&bot, 1, "Odile");
+    odile.starts("");
+    odile.sees_new("Bonjour").await.unwrap();
+    let slow = Fault::Delay(Duration::from_secs(1));
+    bot.telegram.faults(|faults| faults.add(Rule::every_call(slow).on("sendMessage").in_chat(1)));
+    asks_for_access(&named(&bot, 70_007, "Ève")).await;
+    let is_claimed = async {
+        let now = bot.clock.now();
+        while bot.app().ledger().next_delivery_due().await.unwrap().is_none_or(|due| due <= now) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), is_claimed).await.expect("the card is claimed");
+    bot.stop().await;
+    bot.telegram.faults(Faults::clear);
+    bot.resume().await;
+    bot.advance(200);
+    odile.sees("Demande d'accès").await.unwrap();
+    let is_settled = async {
+        while bot.app().ledger().next_delivery_due().await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), is_settled).await.expect("the card is settled");
+    let cards = odile.messages().iter().filter(|message| message.shows("Demande d'accès")).count();
+    assert_eq!(cards, 1);
 }

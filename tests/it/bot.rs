@@ -6,9 +6,11 @@ use std::time::Duration;
 use depot_bot::app::{self, App};
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::config::Config;
+use depot_bot::database::Database;
 use depot_bot::deposit::{Status, UserId};
 use depot_bot::ledger::Entry;
 use depot_bot::simulator::{Options, Simulator, User, UserProfile};
+use secrecy::SecretString;
 use tempfile::TempDir;
 
 use crate::servers::{RedisServer, postgres_database};
@@ -109,6 +111,12 @@ impl TestBot {
     /// Takes a variable away for the next start.
     pub(crate) fn unset(&mut self, name: &str) {
         self.variables.remove(name);
+    }
+
+    /// The database of a bot that is stopped, or beside one that runs.
+    pub(crate) async fn database(&self) -> Database {
+        let url = SecretString::from(self.variables["DATABASE_URL"].as_str());
+        Database::connect(&url).await.unwrap()
     }
 
     /// Stops the bot the way SIGTERM does.

@@ -63,6 +63,11 @@ fn every_variable_has_its_effect() {
         ("ADMIN_TELEGRAM_IDS", "7, 8"),
         ("ALLOWED_TELEGRAM_IDS", "9 10,9"),
         ("RATE_LIMIT_PER_MINUTE", "0"),
+        ("RETAIN_PARKED_DAYS", "1"),
+        ("RETAIN_CONFLICTS_DAYS", "2"),
+        ("RETAIN_QUARANTINE_DAYS", "3"),
+        ("RETAIN_DRAFTS_DAYS", "0"),
+        ("RETAIN_DELIVERIES_DAYS", "3650"),
         ("TAXONOMY_FILE", "Cargo.toml"),
         ("LOG_FORMAT", "json"),
         ("RUST_LOG", "info,depot_bot=debug"),
@@ -83,6 +88,10 @@ fn every_variable_has_its_effect() {
     assert_eq!(config.access.admins, [UserId(7), UserId(8)]);
     assert_eq!(config.access.allowed, [UserId(9), UserId(10)]);
     assert_eq!(config.access.rate_per_minute, None);
+    let days = |kept: Option<Duration>| kept.map(|kept| kept.as_secs() / 86_400);
+    let kept = config.retention;
+    assert_eq!([kept.parked, kept.conflicts, kept.quarantine].map(days), [Some(1), Some(2), Some(3)]);
+    assert_eq!([kept.drafts, kept.deliveries].map(days), [None, Some(3650)]);
     assert_eq!(config.taxonomy_file.unwrap().to_str(), Some("Cargo.toml"));
     assert_eq!((config.logs.format, config.logs.filter.as_str()), (LogFormat::Json, "info,depot_bot=debug"));
 }
@@ -260,6 +269,11 @@ fn the_webhook_needs_a_secret_and_an_address_that_telegram_posts_to() {
 #[test]
 fn what_contradicts_itself_is_refused() {
     assert_eq!(refused(&[("ACCESS_MODE", "allowlist")]), ["ALLOWED_TELEGRAM_IDS"]);
+    assert_eq!(refused(&[("RETAIN_PARKED_DAYS", "3651")]), ["RETAIN_PARKED_DAYS"]);
+    assert_eq!(
+        refused(&[("RETAIN_DRAFTS_DAYS", "a year"), ("RETAIN_DELIVERIES_DAYS", "-1")]),
+        ["RETAIN_DRAFTS_DAYS", "RETAIN_DELIVERIES_DAYS"]
+    );
     for url in
         ["sqlite::memory:", "sqlite://:memory:", "sqlite://a?mode=memory", "sqlite:a.db", "sqlite://", "a.db"]
     {

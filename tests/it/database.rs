@@ -1,5 +1,6 @@
 //! The database: group commit, failures that stay with whom they belong to, and connections that die.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use depot_bot::database::{Connection, Database, DatabaseError, Engine, Job};
@@ -53,6 +54,21 @@ for_both_engines! {
     a_reader_cannot_write
     closing_writes_what_waits
     many_writers_are_committed_in_groups
+}
+
+#[tokio::test]
+async fn a_file_that_is_made_is_for_its_owner_alone_and_one_that_is_there_keeps_its_mode() {
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (_made, folder) = sqlite().await;
+    let folder = folder.unwrap();
+    let path = folder.path().join("made/on/demand/depot.db");
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&path.with_extension("db-wal")), 0o600, "what SQLite puts beside it follows");
+    let there = folder.path().join("there.db");
+    std::fs::write(&there, "").unwrap();
+    std::fs::set_permissions(&there, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let _opened = prepared(&format!("sqlite://{}", there.display())).await;
+    assert_eq!(mode(&there), 0o640);
 }
 
 /// Runs a statement without parameters.

@@ -49,6 +49,7 @@ for_each_store! {
     what_cannot_be_read_is_left_alone
     what_is_too_large_is_refused
     two_bots_do_not_see_each_other
+    page_by_page_every_conversation_is_found
 }
 
 async fn nothing_is_there_before_the_first_commit(subject: Subject) {
@@ -304,4 +305,43 @@ async fn compare(store: &dyn SessionStore, oracle: &MemoryStore, key: SessionKey
     due.sort_unstable();
     expected.sort_unstable();
     assert_eq!(due, expected);
+}
+
+async fn page_by_page_every_conversation_is_found(subject: Subject) {
+    let store = &subject.store;
+    let empty = store.page(None, 10).await.unwrap();
+    assert!(empty.found.is_empty() && empty.next.is_none());
+    let mut expected = Vec::new();
+    for chat in (-12..=12).chain([i64::MIN + 1, i64::MAX]) {
+        expected.push(key(chat));
+        let _ = store.commit(&after(0, &session(key(chat), 1))).await.unwrap();
+    }
+    let mut foreign = session(key(99), 1);
+    foreign.key.bot = OTHER_BOT;
+    let _ = subject.other.commit(&after(0, &foreign)).await.unwrap();
+    subject.spoil(key(3), "what somebody said").await;
+    let (mut found, mut spoilt, mut place) = (std::collections::BTreeSet::new(), 0, None::<String>);
+    loop {
+        let page = store.page(place.as_deref(), 7).await.unwrap();
+        for item in page.found {
+            match item.session {
+                Ok(session) => assert_eq!(session, self::session(item.key, 1)),
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+                    assert_eq!(item.key, key(3));
+                    spoilt += 1;
+                }
+            }
+            found.insert(item.key);
+        }
+        place = page.next;
+        if place.is_none() {
+            break;
+        }
+    }
+    expected.sort_unstable();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
+    assert!(spoilt >= 1);
+    let refused = store.page(Some("nowhere"), 7).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused { .. }), "{refused}");
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use depot_bot::deposit::{Status, UserId};
-use depot_bot::session::Session;
+use depot_bot::session::{Session, State};
 use depot_bot::simulator::{Fault, Faults, Happened, Rule};
+use depot_bot::store::sql::SqlStore;
+use depot_bot::store::{Commit, Committed, SessionStore as _};
 use serde_json::json;
 
 use crate::bot::{Behind, TestBot};
@@ -146,4 +148,51 @@ async fn what_telegram_brings_twice_counts_once_against_the_limit() {
         user.says(&format!("une {object}"));
         user.sees_new(object).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_more_than_a_deposit_holds_is_told_and_can_still_record_it() {
+    let bot = TestBot::start().await;
+    let user = bot.user(7);
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    // The longest message that Telegram takes, in the characters that need the most room.
+    for _ in 0..3 {
+        user.says(&"🎈".repeat(2_048));
+    }
+    user.sees("n'est pas noté").await.unwrap();
+    bot.telegram.wait_for("every update to be confirmed", |it| it.pending_updates() == 0).await.unwrap();
+    bot.rests(7).await;
+    user.taps("Valider").unwrap();
+    user.sees("Dépôt n°\u{a0}1 enregistré").await.unwrap();
+    assert_eq!(bot.app().ledger().parked(10).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_document_has_no_room_left_is_told_and_holds_nobody_up() {
+    let mut bot = TestBot::start().await;
+    let (crowded, other) = (bot.user(7), bot.user(8));
+    crowded.says("une bouilloire");
+    crowded.sees_new("Valider").await.unwrap();
+    bot.rests(7).await;
+    let mut session = document(&bot, Session::is_open).await;
+    bot.stop().await;
+    // As a release without these bounds could have left it.
+    let State::AwaitingValidation { draft, .. } = &mut session.state else { panic!("{:?}", session.state) };
+    draft.said = vec!["🎈".repeat(5_000)];
+    let (before, due_at) = (session.version, session.due_at(Duration::from_secs(300)));
+    session.version += 1;
+    let store = SqlStore::new(bot.database().await, session.key.bot);
+    let now = bot.clock.now();
+    let commit = Commit { expected: before, session: &session, due_at, kept_for: None, now };
+    assert_eq!(store.commit(&commit).await.unwrap(), Committed::Applied);
+    bot.resume().await;
+    crowded.says("/annuler");
+    other.says("une chaise");
+    crowded.sees_new("Quelque chose s'est mal passé").await.unwrap();
+    other.sees_new("Valider").await.unwrap();
+    bot.telegram.wait_for("every update to be confirmed", |it| it.pending_updates() == 0).await.unwrap();
+    let parked = bot.app().ledger().parked(10).await.unwrap();
+    assert_eq!(parked.len(), 1);
+    assert!(parked[0].raw.contains("/annuler") && parked[0].reason.contains("no room"), "{parked:?}");
 }

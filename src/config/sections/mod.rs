@@ -1,10 +1,12 @@
 //! The sections of the configuration, each read by one function that returns `None` after it noted a fault.
 
 mod people;
+mod retention;
 mod stores;
 mod telegram;
 
 pub(super) use people::{access, session, taxonomy_file};
+pub(super) use retention::retention;
 pub(super) use stores::{database, redis};
 pub(super) use telegram::{telegram, webhook};
 

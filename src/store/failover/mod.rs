@@ -24,7 +24,7 @@ use crate::session::{Session, SessionKey};
 use crate::store::authority::{Authority, DurableStore, InCharge, Stored, VolatileStore};
 use crate::store::failover::watch::Watch;
 use crate::store::mirror::{Ended, Mirror};
-use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError};
+use crate::store::{Commit, Committed, Page, SessionStore, Statistics, StoreError};
 
 /// How long a caller waits while the store in charge changes; within the 5 s that an update has for one try.
 const PATIENCE: Duration = Duration::from_millis(2_500);
@@ -305,6 +305,10 @@ impl SessionStore for Failover {
             InCharge::Redis { .. } => self.shared.sql.purge(now).await,
             InCharge::Sql => Ok(0),
         }
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        self.shared.attempt(move |_, store| store.page(after, limit)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

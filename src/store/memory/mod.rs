@@ -13,7 +13,9 @@ use crate::clock::Timestamp;
 use crate::deposit::BotId;
 use crate::session::{Session, SessionKey};
 use crate::store::authority::{Authority, Branch};
-use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, document};
+use crate::store::{
+    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
+};
 
 /// The store in memory; clones share their documents.
 #[derive(Clone, Debug)]
@@ -151,6 +153,19 @@ impl SessionStore for MemoryStore {
         let before = rows.len();
         rows.retain(|key, row| key.bot != self.bot || row.kept_until.is_none_or(|until| until > now));
         Ok((before - rows.len()) as u64)
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        let skip = after.map_or(Ok(0), str::parse).map_err(|_| no_such_place(self.name()))?;
+        let held = self.held();
+        let own = held.rows.iter().filter(|(key, _)| key.bot == self.bot);
+        let found: Vec<Found> = own
+            .skip(skip)
+            .take(limit)
+            .map(|(key, row)| Found { key: *key, session: document::decode(*key, row.document.as_bytes()) })
+            .collect();
+        let next = (found.len() == limit).then(|| (skip + limit).to_string());
+        Ok(Page { found, next })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -19,7 +19,9 @@ use crate::clock::Timestamp;
 use crate::session::{Session, SessionKey};
 use crate::store::keys::Keys;
 use crate::store::redis::link::{Call, Link, Trouble};
-use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, document};
+use crate::store::{
+    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
+};
 
 /// What a server says about itself, for `depot-bot check`, readiness and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +241,28 @@ impl SessionStore for RedisStore {
     /// Redis expires documents by itself.
     async fn purge(&self, _now: Timestamp) -> Result<u64, StoreError> {
         Ok(0)
+    }
+
+    /// One `SCAN`, whose cursor is the place, and a read of each document that it found.
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        let cursor: u64 = after.map_or(Ok(0), str::parse).map_err(|_| no_such_place(NAME))?;
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(self.keys.pattern()).arg("COUNT").arg(limit.max(1));
+        let (cursor, names): (u64, Vec<String>) = self.query("page", scan).await?;
+        let mut found = Vec::with_capacity(names.len());
+        for key in
+            names.iter().filter_map(|name| self.keys.conversation(name.strip_prefix(self.keys.sessions())?))
+        {
+            match self.load(key).await {
+                Ok(None) => {}
+                Ok(Some(session)) => found.push(Found { key, session: Ok(session) }),
+                Err(error @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
+                    found.push(Found { key, session: Err(error) });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Page { found, next: (cursor != 0).then(|| cursor.to_string()) })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

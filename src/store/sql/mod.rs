@@ -11,7 +11,9 @@ use crate::clock::Timestamp;
 use crate::database::{Connection, Database, DatabaseError, Engine, Job};
 use crate::deposit::{BotId, ChatId, UserId};
 use crate::session::{Session, SessionKey};
-use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, document};
+use crate::store::{
+    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
+};
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
 /// The statements that write check the row of authority; on PostgreSQL they hold it, so that a change of it waits for
@@ -64,6 +66,11 @@ const DUE: &str = "
 const STATISTICS: &str = "
     select count(*), count(*) filter (where due_at <= $2) from sessions
     where bot = $1 and due_at is not null";
+
+const PAGE: &str = "
+    select chat, owner, document from sessions
+    where bot = $1 and (chat, owner) > ($2, $3)
+    order by chat, owner limit $4";
 
 const PURGE: &str = "
     delete from sessions where (bot, chat, owner) in
@@ -170,6 +177,27 @@ impl SessionStore for SqlStore {
                 return Ok(purged);
             }
         }
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        let place = |after: &str| {
+            let (chat, owner) = after.split_once(':')?;
+            Some((chat.parse().ok()?, owner.parse().ok()?))
+        };
+        let after = match after {
+            Some(after) => place(after).ok_or_else(|| no_such_place(self.name()))?,
+            None => (i64::MIN, i64::MIN),
+        };
+        let rows =
+            self.read(ReadPage { bot: self.bot.0, after, limit: i64::try_from(limit).unwrap_or(i64::MAX) });
+        let rows = rows.await?;
+        let last = rows.last().filter(|_| rows.len() >= limit);
+        let next = last.map(|(chat, owner, _)| format!("{chat}:{owner}"));
+        let found = rows.into_iter().map(|(chat, owner, document)| {
+            let key = SessionKey { bot: self.bot, chat: ChatId(chat), user: UserId(owner) };
+            Found { key, session: document::decode(key, document.as_bytes()) }
+        });
+        Ok(Page { found: found.collect(), next })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -302,6 +330,20 @@ impl Job for Count {
 
     async fn run(&self, connection: &mut Connection) -> Result<(i64, i64), sqlx::Error> {
         fetch_one!(connection, STATISTICS, self.bot, self.now)
+    }
+}
+
+struct ReadPage {
+    bot: i64,
+    after: (i64, i64),
+    limit: i64,
+}
+
+impl Job for ReadPage {
+    type Output = Vec<(i64, i64, String)>;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Self::Output, sqlx::Error> {
+        fetch_all!(connection, PAGE, self.bot, self.after.0, self.after.1, self.limit)
     }
 }
 

@@ -6,9 +6,10 @@ mod states;
 
 use std::time::Duration;
 
-use depot_bot::deposit::{CategoryKey, DepositId, DepositRef, Draft, Media, MessageId, Status};
+use depot_bot::deposit::{CategoryKey, DepositId, DepositRef, Draft, Media, MessageId, Recorded, Status};
 use depot_bot::session::{
-    Answer, Cause, Effect, EffectId, Event, Lane, Language, Note, Sentence, State, Tap, Verb, Verdict,
+    Answer, Cause, DOCUMENT_BYTES_MAX, Effect, EffectId, Event, Lane, Language, Note, Sentence, State, Tap,
+    Verb, Verdict,
 };
 
 use crate::machine::conversation::{Conversation, START, TTL};
@@ -129,6 +130,59 @@ fn notes_wait_while_a_deposit_is_recorded() {
     let objects: Vec<_> =
         chat.session.draft().unwrap().lines.iter().map(|line| line.object.as_str()).collect();
     assert_eq!(objects, ["une chaise", "une table"]);
+}
+
+#[test]
+fn what_waits_is_bounded_in_characters_and_its_owner_is_told() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().taps(Verb::Validate);
+    for _ in 0..3 {
+        chat.says(&"é".repeat(2_000));
+    }
+    assert_eq!(chat.session.waiting.len(), 2, "{}", chat.log);
+    let told = chat.session.pending.iter().filter(|pending| pending.effect == Effect::Say(Sentence::Busy));
+    assert_eq!(told.count(), 1);
+    chat.settles();
+    assert_eq!(chat.session.draft().unwrap().said_chars(), 4_000, "nothing of what was kept is cut");
+}
+
+#[test]
+fn whatever_is_said_in_whatever_alphabet_the_document_can_be_stored_when_its_deposit_leaves() {
+    for (text, effects) in [("🎈".repeat(2_048), 0), ("\u{1}".repeat(4_096), 0), ("🎈".repeat(700), 1)] {
+        let mut chat = Conversation::new();
+        for _ in 0..14 {
+            chat.says(&text).settle(effects);
+        }
+        chat.settles().taps(Verb::Validate);
+        let bytes = serde_json::to_vec(&chat.session).unwrap().len();
+        assert!(bytes <= DOCUMENT_BYTES_MAX, "{bytes} bytes");
+        let told = |log: &str| log.contains("say -> Said") || log.contains("Full");
+        assert!(told(&chat.log), "{}", chat.log);
+    }
+}
+
+#[test]
+fn a_deposit_undone_before_its_recording_is_settled_is_not_recorded_again() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settles().taps(Verb::Validate);
+    let (effect, what, _) = chat.session.next_effect(Lane::Chat, chat.now).unwrap();
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    let is_recorded = Cause::Outcome { effect, lane: Lane::Chat, token };
+    let outcome = chat.outcome(&what);
+    // The runner shows the recorded deposit before it commits both; the user taps on what is shown.
+    let context = chat.context();
+    let picture = chat.session.apply(&is_recorded, &outcome, &context).session.card.wanted;
+    let Event::Recorded(recorded) = &outcome else { panic!("{outcome:?}") };
+    let undone = Recorded { status: Status::Reversed, revision: 1, ..recorded.as_ref().clone() };
+    chat.update(&Event::Recorded(Box::new(undone)), false);
+    chat.note("undoes");
+    chat.apply(is_recorded, &outcome);
+    let shown =
+        Event::CardShown { picture, message: chat.session.card.message.unwrap(), stripped: Vec::new() };
+    chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
+    chat.note("the lane settles what it did").settles();
+    insta::assert_snapshot!(chat.log);
+    assert!(chat.session.kept_for().is_some(), "nothing is left to do");
 }
 
 #[test]

@@ -219,6 +219,12 @@ fn compose_keeps_what_redis_and_postgres_hold() {
         let is_server = ["redis", "postgres"].contains(&name.as_str().unwrap());
         assert_eq!(service["healthcheck"]["test"].is_sequence(), is_server, "{name:?}");
         assert!(service["ports"].is_null(), "{name:?} is published");
+        // The log of a test run is looked at and gone.
+        if name.as_str() != Some("bot-tests") {
+            let log = &service["logging"];
+            assert_eq!(log["options"]["max-size"].as_str(), Some("10m"), "{name:?}");
+            assert_eq!(log["options"]["max-file"].as_str(), Some("5"), "{name:?}");
+        }
         for volume in texts(&service["volumes"]) {
             let volume = volume.split(':').next().unwrap();
             assert!(compose["volumes"].as_mapping().unwrap().contains_key(volume), "{volume}");

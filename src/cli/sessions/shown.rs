@@ -1,0 +1,158 @@
+//! How conversations look to an operator: where they stand, never what was said unless it is asked for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::store::{Found, Statistics};
+
+/// The state of a document that cannot be read.
+const UNREADABLE: &str = "unreadable";
+/// What stands in the place of what was said.
+const CONCEALED: &str = "…";
+/// The fields of a document that hold what people said or sent.
+const SAID: [&str; 5] = ["said", "text", "object", "file", "album"];
+
+/// One conversation in the list.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    user: i64,
+    chat: i64,
+    state: &'static str,
+    version: u64,
+    epoch: u64,
+    /// Since its owner last did something.
+    age_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<String>,
+    overdue: bool,
+    /// Why it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Row {
+    pub(super) fn of(found: &Found, ttl: Duration, now: Timestamp) -> Self {
+        let (user, chat) = (found.key.user.0, found.key.chat.0);
+        match &found.session {
+            Ok(session) => {
+                let due_at = session.due_at(ttl);
+                Self {
+                    user,
+                    chat,
+                    state: session.state.name(),
+                    version: session.version,
+                    epoch: session.epoch,
+                    age_seconds: now.since(session.active_at).as_secs(),
+                    due_at: due_at.map(|at| at.to_string()),
+                    overdue: due_at.is_some_and(|at| at <= now),
+                    reason: None,
+                }
+            }
+            Err(error) => Self {
+                user,
+                chat,
+                state: UNREADABLE,
+                version: 0,
+                epoch: 0,
+                age_seconds: 0,
+                due_at: None,
+                overdue: false,
+                reason: Some(error.to_string()),
+            },
+        }
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, state, version, epoch, age_seconds, .. } = self;
+        if let Some(reason) = &self.reason {
+            return write!(f, "{user:<14} {state:<20} {reason}");
+        }
+        let due = self.due_at.as_deref().unwrap_or("-");
+        let overdue = if self.overdue { " overdue" } else { "" };
+        write!(f, "{user:<14} {state:<20} v{version} e{epoch} age {age_seconds}s due {due}{overdue}")
+    }
+}
+
+/// How many conversations stand where.
+#[derive(Debug, Serialize)]
+pub(super) struct Counts {
+    store: &'static str,
+    states: BTreeMap<&'static str, u64>,
+    /// Open, or with something left to do.
+    due: u64,
+    /// Those among them whose instant has passed.
+    overdue: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_overdue_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+    parked_updates: u64,
+}
+
+impl Counts {
+    pub(super) fn new(store: &'static str, statistics: Statistics, parked_updates: u64) -> Self {
+        let Statistics { active: due, overdue, memory_bytes } = statistics;
+        let states = BTreeMap::new();
+        Self { store, states, due, overdue, oldest_overdue_seconds: None, memory_bytes, parked_updates }
+    }
+
+    pub(super) fn add(&mut self, found: &Found, ttl: Duration, now: Timestamp) {
+        let state = found.session.as_ref().map_or(UNREADABLE, |session| session.state.name());
+        *self.states.entry(state).or_default() += 1;
+        let due_at = found.session.as_ref().ok().and_then(|session| session.due_at(ttl));
+        let overdue = due_at.filter(|at| *at <= now).map(|at| now.since(at).as_secs());
+        self.oldest_overdue_seconds = self.oldest_overdue_seconds.max(overdue);
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "store           {}", self.store)?;
+        for (state, count) in &self.states {
+            writeln!(f, "{state:<20} {count}")?;
+        }
+        writeln!(f, "due             {}", self.due)?;
+        write!(f, "overdue         {}", self.overdue)?;
+        match self.oldest_overdue_seconds {
+            Some(seconds) => writeln!(f, " (the oldest for {seconds} s)")?,
+            None => writeln!(f)?,
+        }
+        if let Some(bytes) = self.memory_bytes {
+            writeln!(f, "memory          {bytes} bytes")?;
+        }
+        write!(f, "parked updates  {}", self.parked_updates)
+    }
+}
+
+/// Takes what people said or sent out of a document, and leaves that there was something.
+pub(super) fn conceal(document: &mut Value) {
+    match document {
+        Value::Array(items) => items.iter_mut().for_each(conceal),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if SAID.contains(&name.as_str()) { conceal_all(value) } else { conceal(value) }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn conceal_all(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(conceal_all),
+        Value::Object(fields) => fields.values_mut().for_each(conceal_all),
+        Value::String(text) => CONCEALED.clone_into(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,162 @@
+//! `depot-bot sessions`, as an operator runs it beside a bot: on SQLite, PostgreSQL and Redis.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use depot_bot::clock::{Clock, Timestamp};
+use depot_bot::database::Database;
+use depot_bot::deposit::{BotId, ChatId, UserId};
+use depot_bot::ledger::Ledger;
+use depot_bot::session::{Session, SessionKey};
+use depot_bot::simulator::{Simulator, UserProfile};
+use depot_bot::store::sql::SqlStore;
+use depot_bot::store::{Commit, Committed, SessionStore as _};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::process::{Process, run, telegram, variables};
+use crate::servers::{RedisServer, postgres_database};
+
+/// The bot that the token of the processes names.
+const BOT: BotId = BotId(4242);
+
+type Variables = HashMap<String, String>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sqlite_an_operator_sees_and_replays_beside_a_running_bot() {
+    let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
+    an_operator_sees_and_replays(&telegram, &variables(&telegram, folder.path())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_an_operator_sees_and_replays_beside_a_running_bot() {
+    let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
+    let mut variables = variables(&telegram, folder.path());
+    variables.insert("DATABASE_URL".to_owned(), postgres_database());
+    an_operator_sees_and_replays(&telegram, &variables).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_redis_an_operator_sees_and_replays_beside_a_running_bot() {
+    let (telegram, folder, redis) = (telegram().await, tempfile::tempdir().unwrap(), RedisServer::start());
+    let mut variables = variables(&telegram, folder.path());
+    variables.insert("REDIS_URL".to_owned(), redis.url());
+    an_operator_sees_and_replays(&telegram, &variables).await;
+}
+
+async fn an_operator_sees_and_replays(telegram: &Simulator, variables: &Variables) {
+    let _bot = Process::start(variables).await;
+    let [open, closed, forgotten] =
+        [101, 102, 103].map(|id| telegram.user(UserProfile::new(id, "Camille", "fr")));
+    open.says("une bouilloire");
+    open.sees_new("Valider").await.unwrap();
+    closed.says("une chaise");
+    closed.sees_new("Valider").await.unwrap();
+    closed.taps("Valider").unwrap();
+    closed.sees_new("enregistré").await.unwrap();
+
+    let rows = lines(&["sessions", "list", "--format", "jsonl"], variables).await;
+    let state = |user: i64| rows.iter().find(|row| row["user"] == user).unwrap();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(state(101)["state"], "AwaitingValidation");
+    assert!(state(101)["due_at"].is_string() && state(101)["version"].as_u64() > Some(1));
+    assert_eq!(state(102)["state"], "Closed");
+    let text = said(&["sessions", "list"], variables).await;
+    assert!(text.contains("AwaitingValidation") && text.lines().count() == 2, "{text}");
+
+    let shown = said(&["sessions", "show", "101"], variables).await;
+    assert!(
+        !shown.contains("bouilloire") && shown.contains('…') && shown.contains("awaiting_validation"),
+        "{shown}"
+    );
+    assert!(said(&["sessions", "show", "101", "--reveal"], variables).await.contains("bouilloire"));
+    let nobody = run(&["sessions", "show", "999"], variables).await;
+    assert_eq!(nobody.status.code(), Some(1));
+
+    let stats = lines(&["sessions", "stats", "--format", "jsonl"], variables).await.remove(0);
+    assert_eq!(stats["states"], json!({"AwaitingValidation": 1, "Closed": 1}));
+    assert_eq!((&stats["due"], &stats["parked_updates"]), (&json!(1), &json!(0)), "{stats}");
+    let store = stats["store"].as_str().unwrap().to_owned();
+    assert_eq!(stats["memory_bytes"].is_u64(), store == "redis");
+    assert!(said(&["sessions", "stats"], variables).await.contains(&store));
+
+    what_is_parked_is_handled_again(telegram, variables, &forgotten).await;
+    what_is_over_is_purged(variables, &store).await;
+}
+
+/// One that can be handled now, by a person who has said a lot since, and one that cannot.
+async fn what_is_parked_is_handled_again(
+    telegram: &Simulator,
+    variables: &Variables,
+    user: &depot_bot::simulator::User,
+) {
+    let first = user.says("/aide").message_id;
+    for _ in 0..33 {
+        user.says("/statut");
+    }
+    telegram.inject_raw(&json!({"poll": {"id": "7"}}));
+    telegram.wait_for("every update to be confirmed", |it| it.pending_updates() == 0).await.unwrap();
+    let ledger = Ledger::new(database(variables).await, BOT, Clock::system());
+    let update = json!({"update_id": 77, "message": {"message_id": first - 1, "date": 1_780_000_000,
+        "from": {"id": 103, "is_bot": false, "first_name": "Camille", "language_code": "fr"},
+        "chat": {"id": 103, "type": "private"}, "text": "deux tabourets"}});
+    ledger.park(77, &update.to_string(), "panicked").await.unwrap();
+
+    let list = ["sessions", "parked", "list", "--format", "jsonl"];
+    let parked = lines(&list, variables).await;
+    assert_eq!(parked.len(), 2, "{parked:?}");
+    let wanted = parked.iter().find(|parked| parked["update_id"] == 77).unwrap();
+    assert_eq!((&wanted["reason"], wanted.get("raw")), (&json!("panicked"), None));
+    let text = said(&["sessions", "parked", "list"], variables).await;
+    assert!(text.contains("panicked") && !text.contains("tabourets"), "{text}");
+    let revealed = said(&["sessions", "parked", "list", "--reveal"], variables).await;
+    assert!(revealed.contains("deux tabourets"), "{revealed}");
+
+    let unknown = run(&["sessions", "parked", "replay", "77-0123456789ab"], variables).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    said(&["sessions", "parked", "replay", wanted["id"].as_str().unwrap()], variables).await;
+    let card = user.sees("tabouret").await.unwrap();
+    assert!(card.button("Valider").is_some(), "{card:?}");
+    until_parked(&ledger, |parked| parked.len() == 1).await;
+
+    said(&["sessions", "parked", "replay", "--all"], variables).await;
+    until_parked(&ledger, |parked| parked.iter().all(|parked| parked.replay_at.is_none())).await;
+    assert_eq!(lines(&list, variables).await.len(), 1, "nothing can be made of it, so it stays");
+}
+
+async fn until_parked(ledger: &Ledger, is: impl Fn(&[depot_bot::ledger::parked::Parked]) -> bool) {
+    let found = async {
+        while !is(&ledger.parked(10).await.unwrap()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), found).await.expect("the bot looks at what is parked");
+}
+
+/// Redis does so by itself.
+async fn what_is_over_is_purged(variables: &Variables, store: &str) {
+    let key = SessionKey { bot: BOT, chat: ChatId(500), user: UserId(500) };
+    let mut over = Session::new(key, Timestamp(0));
+    over.version = 1;
+    let kept_for = Some(Duration::from_secs(1));
+    let commit = Commit { expected: 0, session: &over, due_at: None, kept_for, now: Timestamp(0) };
+    let sql = SqlStore::new(database(variables).await, BOT);
+    assert_eq!(sql.commit(&commit).await.unwrap(), Committed::Applied);
+    let purged = said(&["sessions", "purge"], variables).await;
+    let expected = if store == "redis" { "0 closed" } else { "1 closed" };
+    assert!(purged.starts_with(expected), "{purged}");
+}
+
+async fn database(variables: &Variables) -> Database {
+    Database::connect(&SecretString::from(variables["DATABASE_URL"].as_str())).await.unwrap()
+}
+
+async fn said(arguments: &[&str], variables: &Variables) -> String {
+    let output = run(arguments, variables).await;
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn lines(arguments: &[&str], variables: &Variables) -> Vec<Value> {
+    said(arguments, variables).await.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
