@@ -60,6 +60,13 @@ impl TestBot {
 
     /// The same on another clock.
     pub(crate) async fn on(clock: Clock, behind: Behind, variables: &[(&str, &str)]) -> Self {
+        let mut bot = Self::prepared(clock, behind, variables).await;
+        bot.resume().await;
+        bot
+    }
+
+    /// The same, not started yet: so that [`TestBot::set`] can lead it to its engines by another way.
+    pub(crate) async fn prepared(clock: Clock, behind: Behind, variables: &[(&str, &str)]) -> Self {
         let options = Options {
             clock: clock.clone(),
             token: Some(TOKEN.to_owned()),
@@ -90,9 +97,7 @@ impl TestBot {
         if let Some(redis) = &redis {
             all.insert("REDIS_URL".to_owned(), redis.url());
         }
-        let mut bot = Self { telegram, clock, redis, variables: all, app: None, _folder: folder };
-        bot.resume().await;
-        bot
+        Self { telegram, clock, redis, variables: all, app: None, _folder: folder }
     }
 
     /// Starts the bot again on the same stores.
