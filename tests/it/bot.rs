@@ -176,4 +176,17 @@ impl TestBot {
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+
+    /// Waits for something that a loop of the bot brings about: one that read the clock before it was moved and went to
+    /// sleep after would wait for the next move.
+    pub(crate) async fn while_time_passes<T>(&self, awaited: impl Future<Output = T>) -> T {
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        tokio::pin!(awaited);
+        loop {
+            tokio::select! {
+                came = &mut awaited => return came,
+                _ = ticks.tick() => self.advance(1),
+            }
+        }
+    }
 }

@@ -58,6 +58,8 @@ struct Cut {
 struct Shared {
     far: Far,
     line: watch::Sender<Line>,
+    /// How many connections there are.
+    open: watch::Sender<usize>,
     cut: Mutex<Option<Cut>>,
     done: Mutex<Done>,
     seed: u64,
@@ -83,8 +85,9 @@ impl FaultProxy {
     async fn start(far: Far) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (line, _) = watch::channel(Line::Clear);
-        let shared = Shared { far, line, cut: Mutex::default(), done: Mutex::default(), seed: 20_261_121 };
+        let (line, open) = (watch::Sender::new(Line::Clear), watch::Sender::new(0));
+        let (cut, done) = (Mutex::default(), Mutex::default());
+        let shared = Shared { far, line, open, cut, done, seed: 20_261_121 };
         let shared = Arc::new(shared);
         let task = tokio::spawn(accept_for_ever(listener, address, Arc::clone(&shared)));
         Self { address, shared, task }
@@ -98,6 +101,14 @@ impl FaultProxy {
     /// Changes the line, at once and also for the connections that are open.
     pub(crate) fn set(&self, line: Line) {
         self.shared.line.send_replace(line);
+    }
+
+    /// Resets all connections; new ones find the line clear.
+    pub(crate) async fn interrupt(&self) {
+        self.set(Line::Refused);
+        let mut open = self.shared.open.subscribe();
+        open.wait_for(|open| *open == 0).await.expect("we hold the sender");
+        self.set(Line::Clear);
     }
 
     /// Lets `at` bytes of what is answered to each of the next so many `requests` with this word in it through, and then
@@ -134,7 +145,12 @@ async fn accept_for_ever(listener: TcpListener, address: SocketAddr, shared: Arc
                     done.accepted += 1;
                     done.accepted
                 });
-                connections.spawn(Connection::new(&shared, number).carry(near));
+                shared.open.send_modify(|open| *open += 1);
+                let (connection, shared) = (Connection::new(&shared, number), Arc::clone(&shared));
+                connections.spawn(async move {
+                    connection.carry(near).await;
+                    shared.open.send_modify(|open| *open -= 1);
+                });
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }

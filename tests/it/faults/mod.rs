@@ -1,3 +1,56 @@
 //! The fault matrix (`docs/RELIABILITY.md`): each test names the fault that it injects by its F-number.
 
+mod connections;
 mod instruments;
+mod late;
+mod postgres;
+mod queue;
+mod replies;
+mod secrets;
+mod signals;
+mod telegram;
+
+use std::collections::BTreeSet;
+
+use depot_bot::deposit::Status;
+use depot_bot::simulator::{Chat, User};
+
+use crate::bot::TestBot;
+
+/// One deposit from the first word to its confirmation, by somebody to whom nothing but time passes.
+async fn deposits(user: &User) {
+    describes(user).await;
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+}
+
+/// Says what is deposited, and waits for the card below it.
+async fn describes(user: &User) -> i64 {
+    let said = user.says("une bouilloire, un kilo deux").message_id;
+    let card = user.wait("a card below", |chat| {
+        chat.from_bot().find(|message| message.id > said && message.button("Valider").is_some()).cloned()
+    });
+    card.await.unwrap().id
+}
+
+/// The numbers of the deposits whose confirmation can be read in a chat.
+fn confirmed(chat: &Chat) -> BTreeSet<u64> {
+    let numbers = chat.from_bot().filter_map(|message| {
+        let (_, rest) = message.text().split_once("Dépôt n°\u{a0}")?;
+        rest.split_once(" enregistré")?.0.parse().ok()
+    });
+    numbers.collect()
+}
+
+/// What the person saw confirmed is what the ledger holds as completed, once each: so many.
+async fn holds_what_was_seen(bot: &TestBot, user: i64, deposits: usize) {
+    let seen = bot.user(user).wait("the chat", |chat| Some(confirmed(chat))).await.unwrap();
+    let entries = bot.deposits(user).await;
+    let completed: Vec<u64> = entries
+        .iter()
+        .filter(|entry| entry.status == Status::Completed)
+        .filter_map(|entry| entry.number)
+        .collect();
+    assert_eq!(completed.len(), deposits, "person {user}: none missing, none doubled: {completed:?}");
+    assert_eq!(completed.into_iter().collect::<BTreeSet<_>>(), seen, "person {user}: what was seen");
+}
