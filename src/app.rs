@@ -63,6 +63,7 @@ pub struct App {
     loops: CancellationToken,
     /// Ends the side-port.
     side_port: CancellationToken,
+    server: TaskTracker,
     tasks: TaskTracker,
 }
 
@@ -72,14 +73,15 @@ pub struct App {
 /// What an operator has to mend: a database that does not answer or cannot be migrated, an address that is taken, a file
 /// of categories that cannot be read.
 pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
-    let (loops, side_port, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+    let (loops, side_port) = (CancellationToken::new(), CancellationToken::new());
+    let (tasks, server) = (TaskTracker::new(), TaskTracker::new());
     let health = Health::new();
     let exposition = telemetry::install().context("the metrics cannot be recorded")?;
     let listener = listen(config.http.bind, "HTTP_BIND").await?;
     let http = listener.local_addr()?;
     tasks.spawn(until(loops.clone(), exposition.clone().upkeep(clock.clone())));
     let router = http::router(health.clone(), exposition);
-    tasks.spawn(serve(listener, router, Limits::default(), side_port.clone()));
+    server.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
     let (database, ledger) = open_ledger(&config, &clock).await?;
     let stores = stores::open(&config, &database, &clock).await?;
@@ -123,6 +125,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         health,
         loops,
         side_port,
+        server,
         tasks,
     };
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
@@ -191,7 +194,7 @@ impl App {
             status: self.intake.status(),
         };
         self.tasks.spawn(gap.run(self.loops.clone()));
-        self.tasks.spawn(set_menus(chat));
+        self.tasks.spawn(until(self.loops.clone(), set_menus(chat)));
     }
 
     /// What is recorded.
@@ -219,15 +222,17 @@ impl App {
         // 5. Answers to taps on their way.
         self.answers.close();
         stop.step("answers", Duration::from_secs(5), self.answers.wait()).await;
-        // 6. The loops end where they stand; their rows and leases are found by the next start.
+        // 6. The loops end with what they are at: a delivery that is on its way is noted when it has arrived.
         self.loops.cancel();
+        self.tasks.close();
+        stop.step("loops", Duration::from_secs(11), self.tasks.wait()).await;
         // 7. What the mirror and the writer still hold is written.
         stop.step("mirror", Duration::from_secs(4), self.stores.stop()).await;
         stop.step("database", Duration::from_secs(5), self.database.close()).await;
         // 8. The side-port was there to the last.
         self.side_port.cancel();
-        self.tasks.close();
-        stop.step("loops", Duration::from_secs(3), self.tasks.wait()).await;
+        self.server.close();
+        stop.step("side-port", Duration::from_secs(3), self.server.wait()).await;
         let stopped = stop.end();
         let flushed = self.service.flushed();
         tracing::info!(
@@ -255,7 +260,7 @@ async fn set_menus(chat: TelegramChat) {
     }
 }
 
-/// Runs a loop that never ends by itself until `stop`.
+/// Runs something that a stop need not wait for.
 async fn until(stop: CancellationToken, endless: impl Future<Output = ()>) {
     stop.run_until_cancelled(endless).await;
 }

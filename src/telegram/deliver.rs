@@ -27,7 +27,7 @@ const ATTEMPTS_MAX: u32 = 8;
 pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + Send) {
     let mut failing = false;
     while !stop.is_cancelled() {
-        match turn(&chat).await {
+        match turn(&chat, &stop).await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
@@ -44,15 +44,22 @@ pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + 
     }
 }
 
-async fn turn(chat: &TelegramChat) -> Result<(), LedgerError> {
+async fn turn(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), LedgerError> {
     // A look costs a read; only what is due is claimed, which is a write.
-    while chat.ledger.next_delivery_due().await?.is_some_and(|due| due <= chat.clock.now()) {
+    while !stop.is_cancelled()
+        && chat.ledger.next_delivery_due().await?.is_some_and(|due| due <= chat.clock.now())
+    {
         let claimed = chat.ledger.claim_deliveries(BATCH, LEASE).await?;
         if claimed.is_empty() {
             return Ok(());
         }
         for delivery in claimed {
-            deliver(chat, &delivery).await?;
+            if stop.is_cancelled() {
+                // Given back, for another instance or the next start to take at once.
+                chat.ledger.defer_delivery(&delivery, chat.clock.now()).await?;
+            } else {
+                deliver(chat, &delivery).await?;
+            }
         }
     }
     Ok(())
