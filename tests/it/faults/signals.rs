@@ -8,7 +8,7 @@ use depot_bot::simulator::{Fault, Happened, Rule, Simulator, Tap, User, UserProf
 use nix::sys::signal::Signal;
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::faults::{deposits, describes};
+use crate::faults::{deposits, describes, measured};
 use crate::process::{Process, get, listed, telegram, variables};
 use crate::proxy::{FaultProxy, Line};
 use crate::servers::RedisServer;
@@ -63,7 +63,7 @@ async fn stops(bot: &mut Process) {
     let status = bot.ended().await;
     assert!(told.elapsed() < LIMIT, "it took {:?}", told.elapsed());
     assert_eq!(status.code(), Some(0), "{}", bot.lines.join("\n"));
-    println!("F71: stopped within {} ms", told.elapsed().as_millis());
+    measured(&format!("F71: stopped within {} ms", told.elapsed().as_millis()));
 }
 
 /// F71: with nothing to do.
