@@ -39,6 +39,27 @@ async fn describes(user: &User) -> i64 {
     card.await.unwrap().id
 }
 
+/// One deposit by somebody who looks at the newest card, and taps again when told that it has changed.
+async fn deposits_patiently(user: &User) {
+    let before = user.wait("the chat", |chat| Some(confirmed(chat).len())).await.unwrap();
+    user.says("une bouilloire, un kilo deux");
+    let has_card = |chat: &Chat| chat.from_bot().any(|message| message.button("Valider").is_some());
+    user.wait_for("a card", has_card).await.unwrap();
+    loop {
+        user.taps("Valider").unwrap();
+        let done = user.wait("the confirmation", |chat| {
+            let is_told_to_look = chat.toast_of_last_tap().is_some_and(|toast| !toast.text.is_empty());
+            if confirmed(chat).len() > before {
+                return Some(true);
+            }
+            (is_told_to_look && has_card(chat)).then_some(false)
+        });
+        if done.await.unwrap() {
+            return;
+        }
+    }
+}
+
 /// The numbers of the deposits whose confirmation can be read in a chat.
 fn confirmed(chat: &Chat) -> BTreeSet<u64> {
     let numbers = chat.from_bot().filter_map(|message| {

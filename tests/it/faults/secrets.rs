@@ -7,7 +7,7 @@ use depot_bot::simulator::{Fault, Rule, Simulator, User, UserProfile};
 use nix::sys::signal::Signal;
 use reqwest::Client;
 
-use crate::faults::deposits;
+use crate::faults::deposits_patiently;
 use crate::process::{Process, TOKEN, get, run, telegram, until, variables};
 use crate::proxy::{FaultProxy, Line};
 use crate::servers::{PostgresServer, RedisServer};
@@ -69,7 +69,7 @@ impl Stage {
             Fault::BadRequest("Bad Request: can't parse entities: canary"),
         ] {
             self.telegram.faults(|faults| faults.add(Rule::next(1, fault).on("answerCallbackQuery")));
-            deposits(user).await;
+            deposits_patiently(user).await;
         }
         let client = Client::builder().no_proxy().build().unwrap();
         for (secret, body, status) in [
@@ -87,7 +87,7 @@ impl Stage {
         let mut output = Vec::new();
         for (proxy, word) in [(&self.to_redis, "schema"), (&self.to_postgres, "COMMIT")] {
             proxy.cut(2, word, 1);
-            deposits(user).await;
+            deposits_patiently(user).await;
             for line in [Line::BlackHole, Line::Refused] {
                 proxy.set(line);
                 user.says("et une chaise");
@@ -131,7 +131,7 @@ async fn f62_canary_secrets_are_in_no_output_whatever_fails() {
     let user = stage.telegram.user(UserProfile::new(7, "Camille", "fr"));
     // The fourth update panics, and is brought to its commit by the next try.
     for _ in 0..3 {
-        deposits(&user).await;
+        deposits_patiently(&user).await;
     }
     bot.says("a task panicked").await;
     stage.telegram_fails(&user).await;

@@ -5,7 +5,7 @@ use depot_bot::deposit::Status;
 use depot_bot::simulator::{Fault, Faults, Happened, Rule, Simulator, User, UserProfile};
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::{deposits, describes, holds_what_was_seen};
+use crate::faults::{deposits, deposits_patiently, describes, holds_what_was_seen};
 use crate::process::{Process, telegram, variables};
 
 const OPEN: [(&str, &str); 1] = [("ACCESS_MODE", "open")];
@@ -91,7 +91,7 @@ async fn f41_answers_that_fail_are_repeated_and_their_bodies_are_in_no_log() {
     ] {
         for method in ["sendMessage", "editMessageText", "answerCallbackQuery", "getUpdates"] {
             telegram.faults(|faults| faults.add(Rule::next(1, fault).on(method)));
-            deposits_twice_shown(&user).await;
+            deposits_patiently(&user).await;
             let rest = format!("{fault:?} on {method} to strike");
             telegram.wait_for(&rest, |it| it.faults(|faults| faults.have_struck())).await.unwrap();
             let applied = matches!(fault, Fault::GatewayTimeout | Fault::EmptyBody | Fault::TruncatedBody);
@@ -108,24 +108,6 @@ async fn f41_answers_that_fail_are_repeated_and_their_bodies_are_in_no_log() {
     assert!(bot.lines.iter().any(|line| line.contains("DEBUG")), "the log is loud");
     let quoted = bot.lines.iter().find(|line| line.contains("nginx") || line.contains("<html"));
     assert_eq!(quoted, None);
-}
-
-/// One deposit; a card that came twice, because the first answer was lost, is as good as one.
-async fn deposits_twice_shown(user: &User) {
-    let before = user.messages().iter().filter(|message| message.shows("enregistré")).count();
-    describes(user).await;
-    loop {
-        user.taps("Valider").unwrap();
-        let done = user.wait("the confirmation, or the word that the card has changed", |chat| {
-            let confirmed = chat.from_bot().filter(|message| message.shows("enregistré")).count() > before;
-            let is_told_to_look = chat.toast_of_last_tap().is_some_and(|toast| !toast.text.is_empty());
-            let has_other = chat.from_bot().any(|message| message.button("Valider").is_some());
-            if confirmed { Some(true) } else { (is_told_to_look && has_other).then_some(false) }
-        });
-        if done.await.unwrap() {
-            return;
-        }
-    }
 }
 
 /// F42: the connection is dropped before or after each method was applied.
