@@ -11,10 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,10 +62,9 @@ pub struct App {
     health: Health,
     /// Ends the loops that look after what the intake has left.
     loops: CancellationToken,
-    /// The loop of the deliveries, which ends after `loops` and before the database is closed.
-    deliveries: JoinHandle<()>,
     /// Ends the side-port.
     side_port: CancellationToken,
+    server: TaskTracker,
     tasks: TaskTracker,
 }
 
@@ -77,14 +74,15 @@ pub struct App {
 /// What an operator has to mend: a database that does not answer or cannot be migrated, an address that is taken, a file
 /// of categories that cannot be read.
 pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
-    let (loops, side_port, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+    let (loops, side_port) = (CancellationToken::new(), CancellationToken::new());
+    let (tasks, server) = (TaskTracker::new(), TaskTracker::new());
     let health = Health::new();
     let exposition = telemetry::install().context("the metrics cannot be recorded")?;
     let listener = listen(config.http.bind, "HTTP_BIND").await?;
     let http = listener.local_addr()?;
     tasks.spawn(until(loops.clone(), exposition.clone().upkeep(clock.clone())));
     let router = http::router(health.clone(), exposition);
-    tasks.spawn(serve(listener, router, Limits::default(), side_port.clone()));
+    server.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
     let (database, ledger) = open_ledger(&config, &clock).await?;
     let stores = stores::open(&config, &database, &clock).await?;
@@ -118,7 +116,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         stores.condition(),
     );
     let heart = health.heart("deliveries", LOOP_LIMIT);
-    let deliveries = tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
+    tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
     let app = App {
         http,
         webhook: intake.address(),
@@ -131,8 +129,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         intake,
         health,
         loops,
-        deliveries,
         side_port,
+        server,
         tasks,
     };
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
@@ -206,7 +204,7 @@ impl App {
             status: self.intake.status(),
         };
         self.tasks.spawn(gap.run(self.loops.clone()));
-        self.tasks.spawn(set_menus(chat));
+        self.tasks.spawn(until(self.loops.clone(), set_menus(chat)));
     }
 
     /// What is recorded.
@@ -234,17 +232,17 @@ impl App {
         // 5. Answers to taps on their way.
         self.answers.close();
         stop.step("answers", Duration::from_secs(5), self.answers.wait()).await;
-        // 6. The loops end where they stand; their leases are found by the next start. A message to another chat that is
-        // on its way is settled, or it would be sent again.
+        // 6. The loops end with what they are at: a delivery that is on its way is noted when it has arrived.
         self.loops.cancel();
-        stop.step("deliveries", Duration::from_secs(11), self.deliveries.map(drop)).await;
+        self.tasks.close();
+        stop.step("loops", Duration::from_secs(11), self.tasks.wait()).await;
         // 7. What the mirror and the writer still hold is written.
         stop.step("mirror", Duration::from_secs(4), self.stores.stop()).await;
         stop.step("database", Duration::from_secs(5), self.database.close()).await;
         // 8. The side-port was there to the last.
         self.side_port.cancel();
-        self.tasks.close();
-        stop.step("loops", Duration::from_secs(3), self.tasks.wait()).await;
+        self.server.close();
+        stop.step("side-port", Duration::from_secs(3), self.server.wait()).await;
         let stopped = stop.end();
         let flushed = self.service.flushed();
         tracing::info!(
@@ -272,7 +270,7 @@ async fn set_menus(chat: TelegramChat) {
     }
 }
 
-/// Runs a loop that never ends by itself until `stop`.
+/// Runs something that a stop need not wait for.
 async fn until(stop: CancellationToken, endless: impl Future<Output = ()>) {
     stop.run_until_cancelled(endless).await;
 }

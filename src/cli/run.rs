@@ -1,5 +1,6 @@
 //! `depot-bot run`: the bot itself, until SIGTERM or SIGINT.
 
+use std::pin::pin;
 use std::process::ExitCode;
 
 use crate::app;
@@ -8,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::{shutdown, telemetry};
 
-/// Runs until it is told to stop; exits 0 if everything was flushed.
+/// Runs until it is told to stop, also while it starts; exits 0 if everything was flushed.
 ///
 /// # Errors
 /// A wrong configuration, or a start that cannot succeed without an operator.
@@ -18,8 +19,15 @@ pub async fn run() -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let stop = shutdown::signal()?;
-    let running = app::start(config, Clock::system()).await?;
+    let mut stop = pin!(shutdown::signal()?);
+    let running = tokio::select! {
+        biased;
+        _signal = &mut stop => {
+            tracing::info!("the bot is stopped before it was started: nothing had begun");
+            return Ok(ExitCode::SUCCESS);
+        }
+        running = app::start(config, Clock::system()) => running?,
+    };
     stop.await;
     running.stop().await;
     Ok(ExitCode::SUCCESS)

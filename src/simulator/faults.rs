@@ -19,6 +19,14 @@ pub enum Fault {
     ServerError,
     /// 502 with an HTML page, as a proxy in front of Telegram answers; the call has no effect.
     BadGateway,
+    /// 400 with this description; the call has no effect.
+    BadRequest(&'static str),
+    /// 503 with an HTML page; the call has no effect.
+    Unavailable,
+    /// 504 with an HTML page, after the call has taken effect behind the proxy that answers so.
+    GatewayTimeout,
+    /// The call takes effect, and its answer is 200 without a body.
+    EmptyBody,
     /// The call takes effect, but its answer ends in the middle.
     TruncatedBody,
     /// The connection closes without an answer; the call has no effect.
@@ -32,7 +40,10 @@ pub enum Fault {
 impl Fault {
     /// True if the call still takes effect.
     pub(super) fn lets_the_call_through(self) -> bool {
-        matches!(self, Self::TruncatedBody | Self::DropAfter | Self::Delay(_))
+        matches!(
+            self,
+            Self::TruncatedBody | Self::EmptyBody | Self::GatewayTimeout | Self::DropAfter | Self::Delay(_)
+        )
     }
 }
 
@@ -111,6 +122,12 @@ impl Faults {
     /// Adds a rule; of several that strike one call the earliest wins, delays add up.
     pub fn add(&mut self, rule: Rule) {
         self.rules.push(rule);
+    }
+
+    /// Whether every rule has struck as often as it was to.
+    #[must_use]
+    pub fn have_struck(&self) -> bool {
+        self.rules.is_empty()
     }
 
     /// Ends every fault.

@@ -114,8 +114,12 @@ async fn call(shared: &Shared, method: Method, parameters: &Parameters) -> Resul
 fn under(fault: Option<Fault>, outcome: Option<&Answer>) -> (Result<Response<Body>, Dropped>, u16) {
     let refusal = match fault {
         Some(Fault::DropBefore | Fault::DropAfter) => return (Err(Dropped), 0),
-        Some(Fault::BadGateway) => return (Ok(bad_gateway()), 502),
+        Some(Fault::BadGateway) => return (Ok(page(StatusCode::BAD_GATEWAY)), 502),
+        Some(Fault::Unavailable) => return (Ok(page(StatusCode::SERVICE_UNAVAILABLE)), 503),
+        Some(Fault::GatewayTimeout) => return (Ok(page(StatusCode::GATEWAY_TIMEOUT)), 504),
+        Some(Fault::EmptyBody) => return (Ok(Response::new(Body::empty())), 200),
         Some(Fault::TooManyRequests { retry_after }) => Refusal::too_many_requests(retry_after),
+        Some(Fault::BadRequest(description)) => Refusal::bad_request(description),
         Some(Fault::ServerError) => Refusal::new(500, "Internal Server Error"),
         Some(Fault::TruncatedBody | Fault::Delay(_)) | None => match outcome {
             Some(Ok(reply)) if fault == Some(Fault::TruncatedBody) => {
@@ -156,10 +160,12 @@ fn response(status: StatusCode, json: String) -> Response<Body> {
     response
 }
 
-fn bad_gateway() -> Response<Body> {
-    let page = "<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>";
+/// What a proxy in front of Telegram answers.
+fn page(status: StatusCode) -> Response<Body> {
+    let page =
+        format!("<html><head><title>{status}</title></head><body><center>nginx</center></body></html>");
     let mut response = Response::new(Body::from(page));
-    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
 }

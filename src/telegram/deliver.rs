@@ -49,7 +49,9 @@ pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + 
 
 async fn turn(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), LedgerError> {
     // A look costs a read; only what is due is claimed, which is a write.
-    while chat.ledger.next_delivery_due().await?.is_some_and(|due| due <= chat.clock.now()) {
+    while !stop.is_cancelled()
+        && chat.ledger.next_delivery_due().await?.is_some_and(|due| due <= chat.clock.now())
+    {
         let claimed = chat.ledger.claim_deliveries(BATCH, LEASE).await?;
         if claimed.is_empty() {
             return Ok(());

@@ -62,6 +62,13 @@ impl TestBot {
 
     /// The same on another clock.
     pub(crate) async fn on(clock: Clock, behind: Behind, variables: &[(&str, &str)]) -> Self {
+        let mut bot = Self::prepared(clock, behind, variables).await;
+        bot.resume().await;
+        bot
+    }
+
+    /// The same, not started yet: so that [`TestBot::set`] can lead it to its engines by another way.
+    pub(crate) async fn prepared(clock: Clock, behind: Behind, variables: &[(&str, &str)]) -> Self {
         let options = Options {
             clock: clock.clone(),
             token: Some(TOKEN.to_owned()),
@@ -92,9 +99,7 @@ impl TestBot {
         if let Some(redis) = &redis {
             all.insert("REDIS_URL".to_owned(), redis.url());
         }
-        let mut bot = Self { telegram, clock, redis, variables: all, app: None, _folder: folder };
-        bot.resume().await;
-        bot
+        Self { telegram, clock, redis, variables: all, app: None, _folder: folder }
     }
 
     /// Starts the bot again on the same stores.
@@ -178,5 +183,18 @@ impl TestBot {
 
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Waits for something that a loop of the bot brings about: one that read the clock before it was moved and went to
+    /// sleep after would wait for the next move.
+    pub(crate) async fn while_time_passes<T>(&self, awaited: impl Future<Output = T>) -> T {
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        tokio::pin!(awaited);
+        loop {
+            tokio::select! {
+                came = &mut awaited => return came,
+                _ = ticks.tick() => self.advance(1),
+            }
+        }
     }
 }

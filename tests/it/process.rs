@@ -70,6 +70,14 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `depot-bot run` and waits until it says that it is started.
     pub(crate) async fn start(variables: &HashMap<String, String>) -> Self {
+        let mut process = Self::spawn(variables);
+        let started = process.says("the bot is started").await;
+        process.http = started["http"].as_str().unwrap().to_owned();
+        process
+    }
+
+    /// Starts `depot-bot run` and waits for nothing.
+    pub(crate) fn spawn(variables: &HashMap<String, String>) -> Self {
         let mut child = command(&["run"], variables).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, log) = mpsc::unbounded_channel();
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -79,10 +87,7 @@ impl Process {
                 let _nobody_reads_any_more = lines.send(line);
             }
         });
-        let mut process = Self { child, log, lines: Vec::new(), http: String::new() };
-        let started = process.says("the bot is started").await;
-        process.http = started["http"].as_str().unwrap().to_owned();
-        process
+        Self { child, log, lines: Vec::new(), http: String::new() }
     }
 
     /// The first line of the log with this message; reads on until it comes.

@@ -47,14 +47,23 @@ async fn a_dropped_connection_has_an_effect_only_if_dropped_after() {
 #[tokio::test]
 async fn server_errors_come_as_json_and_as_a_page() {
     let bench = Bench::start().await;
-    bench.simulator.faults(|faults| {
-        faults.add(Rule::next(1, Fault::ServerError));
-        faults.add(Rule::next(1, Fault::BadGateway));
-    });
+    bench.simulator.faults(|faults| faults.add(Rule::next(1, Fault::ServerError)));
     assert_eq!(bench.call("getMe", json!({})).await.refused(500), "Internal Server Error");
-    let page = bench.http.get(bench.url("getMe")).send().await.unwrap();
-    assert_eq!(page.status().as_u16(), 502);
-    assert!(page.text().await.unwrap().starts_with("<html>"));
+    for (fault, status, start) in [
+        (Fault::BadGateway, 502, "<html>"),
+        (Fault::Unavailable, 503, "<html>"),
+        (Fault::GatewayTimeout, 504, "<html>"),
+        (Fault::EmptyBody, 200, ""),
+    ] {
+        bench.simulator.faults(|faults| faults.add(Rule::next(1, fault)));
+        let page = bench.http.get(bench.url("getMe")).send().await.unwrap();
+        assert_eq!(page.status().as_u16(), status);
+        let body = page.text().await.unwrap();
+        assert!(body.starts_with(start) && body.is_empty() == start.is_empty(), "{body}");
+    }
+    let gone = "Bad Request: message can't be edited";
+    bench.simulator.faults(|faults| faults.add(Rule::next(1, Fault::BadRequest(gone))));
+    assert_eq!(bench.call("getMe", json!({})).await.refused(400), gone);
     bench.call("getMe", json!({})).await.result();
 }
 

@@ -1,0 +1,83 @@
+//! The fault matrix (`docs/RELIABILITY.md`): each test names the fault that it injects by its F-number.
+
+mod connections;
+mod instruments;
+mod late;
+mod postgres;
+mod queue;
+mod replies;
+mod secrets;
+mod signals;
+mod telegram;
+
+use std::collections::BTreeSet;
+
+use depot_bot::deposit::Status;
+use depot_bot::simulator::{Chat, User};
+
+use crate::bot::TestBot;
+
+/// What a run measured, for `docs/RELIABILITY.md`: shown by `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the output of a test, asked for by --nocapture")]
+fn measured(line: &str) {
+    println!("{line}");
+}
+
+/// One deposit from the first word to its confirmation, by somebody to whom nothing but time passes.
+async fn deposits(user: &User) {
+    describes(user).await;
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+}
+
+/// Says what is deposited, and waits for the card below it.
+async fn describes(user: &User) -> i64 {
+    let said = user.says("une bouilloire, un kilo deux").message_id;
+    let card = user.wait("a card below", |chat| {
+        chat.from_bot().find(|message| message.id > said && message.button("Valider").is_some()).cloned()
+    });
+    card.await.unwrap().id
+}
+
+/// One deposit by somebody who looks at the newest card, and taps again when told that it has changed.
+async fn deposits_patiently(user: &User) {
+    let before = user.wait("the chat", |chat| Some(confirmed(chat).len())).await.unwrap();
+    user.says("une bouilloire, un kilo deux");
+    let has_card = |chat: &Chat| chat.from_bot().any(|message| message.button("Valider").is_some());
+    user.wait_for("a card", has_card).await.unwrap();
+    loop {
+        user.taps("Valider").unwrap();
+        let done = user.wait("the confirmation", |chat| {
+            let is_told_to_look = chat.toast_of_last_tap().is_some_and(|toast| !toast.text.is_empty());
+            if confirmed(chat).len() > before {
+                return Some(true);
+            }
+            (is_told_to_look && has_card(chat)).then_some(false)
+        });
+        if done.await.unwrap() {
+            return;
+        }
+    }
+}
+
+/// The numbers of the deposits whose confirmation can be read in a chat.
+fn confirmed(chat: &Chat) -> BTreeSet<u64> {
+    let numbers = chat.from_bot().filter_map(|message| {
+        let (_, rest) = message.text().split_once("Dépôt n°\u{a0}")?;
+        rest.split_once(" enregistré")?.0.parse().ok()
+    });
+    numbers.collect()
+}
+
+/// What the person saw confirmed is what the ledger holds as completed, once each: so many.
+async fn holds_what_was_seen(bot: &TestBot, user: i64, deposits: usize) {
+    let seen = bot.user(user).wait("the chat", |chat| Some(confirmed(chat))).await.unwrap();
+    let entries = bot.deposits(user).await;
+    let completed: Vec<u64> = entries
+        .iter()
+        .filter(|entry| entry.status == Status::Completed)
+        .filter_map(|entry| entry.number)
+        .collect();
+    assert_eq!(completed.len(), deposits, "person {user}: none missing, none doubled: {completed:?}");
+    assert_eq!(completed.into_iter().collect::<BTreeSet<_>>(), seen, "person {user}: what was seen");
+}
