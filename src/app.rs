@@ -1,5 +1,6 @@
 //! The composition root: the only place that knows all concrete types, and how they start and stop.
 
+pub mod boot;
 mod gap;
 mod intake;
 mod vitals;
@@ -81,8 +82,11 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let router = http::router(health.clone(), exposition);
     tasks.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
-    let (database, ledger) = open_ledger(&config, &clock).await?;
-    let store = session_store(&config, &database)?;
+    let database = open_database(&config).await?;
+    let redis = config.redis.as_ref().map(|redis| redis_store(redis, config.telegram.bot)).transpose()?;
+    boot::admit(&config, &database, redis.as_ref(), &clock).await?;
+    let ledger = open_ledger(&config, &database, &clock).await?;
+    let store = session_store(&config, &database, redis);
     let service =
         ValidationSessionService::new(store, clock.clone(), config.telegram.bot, config.session.ttl);
     let service = Arc::new(service);
@@ -112,6 +116,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         side_port,
         tasks,
     };
+    let client = chat.client.clone();
+    app.tasks.spawn(until(app.loops.clone(), boot::look_at_telegram(client, clock.clone())));
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
     app.start_loops(chat);
     app.health.started();
@@ -119,10 +125,15 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     Ok(app)
 }
 
-/// The database at this release's schema, and the ledger in it.
-async fn open_ledger(config: &Config, clock: &Clock) -> anyhow::Result<(Database, Ledger)> {
+/// The database at this release's schema.
+async fn open_database(config: &Config) -> anyhow::Result<Database> {
     let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
     database.migrate().await.context("the database cannot be brought to this release's schema")?;
+    Ok(database)
+}
+
+/// The ledger of this bot, with its first people.
+async fn open_ledger(config: &Config, database: &Database, clock: &Clock) -> anyhow::Result<Ledger> {
     let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
     ledger.ensure_admins(&config.access.admins).await?;
     if config.access.mode == config::AccessMode::Approval && !ledger.has_admin().await? {
@@ -130,7 +141,7 @@ async fn open_ledger(config: &Config, clock: &Clock) -> anyhow::Result<(Database
             "no admin is known, so nobody can let people in: run `depot-bot invite --admin` and open its link"
         );
     }
-    Ok((database, ledger))
+    Ok(ledger)
 }
 
 fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Result<TelegramChat> {
@@ -235,6 +246,7 @@ pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisSto
         url: redis.url.clone(),
         password: None,
         db: None,
+        ca: redis.ca.clone(),
         prefix: redis.key_prefix.clone(),
         bot,
         deadline: redis::DEADLINE,
@@ -243,11 +255,11 @@ pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisSto
 }
 
 /// Redis if it is configured, the database otherwise: nothing else changes.
-fn session_store(config: &Config, database: &Database) -> anyhow::Result<Arc<dyn SessionStore>> {
-    Ok(match &config.redis {
-        Some(redis) => Arc::new(redis_store(redis, config.telegram.bot)?),
+fn session_store(config: &Config, database: &Database, redis: Option<RedisStore>) -> Arc<dyn SessionStore> {
+    match redis {
+        Some(redis) => Arc::new(redis),
         None => Arc::new(SqlStore::new(database.clone(), config.telegram.bot)),
-    })
+    }
 }
 
 /// Tells Telegram the command menu of each language; French is everybody else's too.
@@ -265,7 +277,7 @@ async fn set_menus(chat: TelegramChat) {
     }
 }
 
-/// Runs a loop that never ends by itself until `stop`.
+/// Runs something until `stop`, if it does not end by itself before.
 async fn until(stop: CancellationToken, endless: impl Future<Output = ()>) {
     stop.run_until_cancelled(endless).await;
 }

@@ -18,6 +18,7 @@ pub mod intake;
 pub mod invites;
 pub mod members;
 pub mod names;
+mod owners;
 pub mod parked;
 mod requests;
 pub mod reversal;

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod boot;
 mod bot;
 mod commands;
 mod config;

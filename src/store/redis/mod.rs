@@ -1,16 +1,17 @@
 //! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
 
+mod inspect;
 mod link;
 mod offset;
 mod options;
 
 use std::fmt;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{RedisResult, Script, pipe};
 use tokio::time::Instant;
 
+pub use crate::store::redis::inspect::Description;
 pub use crate::store::redis::options::{AddressError, DEADLINE, RedisOptions};
 
 use crate::clock::Timestamp;
@@ -18,25 +19,6 @@ use crate::session::{Session, SessionKey};
 use crate::store::keys::Keys;
 use crate::store::redis::link::{Call, Link, Trouble};
 use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, document};
-
-/// What a server says about itself, for `depot-bot check`, readiness and metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    /// `7.0.15`.
-    pub version: String,
-    /// `noeviction`, or sessions may vanish.
-    pub maxmemory_policy: String,
-    /// In bytes.
-    pub used_memory: u64,
-    /// `master` or `slave`.
-    pub role: String,
-    /// Another one after each start of the server.
-    pub run_id: String,
-    /// Whether it writes an append-only file.
-    pub append_only: bool,
-    /// How long it took to answer.
-    pub latency: Duration,
-}
 
 /// The sessions of one bot in Redis.
 pub struct RedisStore {
@@ -66,25 +48,6 @@ impl RedisStore {
         let commit = Script::new(include_str!("../commit.lua"));
         let due = Script::new(include_str!("../due.lua"));
         Ok(Self { link, keys, commit, due })
-    }
-
-    /// Asks the server what it is.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] if it does not answer.
-    pub async fn describe(&self) -> Result<Description, StoreError> {
-        let began = Instant::now();
-        let text: String = self.query("describe", redis::cmd("INFO")).await?;
-        let field = |name| field(&text, name).unwrap_or_default().to_owned();
-        Ok(Description {
-            version: field("redis_version"),
-            maxmemory_policy: field("maxmemory_policy"),
-            used_memory: field("used_memory").parse().unwrap_or_default(),
-            role: field("role"),
-            run_id: field("run_id"),
-            append_only: field("aof_enabled") == "1",
-            latency: began.elapsed(),
-        })
     }
 
     /// Runs a command that only reads: where a write would be unknown, it simply has no answer.
