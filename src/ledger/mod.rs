@@ -20,6 +20,7 @@ pub mod members;
 pub mod names;
 mod owners;
 pub mod parked;
+mod quarantine;
 mod requests;
 pub mod reversal;
 mod rows;

@@ -31,3 +31,4 @@ mod store_redis;
 mod stores;
 mod tidy;
 mod trouble;
+mod unreadable;

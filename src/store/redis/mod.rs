@@ -26,6 +26,7 @@ pub struct RedisStore {
     keys: Keys,
     commit: Script,
     due: Script,
+    discard: Script,
 }
 
 impl fmt::Debug for RedisStore {
@@ -47,7 +48,8 @@ impl RedisStore {
         let keys = Keys::new(&options.prefix, options.bot);
         let commit = Script::new(include_str!("../commit.lua"));
         let due = Script::new(include_str!("../due.lua"));
-        Ok(Self { link, keys, commit, due })
+        let discard = Script::new(include_str!("../discard.lua"));
+        Ok(Self { link, keys, commit, due, discard })
     }
 
     /// Runs a command that only reads: where a write would be unknown, it simply has no answer.
@@ -79,6 +81,18 @@ impl RedisStore {
         outcome
     }
 
+    /// What is stored of a conversation, as it is.
+    async fn value(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut get = redis::cmd("GET");
+        get.arg(self.keys.session(key));
+        let get = &get;
+        let asked = |mut call: Call| async move { get.query_async(&mut call.connection).await };
+        self.observed("load", asked).await.map_err(|trouble| match trouble {
+            Trouble::WrongType => wrong_type(key),
+            other => without_effect(other),
+        })
+    }
+
     /// Takes the head off a stored value and reads the document behind it.
     fn read(key: SessionKey, value: &[u8]) -> Result<Session, StoreError> {
         let corrupt = || StoreError::Corrupt { key, reason: "its head is missing".to_owned() };
@@ -90,15 +104,7 @@ impl RedisStore {
 #[async_trait]
 impl SessionStore for RedisStore {
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
-        let mut get = redis::cmd("GET");
-        get.arg(self.keys.session(key));
-        let get = &get;
-        let asked = |mut call: Call| async move { get.query_async(&mut call.connection).await };
-        let value: Option<Vec<u8>> = self.observed("load", asked).await.map_err(|trouble| match trouble {
-            Trouble::WrongType => wrong_type(key),
-            other => without_effect(other),
-        })?;
-        value.map(|value| Self::read(key, &value)).transpose()
+        self.value(key).await?.map(|value| Self::read(key, &value)).transpose()
     }
 
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
@@ -146,6 +152,23 @@ impl SessionStore for RedisStore {
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
         let members: Vec<String> = self.observed("due", run).await.map_err(without_effect)?;
         Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
+    }
+
+    async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.value(key).await?;
+        Ok(value.and_then(|value| document::if_corrupt(&Self::read(key, &value), value)))
+    }
+
+    async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
+        let mut invocation = self.discard.key(self.keys.session(key));
+        invocation.key(self.keys.due()).arg(document).arg(Keys::member(key));
+        let invocation = &invocation;
+        let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
+        self.observed("discard", run).await.map_err(|trouble| match trouble {
+            Trouble::Unknown | Trouble::Broken => StoreError::Unknown { store: NAME },
+            Trouble::WrongType => wrong_type(key),
+            other => without_effect(other),
+        })
     }
 
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
