@@ -66,6 +66,18 @@ impl Finding {
         let what = format!("differs by {} s from that of {whose}", apart.as_secs());
         Self::new(Weight::Warning, "clock", what, "let both machines keep time by NTP")
     }
+
+    /// Writes it to the log as one line, the level by its weight.
+    pub fn tell(&self) {
+        let Self { weight, about, what, fix } = self;
+        match weight {
+            Weight::Good => tracing::debug!("{about}: {what}"),
+            Weight::Note => tracing::info!("{about}: {what}"),
+            Weight::Warning => tracing::warn!(fix, "{about}: {what}"),
+            Weight::Away => tracing::warn!(fix, "{about}: {what}; the bot goes on without it"),
+            Weight::Refused => tracing::error!(fix, "{about}: {what}"),
+        }
+    }
 }
 
 impl fmt::Display for Finding {

@@ -28,20 +28,8 @@ pub(super) async fn admit(
     }
     let (refused, others): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.weight == Weight::Refused);
-    others.iter().for_each(tell);
+    others.iter().for_each(Finding::tell);
     if refused.is_empty() { Ok(()) } else { Err(Refusals(refused).into()) }
-}
-
-/// One line of the log for a finding, the level by its weight.
-pub fn tell(finding: &Finding) {
-    let Finding { weight, about, what, fix } = finding;
-    match weight {
-        Weight::Good => tracing::debug!("{about}: {what}"),
-        Weight::Note => tracing::info!("{about}: {what}"),
-        Weight::Warning => tracing::warn!(fix, "{about}: {what}"),
-        Weight::Away => tracing::warn!(fix, "{about}: {what}; the bot starts without it"),
-        Weight::Refused => tracing::error!(fix, "{about}: {what}"),
-    }
 }
 
 /// Whose database it is, and whether its clock is ours.
@@ -87,7 +75,7 @@ fn another_bots(engine: Engine, allowed: bool, what: String) -> Finding {
 pub(super) async fn look_at_telegram(client: Client, clock: Clock) {
     let asked = clock.now();
     if let Ok(me) = client.get_me().await {
-        tell(&telegrams_clock(&me, (asked, clock.now())));
+        telegrams_clock(&me, (asked, clock.now())).tell();
     }
 }
 

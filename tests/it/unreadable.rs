@@ -1,7 +1,7 @@
 //! Conversations that cannot be read, through the front door: a corrupt one begins anew, a newer one is left alone.
 
 use depot_bot::database::{Connection, Database, Job};
-use depot_bot::deposit::{BotId, ChatId, UserId};
+use depot_bot::deposit::{BotId, ChatId, Status, UserId};
 use depot_bot::session::SessionKey;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::{execute, fetch_all, fetch_one};
@@ -154,6 +154,36 @@ async fn left_by_a_newer_release(bot: &mut TestBot) -> String {
     assert!(newer.contains("\"schema\":1000,"));
     bot.resume().await;
     newer
+}
+
+/// So many people's conversations, due long ago and unreadable.
+struct Crowd(i64);
+
+impl Job for Crowd {
+    type Output = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        let sql = "
+            insert into sessions (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, updated_at)
+            values ($1, $2, $2, 1, 1, 1, 1000, '{\"schema\":1000}', $3, $3)";
+        for person in 0..self.0 {
+            execute!(&mut *connection, sql, KEY.bot.0, 1_000_000 + person, 1_000)?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_conversations_that_cannot_be_read_do_not_keep_others_from_expiring() {
+    let bot = TestBot::start().await;
+    database(&bot).await.write(Crowd(300)).await.unwrap();
+    let user = bot.user(7);
+    user.says("deux chaises");
+    user.sees_new("Valider").await.unwrap();
+    bot.rests(7).await;
+    bot.advance(301);
+    user.sees_new("Reprendre").await.unwrap();
+    assert_eq!(bot.deposits(7).await[0].status, Status::Expired);
 }
 
 async fn is_served(bot: &TestBot, id: i64) {
