@@ -212,6 +212,7 @@ impl Redis {
             url: self.url().into(),
             password: None,
             db: None,
+            ca: None,
             prefix: "depot:".to_owned(),
             bot: BOT,
             deadline: Duration::from_secs(5),

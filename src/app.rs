@@ -1,5 +1,6 @@
 //! The composition root: the only place that knows all concrete types, and how they start and stop.
 
+pub mod boot;
 mod gap;
 mod intake;
 mod retention;
@@ -84,8 +85,11 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let router = http::router(health.clone(), exposition);
     server.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
-    let (database, ledger) = open_ledger(&config, &clock).await?;
-    let stores = stores::open(&config, &database, &clock).await?;
+    let database = open_database(&config).await?;
+    let redis = config.redis.as_ref().map(|redis| redis_store(redis, config.telegram.bot)).transpose()?;
+    boot::admit(&config, &database, redis.as_ref(), &clock).await?;
+    let ledger = open_ledger(&config, &database, &clock).await?;
+    let stores = stores::open(&config, &database, redis, &clock).await?;
     let service = ValidationSessionService::new(
         stores.sessions(),
         clock.clone(),
@@ -133,6 +137,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         server,
         tasks,
     };
+    let client = chat.client.clone();
+    app.tasks.spawn(until(app.loops.clone(), boot::look_at_telegram(client, clock.clone())));
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
     app.tasks.spawn(replaying);
     app.tasks.spawn(retention::run(
@@ -147,10 +153,15 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     Ok(app)
 }
 
-/// The database at this release's schema, and the ledger in it.
-async fn open_ledger(config: &Config, clock: &Clock) -> anyhow::Result<(Database, Ledger)> {
+/// The database at this release's schema.
+async fn open_database(config: &Config) -> anyhow::Result<Database> {
     let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
     database.migrate().await.context("the database cannot be brought to this release's schema")?;
+    Ok(database)
+}
+
+/// The ledger of this bot, with its first people.
+async fn open_ledger(config: &Config, database: &Database, clock: &Clock) -> anyhow::Result<Ledger> {
     let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
     ledger.ensure_admins(&config.access.admins).await?;
     if config.access.mode == config::AccessMode::Approval && !ledger.has_admin().await? {
@@ -158,7 +169,7 @@ async fn open_ledger(config: &Config, clock: &Clock) -> anyhow::Result<(Database
             "no admin is known, so nobody can let people in: run `depot-bot invite --admin` and open its link"
         );
     }
-    Ok((database, ledger))
+    Ok(ledger)
 }
 
 fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Result<TelegramChat> {
@@ -270,7 +281,7 @@ async fn set_menus(chat: TelegramChat) {
     }
 }
 
-/// Runs something that a stop need not wait for.
+/// Runs something until `stop`, if it does not end by itself before.
 async fn until(stop: CancellationToken, endless: impl Future<Output = ()>) {
     stop.run_until_cancelled(endless).await;
 }

@@ -9,6 +9,7 @@ pub mod database;
 pub mod deposit;
 pub mod effects;
 pub mod failpoint;
+pub mod finding;
 pub mod http;
 pub mod ledger;
 pub mod service;

@@ -161,6 +161,24 @@ impl ValidationSessionService {
         Ok(self.store.load(key).await?)
     }
 
+    /// The document of a conversation as it is stored, if it is corrupt.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, ServiceError> {
+        Ok(self.store.unreadable(key).await?)
+    }
+
+    /// Removes a corrupt document that is kept elsewhere, so that the conversation begins anew; whether it was still
+    /// there.
+    ///
+    /// # Errors
+    /// The store's; it may be repeated.
+    pub async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, ServiceError> {
+        self.forget(key);
+        Ok(self.store.discard(key, document).await?)
+    }
+
     /// Applies one event to a conversation and commits it.
     ///
     /// Before the commit nothing has happened; after it the document carries everything that is left to do, and a repeat

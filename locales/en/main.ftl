@@ -187,6 +187,8 @@ announce-admin-granted = ✅ You are now an administrator. Access requests will 
 announce-invitation-invalid = This invitation link has expired or was already used. Ask for a new one.
 announce-too-fast = 🐢 Not so fast! I am getting too many messages at once. Wait a minute, then send the last one again.
 announce-group = I only work in private conversations: write to me directly. See you soon!
+announce-conversation-lost = 😟 I could not read our current conversation: tell me again what was not recorded yet.
+announce-put-off = 🛠️ I am being updated and cannot go on with this conversation now; your message has been put aside.
 
 ## The command menu
 

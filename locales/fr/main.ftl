@@ -188,6 +188,8 @@ announce-admin-granted = ✅ Vous êtes maintenant administrateur. Les demandes 
 announce-invitation-invalid = Ce lien d'invitation a expiré ou a déjà servi. Demandez-en un nouveau.
 announce-too-fast = 🐢 Doucement ! Je reçois trop de messages à la fois. Attendez une minute, puis renvoyez le dernier.
 announce-group = Je ne travaille qu'en conversation privée : écrivez-moi directement. À bientôt !
+announce-conversation-lost = 😟 Je n'ai pas pu relire notre conversation en cours : redites-moi ce qui n'était pas encore enregistré.
+announce-put-off = 🛠️ Je suis en cours de mise à jour et ne peux pas continuer cette conversation maintenant ; votre message est mis de côté.
 
 ## Le menu des commandes
 

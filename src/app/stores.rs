@@ -28,15 +28,18 @@ pub(super) enum Stores {
 ///
 /// # Errors
 /// An address that cannot be understood, or a database that does not say who is in charge. Redis may be away.
-pub(super) async fn open(config: &Config, database: &Database, clock: &Clock) -> anyhow::Result<Stores> {
-    let bot = config.telegram.bot;
-    let sql = Arc::new(SqlStore::new(database.clone(), bot));
-    let Some(redis) = &config.redis else {
+pub(super) async fn open(
+    config: &Config,
+    database: &Database,
+    redis: Option<RedisStore>,
+    clock: &Clock,
+) -> anyhow::Result<Stores> {
+    let sql = Arc::new(SqlStore::new(database.clone(), config.telegram.bot));
+    let Some(redis) = redis else {
         sql.take_charge(clock.now()).await.context("DATABASE_URL")?;
         return Ok(Stores::Sql(sql));
     };
-    let redis = Arc::new(redis_store(redis, bot)?);
-    Ok(Stores::Both(Failover::start(sql, redis, clock.clone(), config.session.ttl).await))
+    Ok(Stores::Both(Failover::start(sql, Arc::new(redis), clock.clone(), config.session.ttl).await))
 }
 
 impl Stores {
@@ -99,6 +102,7 @@ pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisSto
         url: redis.url.clone(),
         password: None,
         db: None,
+        ca: redis.ca.clone(),
         prefix: redis.key_prefix.clone(),
         bot,
         deadline: redis::DEADLINE,

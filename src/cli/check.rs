@@ -2,22 +2,17 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::app;
+use crate::app::{self, boot};
 use crate::cli::{answer, environment};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::database::Database;
+use crate::finding::{self, Weight};
 use crate::ledger::Ledger;
-use crate::store::redis::{Description, RedisStore};
 use crate::taxonomy::Taxonomy;
-use crate::telegram::client::{CallError, Client, Me, WebhookState};
-
-/// How far clocks may differ before it is worth a word.
-const SKEW_MAX: Duration = Duration::from_secs(2);
-/// How slow a round trip to Redis may be before it is worth a word.
-const LATENCY_MAX: Duration = Duration::from_millis(20);
+use crate::telegram::client::{CallError, Client, WebhookState};
 
 /// What a check came to.
 enum Finding {
@@ -42,6 +37,19 @@ impl Report {
             }
         };
         answer(&format!("{mark}  {what:<10} {text}"));
+    }
+}
+
+impl Report {
+    /// What the start of the bot would find; here a thing that does not answer is a fault.
+    fn found(&mut self, finding: &finding::Finding) {
+        let text = finding.to_string();
+        let found = match finding.weight {
+            Weight::Good | Weight::Note => Finding::Good(text),
+            Weight::Warning => Finding::Warning(text),
+            Weight::Away | Weight::Refused => Finding::Bad(text),
+        };
+        self.add(finding.about, &found);
     }
 }
 
@@ -72,10 +80,12 @@ pub async fn run() -> anyhow::Result<ExitCode> {
 
 async fn check_telegram(config: &Config, report: &mut Report) -> anyhow::Result<()> {
     let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
+    let clock = Clock::system();
+    let asked = clock.now();
     match client.get_me().await {
         Ok(me) => {
             report.add("token", &Finding::Good(format!("belongs to @{}", me.username)));
-            report.add("clock", &clock_finding(&me));
+            report.found(&boot::telegrams_clock(&me, (asked, clock.now())));
         }
         Err(CallError::Unauthorized) => {
             let fix =
@@ -95,21 +105,6 @@ async fn check_telegram(config: &Config, report: &mut Report) -> anyhow::Result<
     };
     report.add("updates", &finding);
     Ok(())
-}
-
-fn clock_finding(me: &Me) -> Finding {
-    let now = Clock::system().now();
-    let Some(theirs) = me.server_time else {
-        return Finding::Warning("the Bot API server does not say what time it is".to_owned());
-    };
-    let skew = now.since(theirs).max(theirs.since(now));
-    if skew > SKEW_MAX {
-        let fix =
-            format!("differs by {} s from Telegram's: let this machine keep time by NTP", skew.as_secs());
-        Finding::Warning(fix)
-    } else {
-        Finding::Good("agrees with Telegram's".to_owned())
-    }
 }
 
 fn webhook_finding(config: &Config, state: &WebhookState) -> Finding {
@@ -159,6 +154,10 @@ async fn check_database(config: &Config, report: &mut Report) {
     if let Engine::Sqlite { path } = &config.database.engine {
         report.add("disk", &disk_finding(path));
     }
+    match boot::look_at_database(config, &database, &Clock::system()).await {
+        Ok(findings) => findings.iter().for_each(|finding| report.found(finding)),
+        Err(error) => report.add("database", &Finding::Bad(error.to_string())),
+    }
     let ledger = Ledger::new(database, config.telegram.bot, Clock::system());
     let known = ledger.has_admin().await.unwrap_or(false) || !config.access.admins.is_empty();
     report.add(
@@ -192,49 +191,10 @@ async fn check_redis(config: &Config, report: &mut Report) {
         );
         return;
     };
-    let described = match app::redis_store(redis, config.telegram.bot) {
-        Ok(store) => RedisStore::describe(&store).await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match described {
-        Ok(description) => {
-            redis_findings(&description).iter().for_each(|finding| report.add("redis", finding))
+    match app::redis_store(redis, config.telegram.bot) {
+        Ok(store) => {
+            store.inspect(&Clock::system()).await.iter().for_each(|finding| report.found(finding));
         }
-        Err(error) => {
-            report.add("redis", &Finding::Bad(format!("{error}: check REDIS_URL and REDIS_PASSWORD")))
-        }
+        Err(error) => report.add("redis", &Finding::Bad(error.to_string())),
     }
-}
-
-fn redis_findings(redis: &Description) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let major: u32 = redis.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-    findings.push(if major >= 7 {
-        Finding::Good(format!("version {}, answers in {} ms", redis.version, redis.latency.as_millis()))
-    } else {
-        Finding::Bad(format!("version {}: 7 or newer is needed", redis.version))
-    });
-    if redis.maxmemory_policy != "noeviction" {
-        findings.push(Finding::Bad(format!(
-            "maxmemory-policy is {}, which throws sessions away: set it to noeviction",
-            redis.maxmemory_policy
-        )));
-    }
-    if redis.role != "master" {
-        findings.push(Finding::Bad(
-            "is a replica, which takes no writes: name the primary in REDIS_URL".to_owned(),
-        ));
-    }
-    if !redis.append_only {
-        findings.push(Finding::Warning(
-            "the append-only file is off: open sessions do not survive its restart".to_owned(),
-        ));
-    }
-    if redis.latency > LATENCY_MAX {
-        findings.push(Finding::Warning(format!(
-            "answers in {} ms: put it nearer to the bot",
-            redis.latency.as_millis()
-        )));
-    }
-    findings
 }

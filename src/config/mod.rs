@@ -85,6 +85,8 @@ pub struct Http {
 pub struct Redis {
     /// Its address with password and database number in it, whichever variable they came from.
     pub url: SecretString,
+    /// The certificate authorities (PEM) that it is known by, in place of the public ones.
+    pub ca: Option<String>,
     /// What each key begins with.
     pub key_prefix: String,
 }
@@ -96,6 +98,8 @@ pub struct Database {
     pub engine: Engine,
     /// Its address, as `sqlx` reads it.
     pub url: SecretString,
+    /// Whether to start on what belongs to another bot alone.
+    pub may_be_another_bots: bool,
 }
 
 /// The kinds of SQL database.

@@ -24,7 +24,7 @@ const fn secret(name: &'static str, default: Option<&'static str>, about: &'stat
 }
 
 /// Every variable that is read, in the order in which the documents explain them.
-pub const VARIABLES: [Variable; 25] = [
+pub const VARIABLES: [Variable; 27] = [
     secret("TELEGRAM_BOT_TOKEN", None, "The bot's token, as @BotFather gave it."),
     setting("TELEGRAM_API_URL", Some(TELEGRAM_API_URL), "The Bot API server that is talked to."),
     setting("TELEGRAM_WEBHOOK_URL", None, "The address Telegram posts updates to; unset means long polling."),
@@ -35,8 +35,14 @@ pub const VARIABLES: [Variable; 25] = [
     secret("REDIS_URL", None, "The Redis that holds conversations; unset means that the SQL database does."),
     secret("REDIS_PASSWORD", None, "The password of Redis, when it is not in its URL."),
     setting("REDIS_DB", None, "The number of the Redis database, when it is not in its URL."),
+    setting("REDIS_CA_FILE", None, "The certificate authorities that a rediss:// server is known by."),
     setting("REDIS_KEY_PREFIX", Some("depot:"), "What each Redis key begins with."),
     secret("DATABASE_URL", Some("sqlite://data/depot.db"), "The SQL database: the ledger, and the members."),
+    setting(
+        "ALLOW_ANOTHER_BOT",
+        Some("false"),
+        "Whether to start on a database that belongs to another bot.",
+    ),
     setting("SESSION_TTL_SECONDS", Some("300"), "How long a session lives without activity."),
     setting("ACCESS_MODE", Some("approval"), "Who may deposit: approval, allowlist or open."),
     setting("ADMIN_TELEGRAM_IDS", None, "The numeric Telegram ids of the first admins."),

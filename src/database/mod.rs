@@ -201,6 +201,17 @@ impl Database {
         self.read(Ping).await
     }
 
+    /// What time it is at the server, in ms since 1970; `None` where the database is a file of this machine.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub async fn server_time(&self) -> Result<Option<i64>, DatabaseError> {
+        match self.engine() {
+            Engine::Sqlite => Ok(None),
+            Engine::Postgres => self.read(ServerTime).await.map(Some),
+        }
+    }
+
     /// Finishes the writes that wait, and closes all connections; what comes later is
     /// [`DatabaseError::Unavailable`].
     pub async fn close(&self) {
@@ -224,5 +235,17 @@ impl Job for Ping {
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         crate::execute!(connection, "select 1").map(|_| ())
+    }
+}
+
+struct ServerTime;
+
+impl Job for ServerTime {
+    type Output = i64;
+
+    async fn run(&self, connection: &mut Connection) -> Result<i64, sqlx::Error> {
+        let sql = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+        let (millis,): (i64,) = crate::fetch_one!(connection, sql)?;
+        Ok(millis)
     }
 }

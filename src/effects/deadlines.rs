@@ -2,20 +2,27 @@
 //!
 //! Any instance may look at any document; the commit decides who was first, so no leader is needed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::effects::Effects;
-use crate::service::ValidationSessionService;
+use crate::service::{ServiceError, ValidationSessionService};
 use crate::session::{Cause, Event, SessionKey};
+use crate::store::StoreError;
 
 /// How often the due index is read.
 const TURN: Duration = Duration::from_millis(500);
 /// How many documents one turn looks at before it reads the index again.
 const BATCH: usize = 128;
+
+/// How long a document that cannot be read is passed over: it stays the most overdue of all.
+const PASSED_OVER: Duration = Duration::from_secs(60);
+/// How many such documents are remembered.
+const UNREADABLE_MAX: usize = 4_096;
 
 /// Looks at due documents until `stop`; calls `beat` after each turn that read the index.
 pub async fn run(
@@ -27,8 +34,9 @@ pub async fn run(
 ) {
     let mut failing = false;
     let mut allowed = service.expiry_allowed();
+    let mut unreadable = HashMap::new();
     while !stop.is_cancelled() {
-        match turn(&service, &effects).await {
+        match turn(&service, &effects, &mut unreadable, clock.now()).await {
             Ok(()) => failing = false,
             // Said once per change: readiness shows how long it lasts.
             Err(error) if !failing => {
@@ -49,17 +57,37 @@ pub async fn run(
 async fn turn(
     service: &ValidationSessionService,
     effects: &Effects,
-) -> Result<(), crate::service::ServiceError> {
-    for key in service.due(BATCH).await? {
-        look_at(service, effects, key).await;
+    unreadable: &mut HashMap<SessionKey, Timestamp>,
+    now: Timestamp,
+) -> Result<(), ServiceError> {
+    unreadable.retain(|_, found_at| now.since(*found_at) < PASSED_OVER);
+    loop {
+        let known = unreadable.len();
+        // Those that cannot be read must not take the places of those behind them.
+        for key in service.due(BATCH + known).await? {
+            if !unreadable.contains_key(&key)
+                && !look_at(service, effects, key).await
+                && unreadable.len() < UNREADABLE_MAX
+            {
+                unreadable.insert(key, now);
+            }
+        }
+        if unreadable.len() == known {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
-/// Looks at one document; what cannot be read or committed is looked at again next time.
-async fn look_at(service: &ValidationSessionService, effects: &Effects, key: SessionKey) {
+/// Looks at one document, and says whether it can be read; what could not be committed is looked at again next time.
+async fn look_at(service: &ValidationSessionService, effects: &Effects, key: SessionKey) -> bool {
     match service.update(key, Cause::Deadline, &Event::DeadlinePassed).await {
-        Ok(handled) => effects.run(&handled).await.done().await,
-        Err(error) => tracing::debug!(user.id = key.user.0, %error, "a due session could not be looked at"),
+        Ok(handled) => {
+            effects.run(&handled).await.done().await;
+            true
+        }
+        Err(error) => {
+            tracing::debug!(user.id = key.user.0, %error, "a due session could not be looked at");
+            !matches!(error, ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Newer { .. }))
+        }
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, to_bytes};
 use futures_util::stream::{self, StreamExt};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use jiff::fmt::rfc2822;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -53,9 +54,20 @@ pub(super) async fn serve_for_ever(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| answer(&shared, request));
+    let service = service_fn(|request| dated(&shared, request));
     // A client that goes away, and a connection dropped on purpose, are no errors of ours.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// An answer says what time it is at Telegram, which is what the simulator's clock shows.
+async fn dated(shared: &Shared, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
+    let mut response = answer(shared, request).await?;
+    let now = jiff::Timestamp::from_millisecond(shared.world().clock.now().0).unwrap_or_default();
+    let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok();
+    if let Some(date) = date.and_then(|date| HeaderValue::try_from(date).ok()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    Ok(response)
 }
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {

@@ -170,6 +170,12 @@ pub trait DurableStore: SessionStore {
     /// The store's. A document that cannot be read is left out: it stays where it is.
     async fn stored_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Page, StoreError>;
 
+    /// Removes the copy of a document that Redis has and nobody can read.
+    ///
+    /// # Errors
+    /// The store's; may be repeated.
+    async fn forget(&self, key: SessionKey) -> Result<(), StoreError>;
+
     /// Keeps documents that lost, for an operator.
     ///
     /// # Errors

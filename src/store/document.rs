@@ -34,6 +34,11 @@ pub(super) fn decode(key: SessionKey, document: &[u8]) -> Result<Session, StoreE
     Ok(session)
 }
 
+/// What is corrupt, and nothing else: not what can be read, and not what a newer release can read.
+pub(super) fn if_corrupt<T>(read: &Result<T, StoreError>, stored: Vec<u8>) -> Option<Vec<u8>> {
+    matches!(read, Err(StoreError::Corrupt { .. })).then_some(stored)
+}
+
 /// Where reading stopped; the message itself would quote the document.
 fn place(error: &serde_json::Error) -> String {
     let what = match error.classify() {
@@ -69,5 +74,54 @@ mod tests {
         let other = SessionKey { user: UserId(4), ..KEY };
         let document = encode(&Session::new(other, Timestamp(1_000))).unwrap();
         assert!(matches!(decode(KEY, document.as_bytes()), Err(StoreError::Corrupt { .. })));
+    }
+
+    /// F66: whatever is changed in a stored document, it is told apart or it is a session that can go on.
+    #[test]
+    fn every_bit_flipped_is_corrupt_newer_or_a_session_and_never_a_panic() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden");
+        let (mut corrupt, mut newer, mut valid) = (0, 0, 0);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let mut document = std::fs::read(entry.unwrap().path()).unwrap();
+            let key = serde_json::from_slice::<Session>(&document).unwrap().key;
+            for index in 0..document.len() {
+                let byte = document[index];
+                for flipped in (0..8).map(|bit| byte ^ (1 << bit)) {
+                    document[index] = flipped;
+                    match decode(key, &document) {
+                        Ok(session) => {
+                            valid += 1;
+                            goes_on(&session);
+                        }
+                        Err(StoreError::Corrupt { key: of, .. }) => {
+                            corrupt += usize::from(of == key);
+                        }
+                        Err(StoreError::Newer { schema, .. }) => newer += usize::from(schema > SCHEMA),
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                document[index] = byte;
+            }
+            for length in 0..document.len() - 2 {
+                let cut = decode(key, &document[..length]);
+                assert!(matches!(cut, Err(StoreError::Corrupt { .. })), "{length}: {cut:?}");
+            }
+        }
+        assert!(corrupt > 10_000 && newer > 0 && valid > 1_000, "{corrupt} {newer} {valid}");
+    }
+
+    /// Neither asking it when it is due nor its next event makes it panic.
+    fn goes_on(session: &Session) {
+        use crate::deposit::{DepositId, DepositRef};
+        use crate::session::{Cause, Context, Event, Fresh};
+        let ttl = std::time::Duration::from_secs(300);
+        let (_due, _kept) = (session.due_at(ttl), session.kept_for());
+        let fresh = Fresh { id: DepositId(uuid::Uuid::nil()), reference: DepositRef(1) };
+        let now = Timestamp(1_700_000_400_000);
+        let context = Context { now, ttl, may_expire: true, may_run: true, fresh, token: 9 };
+        for event in [Event::DeadlinePassed, Event::IntakeResumed] {
+            let next = session.apply(&Cause::Deadline, &event, &context);
+            assert!(encode(&next.session).is_ok());
+        }
     }
 }

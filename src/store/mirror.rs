@@ -95,7 +95,8 @@ impl Mirror {
     fn put(&self, stored: Stored, epoch: u64, waiter: Option<oneshot::Sender<Ended>>) {
         let mut queue = self.queue();
         queue.is_wanted |= waiter.is_some();
-        if queue.waiting.len() >= WAITING_MAX && !queue.waiting.contains_key(&stored.session.key) {
+        let is_full = queue.waiting.len() >= WAITING_MAX;
+        if is_full && waiter.is_none() && !queue.waiting.contains_key(&stored.session.key) {
             // Redis has noted it; it is paid from there.
             return;
         }

@@ -65,6 +65,17 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     /// Reading does not claim: two instances may get the same key, and the commit decides.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError>;
 
+    /// The stored bytes of a document that is [`StoreError::Corrupt`]; `None` if there is none, if it can be read, or if
+    /// only a newer release can.
+    async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Removes a document that [`unreadable`](SessionStore::unreadable) gave, with its place in the due index, if it is
+    /// still the same bytes; whether it was. May be repeated.
+    ///
+    /// # Crash
+    /// Before: it is still there and still corrupt. After: the conversation does not exist.
+    async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError>;
+
     /// Counts, at constant cost.
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError>;
 

@@ -118,6 +118,14 @@ mod tests {
             Err(unavailable())
         }
 
+        async fn unreadable(&self, _: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+            Err(unavailable())
+        }
+
+        async fn discard(&self, _: SessionKey, _: &[u8]) -> Result<bool, StoreError> {
+            Err(unavailable())
+        }
+
         async fn statistics(&self, _: Timestamp) -> Result<Statistics, StoreError> {
             Err(unavailable())
         }

@@ -44,6 +44,9 @@ pub enum Handled {
     Committed,
     /// The stores cannot take it now: nothing is acknowledged, and Telegram brings it again.
     Retry,
+    /// The stores are well, but this conversation is not this release's to go on with: the update is not acknowledged, and
+    /// its neighbours are none the worse.
+    Held,
 }
 
 /// Why an update is parked.
@@ -55,6 +58,8 @@ pub enum ParkReason {
     Panicked,
     /// Handling it did not come to an end three times.
     TimedOut,
+    /// Its conversation was written by a newer release, and did not become readable while the update was held.
+    NewerSession,
 }
 
 impl ParkReason {
@@ -65,6 +70,7 @@ impl ParkReason {
             Self::Unreadable => "unreadable",
             Self::Panicked => "panicked",
             Self::TimedOut => "timed_out",
+            Self::NewerSession => "newer_session",
         }
     }
 }
@@ -248,7 +254,8 @@ impl Intake {
         running
     }
 
-    async fn park(self: &Arc<Self>, update: &Arc<Update>, reason: ParkReason) -> Handled {
+    /// Keeps an update for an operator, which is its commit.
+    pub(super) async fn park(self: &Arc<Self>, update: &Arc<Update>, reason: ParkReason) -> Handled {
         let (intake, update) = (self.clone(), update.clone());
         let (id, lane) = (update.id(), update.lane());
         let parking = self.tasks.spawn(async move {

@@ -20,5 +20,6 @@ mod strangers;
 #[cfg(test)]
 mod stub;
 mod taps;
+mod unreadable;
 pub mod updates;
 pub mod webhook;

@@ -38,6 +38,10 @@ pub enum Announcement {
     TooFast,
     /// The bot was added to a group and leaves it.
     Group,
+    /// What was stored of the conversation could not be read; it begins anew.
+    ConversationLost,
+    /// A newer release holds the conversation; the message is kept.
+    PutOff,
 }
 
 /// What a tap is answered with beside the card: a line that fades, at most 200 characters.
@@ -123,6 +127,8 @@ pub fn announcement(phrases: Phrases<'_>, announcement: Announcement) -> Picture
         Announcement::InvitationInvalid => "announce-invitation-invalid",
         Announcement::TooFast => "announce-too-fast",
         Announcement::Group => "announce-group",
+        Announcement::ConversationLost => "announce-conversation-lost",
+        Announcement::PutOff => "announce-put-off",
     }))
 }
 

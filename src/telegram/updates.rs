@@ -71,6 +71,11 @@ impl Handle for Updates {
                 count(kind, outcome.name());
                 Handled::Committed
             }
+            Err(UpdateError::Service(ServiceError::Store(error @ StoreError::Newer { .. }))) => {
+                tracing::debug!(update.id = incoming.update_id, %error, "an update waits for a newer release");
+                count(kind, "retried");
+                Handled::Held
+            }
             Err(error) => {
                 tracing::warn!(update.id = incoming.update_id, %error, "an update was not committed; it will come again");
                 count(kind, "retried");
@@ -81,7 +86,12 @@ impl Handle for Updates {
 
     async fn park(&self, update: Option<i64>, raw: &str, reason: ParkReason) -> Handled {
         match self.keep(update, raw, reason.as_str()).await {
-            Ok(_) => Handled::Committed,
+            Ok(_) => {
+                if reason == ParkReason::NewerSession {
+                    self.put_off(raw).await;
+                }
+                Handled::Committed
+            }
             Err(error) => {
                 tracing::warn!(%error, "an update could not be kept; it will come again");
                 Handled::Retry
@@ -94,8 +104,15 @@ impl Updates {
     /// Takes an update to its commit; what cannot be digested is kept for an operator, which is one.
     pub(super) async fn settle(&self, incoming: &Incoming, raw: &str) -> Result<Outcome, UpdateError> {
         let update = Some(incoming.update_id);
-        match self.take(incoming).await {
+        let outcome = match self.take(incoming).await {
             Ok(Outcome::Parked) => self.keep(update, raw, "a kind that is not known").await,
+            Err(UpdateError::Service(ServiceError::Store(StoreError::Corrupt { key, reason }))) => {
+                self.begin_anew(incoming, key, &reason).await
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            // What lies there is no document that could be put aside.
             Err(UpdateError::Service(ServiceError::Store(error @ StoreError::Corrupt { .. }))) => {
                 tracing::error!(update.id = incoming.update_id, %error, "a session cannot be read");
                 self.apologise(incoming).await;
@@ -110,7 +127,7 @@ impl Updates {
         }
     }
 
-    async fn take(&self, incoming: &Incoming) -> Result<Outcome, UpdateError> {
+    pub(super) async fn take(&self, incoming: &Incoming) -> Result<Outcome, UpdateError> {
         match &incoming.kind {
             IncomingKind::Message(message) => self.message(incoming.update_id, message, false).await,
             IncomingKind::Edited(message) => self.message(incoming.update_id, message, true).await,
@@ -239,19 +256,6 @@ impl Updates {
             tracing::debug!(%error, "a group could not be left");
         }
         Outcome::Refused
-    }
-
-    /// The session of an update's sender cannot be read, or written: an operator has to look, and the sender is told.
-    async fn apologise(&self, incoming: &Incoming) {
-        let sender = match &incoming.kind {
-            IncomingKind::Message(message) | IncomingKind::Edited(message) => message.sender.as_ref(),
-            IncomingKind::Tap(tap) => Some(&tap.sender),
-            IncomingKind::Membership(_) | IncomingKind::Unknown(_) => None,
-        };
-        let Some(sender) = sender else { return };
-        let language = Language::from_code(sender.language_code.as_deref());
-        let picture = sentences::sentence(self.chat.words.phrases(language), Sentence::Trouble);
-        let _arrives_or_not = self.chat.tell(ChatId(sender.id.0), &picture, Pace::Answer).await;
     }
 
     /// Keeps an update for an operator: that is its commit.

@@ -60,7 +60,7 @@ const STORES: &[&str] = &["redis", "sql"];
 const SQL: &[&str] = &["read", "write"];
 const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
 const STATUSES: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
-const PARK_REASONS: &[&str] = &["unreadable", "panicked", "timed_out"];
+const PARK_REASONS: &[&str] = &["unreadable", "panicked", "timed_out", "newer_session"];
 const EFFECTS: &[&str] = &["show_card", "say", "transcribe", "understand", "record_deposit"];
 
 /// Updates that were taken, by kind and by what became of them.
@@ -74,6 +74,12 @@ pub const UPDATES_PARKED: Metric = counter(
     "depot_updates_parked_total",
     &[("reason", PARK_REASONS)],
     "Updates that were kept for an operator because nothing could be made of them, by reason.",
+);
+/// Documents that could not be read.
+pub const QUARANTINED: Metric = counter(
+    "depot_quarantined_total",
+    &[],
+    "Conversations that could not be read and were put aside, so that they began anew.",
 );
 /// What the webhook refused.
 pub const WEBHOOK_REFUSED: Metric = counter(
@@ -244,9 +250,10 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 39] = [
+pub const ALL: [Metric; 40] = [
     UPDATES,
     UPDATES_PARKED,
+    QUARANTINED,
     WEBHOOK_REFUSED,
     WEBHOOK_PENDING,
     COMMITS,

@@ -124,6 +124,11 @@ impl TestBot {
         Database::connect(&url).await.unwrap()
     }
 
+    /// What a variable is set to.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        &self.variables[name]
+    }
+
     /// Stops the bot the way SIGTERM does.
     pub(crate) async fn stop(&mut self) {
         if let Some(app) = self.app.take() {

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod boot;
 mod bot;
 mod commands;
 mod config;
@@ -35,3 +36,4 @@ mod store_redis;
 mod stores;
 mod tidy;
 mod trouble;
+mod unreadable;

@@ -22,9 +22,13 @@ pub(crate) const TOKEN: &str = "4242:AAprocess_token_0123456789_abcdefghijkl";
 
 /// A simulator on the machine's own clock, which is what a process has.
 pub(crate) async fn telegram() -> Simulator {
-    let token = Some(TOKEN.to_owned());
-    let options = Options { clock: Clock::system(), token, patience: PATIENCE, ..Options::default() };
-    Simulator::start(options).await.unwrap()
+    telegram_of(TOKEN, Clock::system()).await
+}
+
+/// A simulator of another bot, or with another idea of the time.
+pub(crate) async fn telegram_of(token: &str, clock: Clock) -> Simulator {
+    let token = Some(token.to_owned());
+    Simulator::start(Options { clock, token, patience: PATIENCE, ..Options::default() }).await.unwrap()
 }
 
 /// What every process needs: a bot that is open to everybody, on SQLite.

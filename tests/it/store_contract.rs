@@ -47,6 +47,7 @@ for_each_store! {
     what_is_due_comes_in_order_and_goes_when_it_is_settled
     what_is_kept_for_a_while_goes_by_itself
     what_cannot_be_read_is_left_alone
+    what_is_corrupt_is_discarded_if_it_is_still_the_same
     what_is_too_large_is_refused
     two_bots_do_not_see_each_other
     page_by_page_every_conversation_is_found
@@ -227,6 +228,31 @@ async fn what_cannot_be_read_is_left_alone(subject: Subject) {
         let commit = store.commit(&after(0, &session(key(7), 9))).await;
         assert!(matches!(commit, Err(StoreError::Newer { schema: 1000, .. })));
     }
+}
+
+async fn what_is_corrupt_is_discarded_if_it_is_still_the_same(subject: Subject) {
+    let store = &subject.store;
+    assert_eq!(store.unreadable(key(7)).await.unwrap(), None);
+    for chat in [7, 8] {
+        let first = session(key(chat), 1);
+        let _ = store.commit(&Commit { due_at: Some(NOW), ..after(0, &first) }).await.unwrap();
+    }
+    assert_eq!(store.unreadable(key(7)).await.unwrap(), None, "it can be read");
+    subject.spoil(key(7), r#"{"schema":1000,"something":"else"}"#).await;
+    assert_eq!(store.unreadable(key(7)).await.unwrap(), None, "a newer release can read it");
+    subject.spoil(key(7), "é?").await;
+    let seen = store.unreadable(key(7)).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&seen).ends_with("é?"), "{seen:?}");
+    assert_eq!(subject.other.unreadable(SessionKey { bot: OTHER_BOT, ..key(7) }).await.unwrap(), None);
+    subject.spoil(key(7), "other rubbish").await;
+    assert!(!store.discard(key(7), &seen).await.unwrap(), "it is not what was seen any more");
+    let seen = store.unreadable(key(7)).await.unwrap().unwrap();
+    assert!(store.discard(key(7), &seen).await.unwrap());
+    assert!(!store.discard(key(7), &seen).await.unwrap());
+    assert_eq!(store.load(key(7)).await.unwrap(), None);
+    assert_eq!(store.due(NOW, 10).await.unwrap(), [key(8)]);
+    assert_eq!(store.statistics(NOW).await.unwrap().active, 1);
+    assert_eq!(store.commit(&after(0, &session(key(7), 1))).await.unwrap(), Committed::Applied);
 }
 
 async fn what_is_too_large_is_refused(subject: Subject) {

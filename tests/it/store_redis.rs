@@ -295,6 +295,7 @@ async fn user_password_and_database_are_used_and_never_told() {
             url: SecretString::from(format!("{}?user=depot&pass=wrong", server.url())),
             password: Some(SecretString::from(password)),
             db: Some(3),
+            ca: None,
             prefix: PREFIX.to_owned(),
             bot: BOT,
             deadline: PATIENT,

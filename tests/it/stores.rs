@@ -108,6 +108,7 @@ pub(crate) fn redis_store_at(url: &str, bot: BotId, deadline: Duration) -> Redis
         url: SecretString::from(url),
         password: None,
         db: None,
+        ca: None,
         prefix: PREFIX.to_owned(),
         bot,
         deadline,

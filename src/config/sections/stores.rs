@@ -28,9 +28,15 @@ pub(in crate::config) fn redis(
         Some(_) => reader.number("REDIS_DB", 0, REDIS_DB_MAX, 0).map(Some),
         None => Ok(None),
     };
+    let ca = ca(reader);
     let url = reader.secret("REDIS_URL")?;
     let Some(url) = url else {
-        for (name, is_set) in [("REDIS_PASSWORD", password?.is_some()), ("REDIS_DB", number?.is_some())] {
+        let without_effect = [
+            ("REDIS_PASSWORD", password?.is_some()),
+            ("REDIS_DB", number?.is_some()),
+            ("REDIS_CA_FILE", ca?.is_some()),
+        ];
+        for (name, is_set) in without_effect {
             if is_set {
                 warnings.push(format!("{name} has no effect without REDIS_URL"));
             }
@@ -39,14 +45,18 @@ pub(in crate::config) fn redis(
         return Ok(None);
     };
     let url = redis_url(reader, url.expose_secret());
-    let (mut url, password, number) = (url?, password?, number?);
+    let (mut url, password, number, ca) = (url?, password?, number?, ca?);
+    if ca.is_some() && !matches!(url.scheme(), "rediss" | "valkeys") {
+        let wrong = "is set, and REDIS_URL does not begin with rediss://";
+        return Err(reader.fault("REDIS_CA_FILE", wrong, "write rediss:// to talk TLS, or leave it out"));
+    }
     if let Some(password) = password {
         add_password(reader, &mut url, password.expose_secret())?;
     }
     if let Some(number) = number {
         add_number(reader, &mut url, number)?;
     }
-    Ok(Some(Redis { url: url.as_str().into(), key_prefix: key_prefix? }))
+    Ok(Some(Redis { url: url.as_str().into(), ca, key_prefix: key_prefix? }))
 }
 
 fn key_prefix(reader: &mut Reader) -> Result<String, Noted> {
@@ -58,6 +68,18 @@ fn key_prefix(reader: &mut Reader) -> Result<String, Noted> {
     }
     let fix = format!("use at most {KEY_PREFIX_MAX} letters, digits and punctuation, for example depot:");
     Err(reader.fault("REDIS_KEY_PREFIX", format!("cannot begin a key: {prefix:?}"), fix))
+}
+
+/// The certificates of `REDIS_CA_FILE`; what is in them is read by the TLS library.
+fn ca(reader: &mut Reader) -> Result<Option<String>, Noted> {
+    let Some(path) = reader.text("REDIS_CA_FILE") else { return Ok(None) };
+    let wrong = match std::fs::read_to_string(&path) {
+        Ok(text) if text.contains("BEGIN CERTIFICATE") => return Ok(Some(text)),
+        Ok(_) => format!("names a file without a certificate: {path}"),
+        Err(error) => format!("names a file that cannot be read: {path} ({})", error.kind()),
+    };
+    let fix = "give the path of the authority's certificate in PEM, as in `-----BEGIN CERTIFICATE-----`";
+    Err(reader.fault("REDIS_CA_FILE", wrong, fix))
 }
 
 fn redis_url(reader: &mut Reader, text: &str) -> Result<Url, Noted> {
@@ -114,9 +136,20 @@ pub(in crate::config) fn database(reader: &mut Reader) -> Result<Database, Noted
         None => SecretString::from(reader.text_or_default("DATABASE_URL")),
     };
     let engine = engine(url.expose_secret());
+    let may_be_another_bots = flag(reader, "ALLOW_ANOTHER_BOT");
     match engine {
-        Ok(engine) => Ok(Database { engine, url }),
+        Ok(engine) => Ok(Database { engine, url, may_be_another_bots: may_be_another_bots? }),
         Err(wrong) => Err(reader.fault("DATABASE_URL", wrong, DATABASE_URL_FIX)),
+    }
+}
+
+fn flag(reader: &mut Reader, name: &str) -> Result<bool, Noted> {
+    match reader.text_or_default(name).as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => {
+            Err(reader.fault(name, format!("is neither true nor false: {other:?}"), "write true or false"))
+        }
     }
 }
 

@@ -271,6 +271,18 @@ impl SessionStore for Failover {
             .await
     }
 
+    async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shared.attempt(move |_, store| store.unreadable(key)).await
+    }
+
+    /// The copy in SQL goes first: the conversation begins anew with low versions, which must not meet the old ones.
+    async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
+        if self.shared.standing.borrow().authority.store != InCharge::Sql {
+            self.shared.sql.forget(key).await?;
+        }
+        self.shared.attempt(move |_, store| store.discard(key, document)).await
+    }
+
     async fn mirrored(&self, session: &Session) -> Result<(), StoreError> {
         let shared = &self.shared;
         {

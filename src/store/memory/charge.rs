@@ -157,6 +157,11 @@ impl DurableStore for MemoryStore {
         Ok(page)
     }
 
+    async fn forget(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.held().rows.remove(&key);
+        Ok(())
+    }
+
     async fn keep_conflicts(&self, branches: &[Branch], _now: Timestamp) -> Result<(), StoreError> {
         self.held().conflicts.extend_from_slice(branches);
         Ok(())

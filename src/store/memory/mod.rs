@@ -142,6 +142,17 @@ impl SessionStore for MemoryStore {
         Ok(due.take(limit).map(|(_, key)| key).collect())
     }
 
+    async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored = self.held().rows.get(&key).map(|row| row.document.clone().into_bytes());
+        Ok(stored.and_then(|stored| document::if_corrupt(&document::decode(key, &stored), stored)))
+    }
+
+    async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
+        let rows = &mut self.held().rows;
+        let is_same = rows.get(&key).is_some_and(|row| row.document.as_bytes() == document);
+        Ok(is_same && rows.remove(&key).is_some())
+    }
+
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
         let instants = self.instants();
         let overdue = instants.partition_point(|(at, _)| *at <= now) as u64;

@@ -9,6 +9,7 @@ use redis::{RedisResult, Script, pipe};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
+use crate::finding::Weight;
 use crate::session::SessionKey;
 use crate::store::authority::{Branch, Probe, Stored, VolatileStore};
 use crate::store::keys::{Keys, PROBE_KEPT};
@@ -45,15 +46,8 @@ impl VolatileStore for RedisStore {
     }
 
     async fn fit(&self) -> Result<(), StoreError> {
-        let described = self.describe().await?;
-        let unfit = |reason: String| Err(StoreError::Refused { store: NAME, reason });
-        if described.role != "master" {
-            return unfit("it is a replica".to_owned());
-        }
-        if described.maxmemory_policy != "noeviction" {
-            return unfit(format!("its maxmemory-policy is {}", described.maxmemory_policy));
-        }
-        Ok(())
+        let refused = self.describe().await?.findings().into_iter().find(|it| it.weight == Weight::Refused);
+        refused.map_or(Ok(()), |finding| Err(StoreError::Refused { store: NAME, reason: finding.what }))
     }
 
     fn serve(&self, epoch: u64, run_id: &str) {

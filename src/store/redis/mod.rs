@@ -1,18 +1,19 @@
 //! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
 
 mod charge;
+mod inspect;
 mod link;
 mod offset;
 mod options;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{RedisResult, Script, pipe};
 use tokio::time::Instant;
 
+pub use crate::store::redis::inspect::Description;
 pub use crate::store::redis::options::{AddressError, DEADLINE, RedisOptions};
 
 use crate::clock::Timestamp;
@@ -22,25 +23,6 @@ use crate::store::redis::link::{Call, Link, Trouble};
 use crate::store::{
     Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
 };
-
-/// What a server says about itself, for `depot-bot check`, readiness and metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    /// `7.0.15`.
-    pub version: String,
-    /// `noeviction`, or sessions may vanish.
-    pub maxmemory_policy: String,
-    /// In bytes.
-    pub used_memory: u64,
-    /// `master` or `slave`.
-    pub role: String,
-    /// Another one after each start of the server.
-    pub run_id: String,
-    /// Whether it writes an append-only file.
-    pub append_only: bool,
-    /// How long it took to answer.
-    pub latency: Duration,
-}
 
 /// The sessions of one bot in Redis.
 pub struct RedisStore {
@@ -58,6 +40,7 @@ struct Scripts {
     open: Script,
     paid: Script,
     probe: Script,
+    discard: Script,
 }
 
 impl Scripts {
@@ -69,6 +52,7 @@ impl Scripts {
             open: Script::new(include_str!("../open.lua")),
             paid: Script::new(include_str!("../paid.lua")),
             probe: Script::new(include_str!("../probe.lua")),
+            discard: Script::new(include_str!("../discard.lua")),
         }
     }
 }
@@ -91,25 +75,6 @@ impl RedisStore {
         let link = Link::new(options::address(options)?, options.deadline).map_err(AddressError)?;
         let keys = Keys::new(&options.prefix, options.bot);
         Ok(Self { link, keys, epoch: AtomicU64::new(1), scripts: Scripts::new() })
-    }
-
-    /// Asks the server what it is.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] if it does not answer.
-    pub async fn describe(&self) -> Result<Description, StoreError> {
-        let began = Instant::now();
-        let text: String = self.query("describe", redis::cmd("INFO")).await?;
-        let field = |name| field(&text, name).unwrap_or_default().to_owned();
-        Ok(Description {
-            version: field("redis_version"),
-            maxmemory_policy: field("maxmemory_policy"),
-            used_memory: field("used_memory").parse().unwrap_or_default(),
-            role: field("role"),
-            run_id: field("run_id"),
-            append_only: field("aof_enabled") == "1",
-            latency: began.elapsed(),
-        })
     }
 
     /// Runs a command that only reads: where a write would be unknown, it simply has no answer.
@@ -148,6 +113,18 @@ impl RedisStore {
         outcome
     }
 
+    /// What is stored of a conversation, as it is.
+    async fn value(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut get = redis::cmd("GET");
+        get.arg(self.keys.session(key));
+        let get = &get;
+        let asked = |mut call: Call| async move { get.query_async(&mut call.connection).await };
+        self.observed("load", asked).await.map_err(|trouble| match trouble {
+            Trouble::WrongType => wrong_type(key),
+            other => without_effect(other),
+        })
+    }
+
     /// Takes the head off a stored value and reads the document behind it.
     fn read(key: SessionKey, value: &[u8]) -> Result<Session, StoreError> {
         let corrupt = || StoreError::Corrupt { key, reason: "its head is missing".to_owned() };
@@ -159,15 +136,7 @@ impl RedisStore {
 #[async_trait]
 impl SessionStore for RedisStore {
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
-        let mut get = redis::cmd("GET");
-        get.arg(self.keys.session(key));
-        let get = &get;
-        let asked = |mut call: Call| async move { get.query_async(&mut call.connection).await };
-        let value: Option<Vec<u8>> = self.observed("load", asked).await.map_err(|trouble| match trouble {
-            Trouble::WrongType => wrong_type(key),
-            other => without_effect(other),
-        })?;
-        value.map(|value| Self::read(key, &value)).transpose()
+        self.value(key).await?.map(|value| Self::read(key, &value)).transpose()
     }
 
     fn epoch(&self) -> u64 {
@@ -225,6 +194,23 @@ impl SessionStore for RedisStore {
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
         let members: Vec<String> = self.observed("due", run).await.map_err(without_effect)?;
         Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
+    }
+
+    async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.value(key).await?;
+        Ok(value.and_then(|value| document::if_corrupt(&Self::read(key, &value), value)))
+    }
+
+    async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
+        let mut invocation = self.scripts.discard.key(self.keys.session(key));
+        invocation.key(self.keys.due()).arg(document).arg(Keys::member(key));
+        let invocation = &invocation;
+        let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
+        self.observed("discard", run).await.map_err(|trouble| match trouble {
+            Trouble::Unknown | Trouble::Broken => StoreError::Unknown { store: NAME },
+            Trouble::WrongType => wrong_type(key),
+            other => without_effect(other),
+        })
     }
 
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::deposit::BotId;
@@ -20,6 +20,8 @@ pub struct RedisOptions {
     pub password: Option<SecretString>,
     /// Instead of the database in the URL.
     pub db: Option<u8>,
+    /// The certificate authorities (PEM) that a `rediss://` server is known by, in place of the public ones.
+    pub ca: Option<String>,
     /// What all our keys begin with; [`keys::PREFIX`](crate::store::keys::PREFIX) if nothing else is configured.
     pub prefix: String,
     /// Whose sessions.
@@ -44,7 +46,20 @@ pub(super) fn address(options: &RedisOptions) -> Result<ConnectionInfo, AddressE
         settings = settings.set_db(i64::from(db));
     }
     let tcp = TcpSettings::default().set_nodelay(true);
-    Ok(address.set_redis_settings(settings).set_tcp_settings(tcp))
+    let address = address.set_redis_settings(settings).set_tcp_settings(tcp);
+    match &options.ca {
+        Some(ca) => trusting(address, ca),
+        None => Ok(address),
+    }
+}
+
+/// The same address, known by these certificate authorities.
+fn trusting(address: ConnectionInfo, ca: &str) -> Result<ConnectionInfo, AddressError> {
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(ca.as_bytes().to_vec()) };
+    let unusable =
+        |_| AddressError("must be rediss:// with REDIS_CA_FILE, which must hold certificates".to_owned());
+    let client = redis::Client::build_with_tls(address, certificates).map_err(unusable)?;
+    Ok(client.get_connection_info().clone())
 }
 
 #[cfg(test)]
@@ -57,6 +72,7 @@ mod tests {
             url: SecretString::from(url),
             password: None,
             db: None,
+            ca: None,
             prefix: crate::store::keys::PREFIX.to_owned(),
             bot: BotId(1),
             deadline: DEADLINE,

@@ -64,6 +64,8 @@ const CONFLICT: &str = "
     insert into conflicts (bot, chat, owner, epoch, version, commit_mark, document, reason, found_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing";
 
+const REMOVE: &str = "delete from sessions where bot = $1 and chat = $2 and owner = $3";
+
 const STORED: &str = "
     select chat, owner, document, due_at, kept_until, mirrored_epoch, mirrored_version from sessions
     where bot = $1 and (chat > $2 or (chat = $2 and owner > $3))
@@ -143,6 +145,10 @@ impl DurableStore for SqlStore {
         let last = rows.last().map(key);
         let documents = rows.into_iter().filter_map(|row| stored(key(&row), row)).collect();
         Ok(Page { documents, last })
+    }
+
+    async fn forget(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.write(Remove(key)).await
     }
 
     async fn keep_conflicts(&self, branches: &[Branch], now: Timestamp) -> Result<(), StoreError> {
@@ -400,6 +406,17 @@ fn stored(key: SessionKey, row: StoredRow) -> Option<Stored> {
             tracing::warn!(%error, "a session is not copied to Redis");
             None
         }
+    }
+}
+
+struct Remove(SessionKey);
+
+impl Job for Remove {
+    type Output = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        let SessionKey { bot, chat, user } = self.0;
+        execute!(connection, REMOVE, bot.0, chat.0, user.0).map(|_| ())
     }
 }
 

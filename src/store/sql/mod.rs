@@ -58,6 +58,8 @@ const CURRENT: &str = "
 
 const LOAD: &str = "select document from sessions where bot = $1 and chat = $2 and owner = $3";
 
+const DISCARD: &str = "delete from sessions where bot = $1 and chat = $2 and owner = $3 and document = $4";
+
 const DUE: &str = "
     select chat, owner from sessions
     where bot = $1 and due_at is not null and due_at <= $2
@@ -157,6 +159,16 @@ impl SessionStore for SqlStore {
         let rows = self.read(Due { bot: self.bot.0, now: now.0, limit }).await?;
         let key = |(chat, user)| SessionKey { bot: self.bot, chat: ChatId(chat), user: UserId(user) };
         Ok(rows.into_iter().map(key).collect())
+    }
+
+    async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored = self.read(Load(key)).await?.map(String::into_bytes);
+        Ok(stored.and_then(|stored| document::if_corrupt(&document::decode(key, &stored), stored)))
+    }
+
+    async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
+        let document = String::from_utf8_lossy(document).into_owned();
+        Ok(self.write(Discard { key, document }).await? > 0)
     }
 
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
@@ -303,6 +315,20 @@ impl Job for Load {
         let SessionKey { bot, chat, user } = self.0;
         let row: Option<(String,)> = fetch_optional!(connection, LOAD, bot.0, chat.0, user.0)?;
         Ok(row.map(|(document,)| document))
+    }
+}
+
+struct Discard {
+    key: SessionKey,
+    document: String,
+}
+
+impl Job for Discard {
+    type Output = u64;
+
+    async fn run(&self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
+        let SessionKey { bot, chat, user } = self.key;
+        execute!(connection, DISCARD, bot.0, chat.0, user.0, self.document.as_str())
     }
 }
 

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::telegram::client::{Batch, CallError, Client, Conflict};
-use crate::telegram::intake::{Handled, Intake, IntakeStatus, Trouble, Update};
+use crate::telegram::intake::{Handled, Intake, IntakeStatus, ParkReason, Trouble, Update};
 use crate::telegram::polling::place::Place;
 
 const LIMIT: u8 = 100;
@@ -64,6 +64,25 @@ pub struct Polling {
     intake: Arc<Intake>,
     clock: Clock,
     status: watch::Sender<IntakeStatus>,
+}
+
+/// What became of the updates of one chat.
+struct Chain {
+    chat: Option<i64>,
+    /// The indices of those that were committed.
+    committed: Vec<usize>,
+    /// Why it ended before its last update, if it did.
+    ended: Option<Ended>,
+    /// Whether a newer release holds the conversation.
+    is_newer: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The stores cannot take it now, or there was no time left.
+    Stalled,
+    /// It is held, and its neighbours go on.
+    Held,
 }
 
 /// When the next call is made.
@@ -152,9 +171,13 @@ impl Polling {
         if let Some(raw) = place.look_at_broken(came, batch.broken) {
             updates.push(Arc::new(raw));
         }
-        let settled = self.settle_all(place, &updates, shutdown).await;
+        let (settled, stalled) = self.settle_all(place, &updates, shutdown).await;
         let before = place.offset;
         if !place.advance(&updates, &settled) {
+            if !stalled {
+                self.turned(came < usize::from(limit) && place.broken == 0);
+                return Next::After(PAUSE_FIRST);
+            }
             if !shutdown.is_cancelled() {
                 self.is_in_trouble(Trouble::Stalled);
             }
@@ -166,13 +189,14 @@ impl Polling {
         if stands_still { Next::Backing(PAUSE_MAX_STALLED) } else { Next::AtOnce }
     }
 
-    /// Settles updates, those of one chat in order and chats beside each other; says for each whether it is committed.
+    /// Settles updates, those of one chat in order and chats beside each other; says for each whether it is committed, and
+    /// whether any is not because the stores are away.
     async fn settle_all(
         &self,
         place: &mut Place,
         updates: &[Arc<Update>],
         shutdown: &CancellationToken,
-    ) -> Vec<bool> {
+    ) -> (Vec<bool>, bool) {
         let began = Instant::now();
         let mut chains: Vec<Vec<(usize, Arc<Update>)>> = Vec::new();
         let mut chain_of: HashMap<i64, usize> = HashMap::new();
@@ -189,33 +213,59 @@ impl Polling {
                 None => chains.push(vec![(index, update.clone())]),
             }
         }
-        let handled = stream::iter(chains).map(|chain| self.settle_chain(chain, began, shutdown));
-        let committed: Vec<Vec<usize>> = handled.buffer_unordered(CHATS_AT_ONCE).collect().await;
-        for index in committed.into_iter().flatten() {
+        let handled = stream::iter(chains).map(|chain| {
+            let chat = chain.first().and_then(|(_, update)| update.lane());
+            let may_park = chat.is_some_and(|chat| place.has_been_held(chat, updates.len()));
+            self.settle_chain(chain, may_park, began, shutdown)
+        });
+        let chains: Vec<Chain> = handled.buffer_unordered(CHATS_AT_ONCE).collect().await;
+        for chain in &chains {
+            if let Some(chat) = chain.chat {
+                place.hold(chat, chain.is_newer);
+            }
+        }
+        let stalled = chains.iter().any(|chain| chain.ended == Some(Ended::Stalled));
+        for index in chains.into_iter().flat_map(|chain| chain.committed) {
             if let (Some(done), Some(update)) = (settled.get_mut(index), updates.get(index)) {
                 *done = true;
                 place.remember_nameless(update);
             }
         }
-        settled
+        (settled, stalled)
     }
 
-    /// Settles the updates of one chat up to the first that cannot be committed; the indices of those that were.
+    /// Settles the updates of one chat up to the first that cannot be committed; those of a conversation that only a newer
+    /// release can read are parked if that may be.
     async fn settle_chain(
         &self,
-        chain: Vec<(usize, Arc<Update>)>,
+        updates: Vec<(usize, Arc<Update>)>,
+        may_park: bool,
         began: Instant,
         shutdown: &CancellationToken,
-    ) -> Vec<usize> {
-        let mut committed = Vec::with_capacity(chain.len());
-        for (index, update) in chain {
-            let too_late = shutdown.is_cancelled() || began.elapsed() > TURN;
-            if too_late || self.intake.settle(&update).await != Handled::Committed {
+    ) -> Chain {
+        let chat = updates.first().and_then(|(_, update)| update.lane());
+        let mut chain = Chain { chat, committed: Vec::new(), ended: None, is_newer: false };
+        for (index, update) in updates {
+            if shutdown.is_cancelled() || began.elapsed() > TURN {
+                chain.ended = Some(Ended::Stalled);
                 break;
             }
-            committed.push(index);
+            let mut handled = self.intake.settle(&update).await;
+            chain.is_newer = handled == Handled::Held;
+            if chain.is_newer && may_park {
+                handled = self.intake.park(&update, ParkReason::NewerSession).await;
+            }
+            chain.ended = match handled {
+                Handled::Committed => None,
+                Handled::Retry => Some(Ended::Stalled),
+                Handled::Held => Some(Ended::Held),
+            };
+            if chain.ended.is_some() {
+                break;
+            }
+            chain.committed.push(index);
         }
-        committed
+        chain
     }
 
     fn turned(&self, caught_up: bool) {

@@ -1,8 +1,11 @@
 //! Where the loop of long polling stands: what Telegram may be told is done.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::telegram::incoming::Unreadable;
 use crate::telegram::intake::Update;
@@ -11,6 +14,12 @@ use crate::telegram::intake::Update;
 const BROKEN_MAX: u32 = 3;
 /// How many parked updates without an id are remembered.
 const NAMELESS_MAX: usize = 100;
+/// How long the updates of a chat are held, and the offset with them, before they are parked.
+const HELD_FOR: Duration = Duration::from_secs(60);
+/// How many updates may come meanwhile: Telegram shows 100 behind the offset and no more, which would be deafness.
+const HELD_AMONG: usize = 50;
+/// How many chats are remembered as held.
+const HELD_MAX: usize = 1_000;
 
 /// Where the loop stands.
 #[derive(Default)]
@@ -26,6 +35,8 @@ pub(super) struct Place {
     /// Updates that are not committed yet. Telegram brings them again, being told no higher offset; a server that hands
     /// out each update once would have lost them.
     unsettled: Vec<Arc<Update>>,
+    /// Chats whose conversation only a newer release can read, and since when their updates are held.
+    held: HashMap<i64, Instant>,
     /// How often in a row the answer began with something that is no JSON.
     pub(super) broken: u32,
 }
@@ -73,6 +84,20 @@ impl Place {
         }
         self.beyond.retain(|id| *id >= self.offset);
         false
+    }
+
+    /// Whether the updates of this chat have been held long enough, being so many by now.
+    pub(super) fn has_been_held(&self, chat: i64, updates: usize) -> bool {
+        updates > HELD_AMONG || self.held.get(&chat).is_some_and(|since| since.elapsed() >= HELD_FOR)
+    }
+
+    /// Notes whether the updates of a chat are held, which counts from the first time on.
+    pub(super) fn hold(&mut self, chat: i64, is_held: bool) {
+        if !is_held {
+            self.held.remove(&chat);
+        } else if self.held.len() < HELD_MAX {
+            self.held.entry(chat).or_insert_with(Instant::now);
+        }
     }
 
     /// Whether an update was committed in an earlier turn.

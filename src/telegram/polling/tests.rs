@@ -77,6 +77,7 @@ impl Source for Queue {
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Retry,
+    Hold,
     Panic,
     Hang,
     Wait,
@@ -116,6 +117,7 @@ impl Handle for Script {
         match act {
             None => {}
             Some(Act::Retry) => return Handled::Retry,
+            Some(Act::Hold) => return Handled::Held,
             Some(Act::Panic) => panic!("planted"),
             Some(Act::Hang) => std::future::pending().await,
             Some(Act::Wait) => self.gate.notified().await,
@@ -258,6 +260,62 @@ async fn behind_an_update_that_cannot_be_committed_nothing_is_acknowledged_and_n
     for (what, times) in [("begin 11", 3), ("begin 10", 1), ("begin 12", 1), ("commit 13", 1)] {
         assert_eq!(rig.script.count(what), times, "{what}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_no_trouble_to_others_and_parked_after_a_minute() {
+    let queue = queue();
+    for (id, chat) in [(10, 1), (11, 2), (12, 1)] {
+        queue.push(id, chat);
+    }
+    let script = Arc::new(Script::default());
+    script.acts(10, [Act::Hold; 1_000]);
+    script.acts(12, [Act::Hold; 1_000]);
+    let began = Instant::now();
+    let mut rig = Rig::start_with(&queue, &script);
+    rig.until("commit 11").await;
+    let status = rig.status_is(|status| status.turned_at.is_some()).await;
+    assert_eq!((status.trouble, status.caught_up), (None, true));
+    sleep(Duration::from_secs(30)).await;
+    queue.push(13, 3);
+    let came = Instant::now();
+    rig.until("commit 13").await;
+    assert!(came.elapsed() < Duration::from_secs(1), "{:?}", came.elapsed());
+    assert_eq!(queue.waiting(), [10, 11, 12, 13], "nothing is acknowledged meanwhile");
+    rig.rests_at(14).await;
+    assert!((60..63).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    for what in ["park 10 newer_session", "park 12 newer_session", "begin 12"] {
+        assert_eq!(rig.script.count(what), 1, "{what}");
+    }
+    // The conversation is still the newer release's: what comes next does not wait for another minute.
+    script.acts(14, [Act::Hold; 10]);
+    queue.push(14, 1);
+    rig.rests_at(15).await;
+    assert_eq!(rig.script.count("begin 14"), 1);
+    // It can be read again, and is forgotten as held.
+    queue.push(15, 1);
+    rig.rests_at(16).await;
+    script.acts(16, [Act::Hold, Act::Hold]);
+    queue.push(16, 1);
+    rig.rests_at(17).await;
+    assert_eq!((rig.script.count("begin 16"), rig.script.count("commit 16")), (3, 1));
+    assert_eq!(rig.script.count("park 16 newer_session"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_does_not_fill_the_window_behind_the_offset() {
+    let queue = queue();
+    queue.push(10, 1);
+    for id in 11..211 {
+        queue.push(id, id);
+    }
+    let script = Arc::new(Script::default());
+    script.acts(10, [Act::Hold; 1_000]);
+    let began = Instant::now();
+    let rig = Rig::start_with(&queue, &script);
+    rig.rests_at(211).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!((rig.script.count("park 10 newer_session"), rig.script.count("commit 210")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,6 +82,8 @@ fn announcements_have_their_words() {
         InvitationInvalid,
         TooFast,
         Group,
+        ConversationLost,
+        PutOff,
     ];
     let words = Words::new().unwrap();
     for (language, one) in BOTH.into_iter().flat_map(|language| all.map(|one| (language, one))) {

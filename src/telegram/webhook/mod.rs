@@ -137,6 +137,8 @@ impl Receiver {
                 self.note(None);
                 Ok(())
             }
+            // Telegram brings it again for 24 hours, which an upgrade has long been over with.
+            Ok(Handled::Held) => Err(Refusal::Again(LATER)),
             Ok(Handled::Retry) => {
                 self.note(Some(Trouble::Stalled));
                 Err(Refusal::Again(LATER))

@@ -11,7 +11,7 @@ use source::{Source, files, root, sources};
 const LAYERS: [&[&str]; 10] = [
     &["clock", "failpoint"],
     // Telegram's side of the protocol knows nothing of the bot.
-    &["deposit", "simulator"],
+    &["deposit", "finding", "simulator"],
     &["session"],
     &["config", "database", "lock", "taxonomy", "words"],
     &["ledger", "store", "telemetry", "understand"],
