@@ -76,7 +76,7 @@ struct Place {
     now: Timestamp,
 }
 
-/// Answers on standard output. Only `purge` and `parked replay` change anything.
+/// Answers on standard output. Only `purge` and `parked replay` change a row; tables are brought to this release's schema.
 ///
 /// # Errors
 /// The configuration's, the store's or the database's. A reader that has had enough is no error.

@@ -91,8 +91,10 @@ async fn what_is_parked_is_handled_again(
     user: &depot_bot::simulator::User,
 ) {
     let first = user.says("/aide").message_id;
+    // More than a conversation remembers, so that the parked message seems older than all of them.
     for _ in 0..33 {
-        user.says("/statut");
+        user.says("/aide");
+        user.sees_new("").await.unwrap();
     }
     telegram.inject_raw(&json!({"poll": {"id": "7"}}));
     telegram.wait_for("every update to be confirmed", |it| it.pending_updates() == 0).await.unwrap();
