@@ -20,6 +20,7 @@ use crate::database::Database;
 use crate::deposit::{ChatId, UserId};
 use crate::ledger::Ledger;
 use crate::session::SessionKey;
+use crate::store::sql::SqlStore;
 use crate::store::{Found, SessionStore};
 
 /// How many documents are read at a time.
@@ -76,7 +77,7 @@ struct Place {
     now: Timestamp,
 }
 
-/// Answers on standard output. Only `purge` and `parked replay` change anything.
+/// Answers on standard output. Only `purge` and `parked replay` change a row; tables are brought to this release's schema.
 ///
 /// # Errors
 /// The configuration's, the store's or the database's. A reader that has had enough is no error.
@@ -85,16 +86,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
     database.migrate().await?;
     let store = app::session_store(&config, &database, &Clock::system()).await?;
-    let ledger = Ledger::new(database, config.telegram.bot, Clock::system());
+    let ledger = Ledger::new(database.clone(), config.telegram.bot, Clock::system());
     let place = Place { config, store, ledger, now: Clock::system().now() };
     match arguments.what {
         What::List { format } => place.list(format).await?,
         What::Show { user, reveal } => place.show(UserId(user), reveal).await?,
         What::Stats { format } => place.count(format).await?,
-        What::Purge => {
-            let purged = place.store.purge(place.now).await?;
-            answer(&format!("{purged} closed conversations are removed from {}.", place.store.name()));
-        }
+        What::Purge => place.purge(SqlStore::new(database, place.config.telegram.bot)).await?,
         What::Parked(arguments) => parked::run(arguments, &place.ledger).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -124,6 +122,17 @@ impl Place {
             shown::conceal(&mut document);
         }
         answer(&serde_json::to_string_pretty(&document)?);
+        Ok(())
+    }
+
+    /// Redis removes closed conversations by itself; their copies in SQL are removed while Redis is in charge, because
+    /// a Redis that comes back may have older versions of what SQL has taken over.
+    async fn purge(&self, sql: SqlStore) -> anyhow::Result<()> {
+        if self.config.redis.is_some() && self.store.name() == sql.name() {
+            bail!("{} stands in for Redis: nothing is removed before Redis is back", sql.name());
+        }
+        let purged = sql.purge(self.now).await?;
+        answer(&format!("{purged} closed conversations are removed from {}.", sql.name()));
         Ok(())
     }
 

@@ -209,6 +209,13 @@ pub enum StoreError {
     },
 }
 
+/// Reads the place behind a conversation, `<chat>:<user>`, that a page ended with; without one, that before all of them.
+fn place_after(store: &'static str, after: Option<&str>) -> Result<(i64, i64), StoreError> {
+    let Some(after) = after else { return Ok((i64::MIN, i64::MIN)) };
+    let place = after.split_once(':').and_then(|(chat, user)| Some((chat.parse().ok()?, user.parse().ok()?)));
+    place.ok_or_else(|| no_such_place(store))
+}
+
 /// A place that no page of this store has named.
 fn no_such_place(store: &'static str) -> StoreError {
     StoreError::Refused { store, reason: "this is no place of a page".to_owned() }

@@ -46,9 +46,11 @@ async fn turn(updates: &Updates, stop: &CancellationToken) -> Result<(), LedgerE
                 ledger.leave_parked(&parked).await?;
                 tracing::warn!(update.id = id, why, "a parked update could not be handled and stays parked");
             }
-            // Its lease runs out, and it is tried again.
             Replayed::Later => {
-                tracing::warn!(update.id = id, "a parked update waits: the stores do not answer")
+                tracing::warn!(update.id = id, "a parked update waits: the stores do not answer");
+                // It is due again at once, and looked at with the next turn; those behind it keep their places.
+                ledger.ask_replay(Some(&parked.name())).await?;
+                return Ok(());
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::deposit::BotId;
 use crate::session::{Session, SessionKey};
 use crate::store::authority::{Authority, Branch};
 use crate::store::{
-    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
+    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, place_after,
 };
 
 /// The store in memory; clones share their documents.
@@ -167,15 +167,15 @@ impl SessionStore for MemoryStore {
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        let skip = after.map_or(Ok(0), str::parse).map_err(|_| no_such_place(self.name()))?;
+        let after = place_after(self.name(), after)?;
         let held = self.held();
-        let own = held.rows.iter().filter(|(key, _)| key.bot == self.bot);
+        let own = held.rows.iter().filter(|(key, _)| key.bot == self.bot && (key.chat.0, key.user.0) > after);
         let found: Vec<Found> = own
-            .skip(skip)
             .take(limit)
             .map(|(key, row)| Found { key: *key, session: document::decode(*key, row.document.as_bytes()) })
             .collect();
-        let next = (found.len() == limit).then(|| (skip + limit).to_string());
+        let last = found.last().filter(|_| found.len() >= limit);
+        let next = last.map(|found| format!("{}:{}", found.key.chat, found.key.user));
         Ok(Page { found, next })
     }
 

@@ -12,7 +12,7 @@ use crate::database::{Connection, Database, DatabaseError, Engine, Job};
 use crate::deposit::{BotId, ChatId, UserId};
 use crate::session::{Session, SessionKey};
 use crate::store::{
-    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
+    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, place_after,
 };
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
@@ -192,14 +192,7 @@ impl SessionStore for SqlStore {
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        let place = |after: &str| {
-            let (chat, owner) = after.split_once(':')?;
-            Some((chat.parse().ok()?, owner.parse().ok()?))
-        };
-        let after = match after {
-            Some(after) => place(after).ok_or_else(|| no_such_place(self.name()))?,
-            None => (i64::MIN, i64::MIN),
-        };
+        let after = place_after(self.name(), after)?;
         let rows =
             self.read(ReadPage { bot: self.bot.0, after, limit: i64::try_from(limit).unwrap_or(i64::MAX) });
         let rows = rows.await?;
