@@ -85,11 +85,11 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let router = http::router(health.clone(), exposition);
     server.spawn(serve(listener, router, Limits::default(), side_port.clone()));
 
-    let database = open_database(&config).await?;
+    let database = Box::pin(open_database(&config)).await?;
     let redis = config.redis.as_ref().map(|redis| redis_store(redis, config.telegram.bot)).transpose()?;
-    boot::admit(&config, &database, redis.as_ref(), &clock).await?;
-    let ledger = open_ledger(&config, &database, &clock).await?;
-    let stores = stores::open(&config, &database, redis, &clock).await?;
+    Box::pin(boot::admit(&config, &database, redis.as_ref(), &clock)).await?;
+    let ledger = Box::pin(open_ledger(&config, &database, &clock)).await?;
+    let stores = Box::pin(stores::open(&config, &database, redis, &clock)).await?;
     let service = ValidationSessionService::new(
         stores.sessions(),
         clock.clone(),
@@ -119,8 +119,6 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         intake.status(),
         stores.condition(),
     );
-    let heart = health.heart("deliveries", LOOP_LIMIT);
-    tasks.spawn(deliver::run(chat.clone(), loops.clone(), move || heart.beat()));
     let app = App {
         http,
         webhook: intake.address(),
@@ -137,16 +135,10 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         server,
         tasks,
     };
-    let client = chat.client.clone();
-    app.tasks.spawn(until(app.loops.clone(), boot::look_at_telegram(client, clock.clone())));
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
     app.tasks.spawn(replaying);
-    app.tasks.spawn(retention::run(
-        config.retention,
-        app.ledger.clone(),
-        chat.clock.clone(),
-        app.loops.clone(),
-    ));
+    let kept = config.retention;
+    app.tasks.spawn(retention::run(kept, app.ledger.clone(), chat.clock.clone(), app.loops.clone()));
     app.start_loops(chat);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
@@ -208,6 +200,10 @@ impl App {
             self.loops.clone(),
             move || heart.beat(),
         ));
+        let heart = self.health.heart("deliveries", LOOP_LIMIT);
+        self.tasks.spawn(deliver::run(chat.clone(), self.loops.clone(), move || heart.beat()));
+        let look = boot::look_at_telegram(chat.client.clone(), chat.clock.clone());
+        self.tasks.spawn(until(self.loops.clone(), look));
         let gap = gap::Gap {
             ledger: self.ledger.clone(),
             service: Arc::clone(&self.service),

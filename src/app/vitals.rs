@@ -123,7 +123,8 @@ impl Vitals {
         metrics::gauge!("depot_unmirrored_age_seconds").set(stores.unmirrored_for.as_secs_f64());
         match stores.redis {
             Some(error) => {
-                component.set(Condition::Degraded, format!("{error}; conversations go on from the database"));
+                component
+                    .set(Condition::Degraded, format!("is away ({error}): conversations go on from SQL"));
             }
             None if stores.in_charge == "sql" => {
                 component.set(Condition::Degraded, "answers again, and has to prove itself first");

@@ -122,7 +122,7 @@ impl Failover {
         let (mirroring, stop) = (Arc::clone(&shared), shared.stop.clone());
         shared.tasks.spawn(async move { stop.run_until_cancelled(mirroring.mirror.run()).await });
         let mut watch = Watch::new(Arc::clone(&shared));
-        watch.begin().await;
+        Box::pin(watch.begin()).await;
         shared.tasks.spawn(watch.run());
         Self { shared }
     }

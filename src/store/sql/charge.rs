@@ -133,7 +133,7 @@ impl DurableStore for SqlStore {
         epoch: u64,
         now: Timestamp,
     ) -> Result<Vec<Mirrored>, StoreError> {
-        let documents = documents.iter().map(|stored| Copied::new(stored)).collect::<Result<Vec<_>, _>>()?;
+        let documents = documents.iter().map(Copied::new).collect::<Result<Vec<_>, _>>()?;
         self.write(Mirror { bot: self.bot.0, documents, epoch: epoch.cast_signed(), now: now.0 }).await
     }
 

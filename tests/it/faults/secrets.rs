@@ -92,7 +92,9 @@ impl Stage {
                 proxy.set(line);
                 user.says("et une chaise");
                 let unwell = async {
-                    while !get(&bot.http, "/health/ready").await.1.contains("does not answer") {
+                    let is_noticed =
+                        |ready: &str| ready.contains("does not answer") || ready.contains("is away");
+                    while !is_noticed(&get(&bot.http, "/health/ready").await.1) {
                         tokio::task::yield_now().await;
                     }
                 };
