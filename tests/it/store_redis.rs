@@ -224,6 +224,19 @@ async fn a_document_without_head_is_corrupt() {
 }
 
 #[tokio::test]
+async fn a_discarded_document_owes_nothing_to_the_mirror() {
+    let server = RedisServer::start();
+    let store = opened(redis_store(&server, BOT, PATIENT)).await;
+    let keys = Keys::new(PREFIX, BOT);
+    applied(&store, 1).await;
+    assert_eq!(server.command::<u64>(&["ZCARD", keys.unmirrored()]), 1);
+    server.command::<()>(&["SET", &keys.session(key(7)), "rubbish"]);
+    let document = store.unreadable(key(7)).await.unwrap().unwrap();
+    assert!(store.discard(key(7), &document).await.unwrap());
+    assert_eq!(server.command::<u64>(&["ZCARD", keys.unmirrored()]), 0);
+}
+
+#[tokio::test]
 async fn a_due_entry_whose_document_is_gone_is_not_found_for_ever() {
     let server = RedisServer::start();
     let store = opened(redis_store(&server, BOT, PATIENT)).await;

@@ -148,9 +148,13 @@ impl SessionStore for MemoryStore {
     }
 
     async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
-        let rows = &mut self.held().rows;
-        let is_same = rows.get(&key).is_some_and(|row| row.document.as_bytes() == document);
-        Ok(is_same && rows.remove(&key).is_some())
+        let mut held = self.held();
+        let is_same = held.rows.get(&key).is_some_and(|row| row.document.as_bytes() == document);
+        if is_same {
+            held.rows.remove(&key);
+            held.unmirrored.remove(&key);
+        }
+        Ok(is_same)
     }
 
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {

@@ -203,7 +203,7 @@ impl SessionStore for RedisStore {
 
     async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
         let mut invocation = self.scripts.discard.key(self.keys.session(key));
-        invocation.key(self.keys.due()).arg(document).arg(Keys::member(key));
+        invocation.key(self.keys.due()).key(self.keys.unmirrored()).arg(document).arg(Keys::member(key));
         let invocation = &invocation;
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
         self.observed("discard", run).await.map_err(|trouble| match trouble {
