@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     cli::in_runtime(async {
         match command {
             Command::Run => cli::run::run().await,
-            Command::Check => cli::check::run().await,
+            Command::Check => Box::pin(cli::check::run()).await,
             Command::Healthcheck => cli::healthcheck::run().await,
             Command::Migrate => cli::migrate::run().await,
             Command::Invite(arguments) => cli::invite::run(arguments).await,

@@ -183,6 +183,12 @@ pub const MIRROR_SECONDS: Metric = seconds(
     &[],
     "How long the mirror takes to write a group of conversations to SQL.",
 );
+/// How long updates wait for the mirror.
+pub const MIRROR_WAIT_SECONDS: Metric = seconds(
+    "depot_mirror_wait_seconds",
+    &[],
+    "How long the acknowledgement of an update waited for the mirror after its commit.",
+);
 /// What lost.
 pub const BRANCHES_LOST: Metric = counter(
     "depot_branches_lost_total",
@@ -250,7 +256,7 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 40] = [
+pub const ALL: [Metric; 41] = [
     UPDATES,
     UPDATES_PARKED,
     QUARANTINED,
@@ -278,6 +284,7 @@ pub const ALL: [Metric; 40] = [
     UNMIRRORED,
     UNMIRRORED_AGE_SECONDS,
     MIRROR_SECONDS,
+    MIRROR_WAIT_SECONDS,
     BRANCHES_LOST,
     SQL_SECONDS,
     SQL_ERRORS,

@@ -292,7 +292,10 @@ impl SessionStore for Failover {
             }
         }
         let stored = Stored::new(Arc::new(session.clone()), shared.ttl, shared.clock.now());
-        match shared.mirror.ensure(stored, session.epoch).await {
+        let began = Instant::now();
+        let ended = shared.mirror.ensure(stored, session.epoch).await;
+        metrics::histogram!("depot_mirror_wait_seconds").record(began.elapsed());
+        match ended {
             Ended::Kept | Ended::Owed => Ok(()),
             Ended::Refused => Err(StoreError::Refused {
                 store: shared.sql.name(),
