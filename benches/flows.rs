@@ -2,13 +2,20 @@
 //!
 //! `cargo bench --bench flows` starts a private redis-server, the simulator, and the bot as a process of its own (so that
 //! its processor time and memory are its own), and prints one table for 50 and for 2,000 people, from the same run. Of
-//! the flows 70 % validate, 20 % correct, 10 % cancel. `FLOWS_USERS=50,2000 FLOWS_EACH=10 FLOWS_STORE=redis|sqlite`;
-//! `FLOWS_DOCUMENTS=100000` puts so many other people's sessions into Redis first: a flow costs the same.
+//! the flows 70 % validate, 20 % correct, 10 % cancel.
+//!
+//! | variable | what it says |
+//! |---|---|
+//! | `FLOWS_USERS=50,2000` `FLOWS_EACH=10` | how many people, and how many flows of each |
+//! | `FLOWS_STORE=redis` | `redis` or `sql`: where sessions live |
+//! | `FLOWS_DATABASE=sqlite` | `sqlite` or `postgres` |
+//! | `FLOWS_MIRROR=on` | `on,off`: both, in turn. Off is a planted fault, so it needs `--features failpoints` |
+//! | `FLOWS_ROUNDS=1` | how often the whole is repeated, so that medians can be taken |
+//! | `FLOWS_DOCUMENTS=0` | so many other people's sessions lie in Redis already: a flow costs the same |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its table")]
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +24,23 @@ use depot_bot::clock::Clock;
 use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::session::{Session, SessionKey};
 use depot_bot::simulator::{Options, Simulator, User, UserProfile};
+use depot_bot::store::authority::{Stored, VolatileStore as _};
 use depot_bot::store::redis::{RedisOptions, RedisStore};
 use depot_bot::store::{Commit, Committed, SessionStore as _};
+
+use crate::servers::{PostgresServer, RedisServer};
+
+#[path = "../tests/it/servers/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "of the tests"
+)]
+mod servers;
 
 /// How many clock ticks a second of processor time has in `/proc/<pid>/stat` on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -29,23 +51,53 @@ fn main() -> anyhow::Result<()> {
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }
-    let users: Vec<usize> = setting("FLOWS_USERS", "50,2000")
-        .split(',')
-        .map(|number| number.trim().parse().context("FLOWS_USERS is a list of numbers"))
-        .collect::<anyhow::Result<_>>()?;
     let each: usize = setting("FLOWS_EACH", "10").parse().context("FLOWS_EACH is a number")?;
-    let store = setting("FLOWS_STORE", "redis");
+    let rounds: usize = setting("FLOWS_ROUNDS", "1").parse().context("FLOWS_ROUNDS is a number")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    println!("store {store}, {each} flows for each person: 70 % validate, 20 % correct, 10 % cancel");
+    println!("{each} flows for each person: 70 % validate, 20 % correct, 10 % cancel");
     println!(
-        "| people | flows | flows/s | CPU-ms/flow | commits/flow | first reply p50 ms | p99 ms | RSS idle MB | RSS after MB | failed |"
+        "| sessions | database | mirror | people | flows/s | CPU-ms/flow | commits/flow | first reply p50 ms | p99 ms | Redis commit ms | ack waits for mirror ms | RSS idle MB | RSS after MB | failed |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
-    for people in users {
-        let row = runtime.block_on(measure(people, each, &store))?;
-        println!("{row}");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for _ in 0..rounds {
+        for people in list("FLOWS_USERS", "50,2000") {
+            let people = people.parse().context("FLOWS_USERS is a list of numbers")?;
+            for mirror in list("FLOWS_MIRROR", "on") {
+                let stores = Stores {
+                    redis: setting("FLOWS_STORE", "redis") == "redis",
+                    postgres: setting("FLOWS_DATABASE", "sqlite") == "postgres",
+                    mirror: mirror == "on",
+                };
+                println!("{}", runtime.block_on(measure(people, each, stores))?);
+            }
+        }
     }
     Ok(())
+}
+
+/// What stands behind the bot.
+#[derive(Clone, Copy)]
+struct Stores {
+    redis: bool,
+    postgres: bool,
+    mirror: bool,
+}
+
+impl Stores {
+    fn name(self) -> String {
+        let sessions = if self.redis { "Redis" } else { "SQL" };
+        let database = if self.postgres { "PostgreSQL" } else { "SQLite" };
+        let mirror = match (self.redis, self.mirror) {
+            (true, true) => "on",
+            (true, false) => "off",
+            (false, _) => "—",
+        };
+        format!("{sessions} | {database} | {mirror}")
+    }
+}
+
+fn list(name: &str, default: &str) -> Vec<String> {
+    setting(name, default).split(',').map(|word| word.trim().to_owned()).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark is set from the environment")]
@@ -59,9 +111,12 @@ struct Flow {
     failed: bool,
 }
 
-async fn measure(people: usize, each: usize, store: &str) -> anyhow::Result<String> {
+async fn measure(people: usize, each: usize, stores: Stores) -> anyhow::Result<String> {
     let folder = tempfile::tempdir()?;
-    let redis = (store == "redis").then(|| Redis::start(folder.path().join("redis.sock"))).transpose()?;
+    let redis = stores.redis.then(RedisServer::start);
+    let postgres = stores.postgres.then(PostgresServer::durable);
+    let sqlite = || format!("sqlite://{}/depot.db", folder.path().display());
+    let database = postgres.as_ref().map_or_else(sqlite, PostgresServer::database);
     let options = Options {
         clock: Clock::system(),
         token: Some("4242:AAbenchmark_token_0123456789_abcdefghi".to_owned()),
@@ -72,13 +127,14 @@ async fn measure(people: usize, each: usize, store: &str) -> anyhow::Result<Stri
     };
     let simulator = Arc::new(Simulator::start(options).await?);
     if let Some(redis) = &redis {
-        redis.fill(setting("FLOWS_DOCUMENTS", "0").parse().context("FLOWS_DOCUMENTS is a number")?).await?;
+        let documents = setting("FLOWS_DOCUMENTS", "0").parse().context("FLOWS_DOCUMENTS is a number")?;
+        fill(redis, documents).await?;
     }
-    let bot = Bot::start(&simulator, folder.path().join("depot.db"), redis.as_ref())?;
+    let bot = Bot::start(&simulator, &database, redis.as_ref(), stores.mirror)?;
     bot.ready().await?;
     warm_up(&simulator).await?;
     let (idle, cpu_before) = (bot.resident_mb()?, bot.cpu_seconds()?);
-    let commits_before = bot.commits().await?;
+    let before = bot.metrics().await?;
 
     let started = Instant::now();
     let flows: Vec<_> = (0..people)
@@ -99,10 +155,14 @@ async fn measure(people: usize, each: usize, store: &str) -> anyhow::Result<Stri
         done.iter().filter(|flow| !flow.failed).map(|flow| flow.first_reply).collect();
     replies.sort_unstable();
     let cpu = bot.cpu_seconds()? - cpu_before;
-    let commits = bot.commits().await? - commits_before;
+    let after = bot.metrics().await?;
+    let commits = sum(&after, "depot_commits_total") - sum(&before, "depot_commits_total");
+    let redis_commit = mean_ms(&after, "depot_redis_seconds", "operation=\"commit\"");
+    let mirror_wait = mean_ms(&after, "depot_mirror_wait_seconds", "");
     let flows = f64::from(u32::try_from(total)?);
     Ok(format!(
-        "| {people} | {total} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {idle:.1} | {:.1} | {failed} |",
+        "| {} | {people} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {redis_commit:.2} | {mirror_wait:.2} | {idle:.1} | {:.1} | {failed} |",
+        stores.name(),
         flows / elapsed,
         cpu * 1000.0 / flows,
         commits / flows,
@@ -168,6 +228,22 @@ async fn flow(user: &User, kind: usize, started: Instant, first_reply: &mut Dura
     Ok(())
 }
 
+/// The sum of a metric over all its labels.
+fn sum(metrics: &str, name: &str) -> f64 {
+    let values = metrics
+        .lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+    values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// The mean of what a histogram has seen since the bot started.
+fn mean_ms(metrics: &str, name: &str, label: &str) -> f64 {
+    let only: String =
+        metrics.lines().filter(|line| line.contains(label)).flat_map(|line| [line, "\n"]).collect();
+    let count = sum(&only, &format!("{name}_count"));
+    if count == 0.0 { 0.0 } else { sum(&only, &format!("{name}_sum")) / count * 1000.0 }
+}
+
 fn quantile(sorted: &[Duration], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the list")]
@@ -175,65 +251,29 @@ fn quantile(sorted: &[Duration], share: f64) -> f64 {
     sorted.get(index).map_or(0.0, |reply| reply.as_secs_f64() * 1000.0)
 }
 
-/// A private redis-server; dies with this value.
-struct Redis {
-    server: Child,
-    socket: PathBuf,
-}
-
-impl Redis {
-    fn start(socket: PathBuf) -> anyhow::Result<Self> {
-        let server = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"])
-            .arg("--unixsocket")
-            .arg(&socket)
-            .stdout(Stdio::null())
-            .spawn()
-            .context("redis-server is not installed: tests/run.sh installs it")?;
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            if Instant::now() > deadline {
-                bail!("redis-server does not listen");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(Self { server, socket })
+/// Stores so many sessions of people who do nothing.
+async fn fill(redis: &RedisServer, documents: i64) -> anyhow::Result<()> {
+    let options = RedisOptions {
+        url: redis.url().into(),
+        password: None,
+        db: None,
+        ca: None,
+        prefix: "depot:".to_owned(),
+        bot: BOT,
+        deadline: Duration::from_secs(5),
+    };
+    let (store, now) = (RedisStore::connect(&options)?, Clock::system().now());
+    store.open(1).await?;
+    for user in 0..documents {
+        let user = UserId(10_000_000 + user);
+        let mut session = Session::new(SessionKey { bot: BOT, chat: ChatId(user.0), user }, now);
+        session.version = 1;
+        let due_at = Some(now.after(Duration::from_secs(86_400)));
+        let commit = Commit { expected: 0, session: &session, due_at, kept_for: None, now };
+        anyhow::ensure!(store.commit(&commit).await? == Committed::Applied, "a session was there before");
+        store.paid(&[Stored::new(Arc::new(session), Duration::from_secs(300), now)]).await?;
     }
-}
-
-impl Redis {
-    fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket.display())
-    }
-
-    /// Stores so many sessions of people who do nothing.
-    async fn fill(&self, documents: i64) -> anyhow::Result<()> {
-        let options = RedisOptions {
-            url: self.url().into(),
-            password: None,
-            db: None,
-            ca: None,
-            prefix: "depot:".to_owned(),
-            bot: BOT,
-            deadline: Duration::from_secs(5),
-        };
-        let (store, now) = (RedisStore::connect(&options)?, Clock::system().now());
-        for user in 0..documents {
-            let user = UserId(10_000_000 + user);
-            let mut session = Session::new(SessionKey { bot: BOT, chat: ChatId(user.0), user }, now);
-            session.version = 1;
-            let due_at = Some(now.after(Duration::from_secs(86_400)));
-            let commit = Commit { expected: 0, session: &session, due_at, kept_for: None, now };
-            anyhow::ensure!(store.commit(&commit).await? == Committed::Applied, "a session was there before");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _gone = self.server.kill().and_then(|()| self.server.wait());
-    }
+    Ok(())
 }
 
 /// The bot in a process of its own.
@@ -243,7 +283,12 @@ struct Bot {
 }
 
 impl Bot {
-    fn start(simulator: &Simulator, database: PathBuf, redis: Option<&Redis>) -> anyhow::Result<Self> {
+    fn start(
+        simulator: &Simulator,
+        database: &str,
+        redis: Option<&RedisServer>,
+        mirror: bool,
+    ) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_depot-bot"));
         command
@@ -251,7 +296,7 @@ impl Bot {
             .env_clear()
             .env("TELEGRAM_BOT_TOKEN", simulator.token())
             .env("TELEGRAM_API_URL", simulator.url())
-            .env("DATABASE_URL", format!("sqlite://{}", database.display()))
+            .env("DATABASE_URL", database)
             .env("HTTP_BIND", format!("127.0.0.1:{port}"))
             .env("ACCESS_MODE", "open")
             .env("RATE_LIMIT_PER_MINUTE", "0")
@@ -259,6 +304,9 @@ impl Bot {
             .env("LOG_FORMAT", "json");
         if let Some(redis) = redis {
             command.env("REDIS_URL", redis.url());
+        }
+        if !mirror {
+            command.env("PLANT", "no_mirror");
         }
         Ok(Self { process: command.spawn().context("the bot does not start")?, port })
     }
@@ -277,11 +325,8 @@ impl Bot {
         }
     }
 
-    /// The sum of `depot_commits_total`.
-    async fn commits(&self) -> anyhow::Result<f64> {
-        let metrics = reqwest::get(format!("http://127.0.0.1:{}/metrics", self.port)).await?.text().await?;
-        let counts = metrics.lines().filter(|line| line.starts_with("depot_commits_total"));
-        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    async fn metrics(&self) -> anyhow::Result<String> {
+        Ok(reqwest::get(format!("http://127.0.0.1:{}/metrics", self.port)).await?.text().await?)
     }
 
     fn cpu_seconds(&self) -> anyhow::Result<f64> {

@@ -23,11 +23,23 @@ pub(crate) struct PostgresServer {
     folder: PathBuf,
     programs: PathBuf,
     databases: AtomicU32,
+    fsync: &'static str,
     server: Option<Guarded>,
 }
 
 impl PostgresServer {
+    /// Starts one that leaves the disk to the system: its processes may die, the machine does not.
     pub(crate) fn start() -> Self {
+        Self::with("fsync=off")
+    }
+
+    /// Starts one that waits for the disk, as in production: for measurements.
+    #[allow(dead_code, reason = "the benchmark starts it")]
+    pub(crate) fn durable() -> Self {
+        Self::with("fsync=on")
+    }
+
+    fn with(fsync: &'static str) -> Self {
         let folder = tempfile::Builder::new().prefix("depot-postgres-").tempdir().unwrap().keep();
         let mut installed: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
             .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
@@ -45,7 +57,7 @@ impl PostgresServer {
         words.push(folder.join("data").into());
         let made = Command::new(&words[0]).args(&words[1..]).current_dir(&folder).output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = Self { folder, programs, databases: AtomicU32::new(0), server: None };
+        let mut server = Self { folder, programs, databases: AtomicU32::new(0), fsync, server: None };
         server.restart();
         server
     }
@@ -84,7 +96,7 @@ impl PostgresServer {
         let mut words = as_its_own_user(&self.folder);
         words.extend([self.programs.join("postgres").into(), OsString::from("-D"), data.into()]);
         for setting in
-            [&sockets, "listen_addresses=", "fsync=off", "max_connections=200", "shared_buffers=16MB"]
+            [&sockets, "listen_addresses=", self.fsync, "max_connections=200", "shared_buffers=16MB"]
         {
             words.extend([OsString::from("-c"), OsString::from(setting)]);
         }
