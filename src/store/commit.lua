@@ -16,7 +16,7 @@ if now > tonumber(ARGV[9]) then return { 'late', now, false } end
 -- All keys are read before anything is written: one of a wrong type raises its error here.
 redis.call('ZSCORE', KEYS[2], ARGV[6])
 redis.call('ZSCORE', KEYS[3], ARGV[6])
-if redis.call('GET', KEYS[4]) ~= ARGV[2] then return { 'epoch', now, false } end
+local served = redis.call('GET', KEYS[4])
 local head = redis.call('GETRANGE', KEYS[1], 0, 63)
 local epoch, version, mark = string.match(head, '^(%d+):(%d+):(%d+):')
 if head == '' then
@@ -24,6 +24,7 @@ if head == '' then
 elseif epoch == ARGV[2] and version == ARGV[3] and mark == ARGV[4] then
   return { 'applied', now, false }
 end
+if served ~= ARGV[2] then return { 'epoch', now, false } end
 if version ~= ARGV[1] then return { 'conflict', now, redis.call('GET', KEYS[1]) } end
 
 local value = table.concat({ ARGV[2], ARGV[3], ARGV[4], ARGV[5] }, ':')

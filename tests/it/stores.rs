@@ -77,10 +77,17 @@ impl Subject {
 
     /// Replaces the text of a stored document, past the store.
     pub(crate) async fn spoil(&self, key: SessionKey, document: &str) {
-        match &self.engine {
-            Engine::Memory(store) => store.spoil(key, document),
-            Engine::Sql(database, _) => database.write(Spoil(key, document.to_owned())).await.unwrap(),
-            Engine::Redis(server) => {
+        self.engine.spoil(key, document).await;
+    }
+}
+
+impl Engine {
+    /// Replaces the text of a stored document, past the store.
+    pub(crate) async fn spoil(&self, key: SessionKey, document: &str) {
+        match self {
+            Self::Memory(store) => store.spoil(key, document),
+            Self::Sql(database, _) => database.write(Spoil(key, document.to_owned())).await.unwrap(),
+            Self::Redis(server) => {
                 let value = format!("1:1:1:{document}");
                 server.command(&["SET", &Keys::new(PREFIX, key.bot).session(key), &value])
             }

@@ -13,7 +13,7 @@ use crate::store::authority::{
     Authority, Branch, DurableStore, InCharge, Mirrored, Page, Probe, Row as AuthorityRow, Stored,
     VolatileStore,
 };
-use crate::store::memory::{Held, MemoryStore, NAME, Row};
+use crate::store::memory::{Held, MemoryStore, NAME, Row, View};
 use crate::store::{StoreError, document};
 
 const SEEN_LATELY: Duration = Duration::from_secs(10);
@@ -53,6 +53,13 @@ impl Held {
         };
         self.rows.insert(session.key, row);
         Ok(())
+    }
+
+    fn keep_conflict(&mut self, branch: Branch) {
+        let is_it = |kept: &Branch| (kept.key, kept.stamp) == (branch.key, branch.stamp);
+        if !self.conflicts.iter().any(is_it) {
+            self.conflicts.push(branch);
+        }
     }
 
     fn branch(stored: &Stored) -> Result<Branch, StoreError> {
@@ -130,7 +137,7 @@ impl DurableStore for MemoryStore {
                 }
             };
             if outcome == Mirrored::Lost {
-                held.conflicts.push(Held::branch(stored)?);
+                held.keep_conflict(Held::branch(stored)?);
             }
             outcomes.push(outcome);
         }
@@ -163,12 +170,13 @@ impl DurableStore for MemoryStore {
     }
 
     async fn keep_conflicts(&self, branches: &[Branch], _now: Timestamp) -> Result<(), StoreError> {
-        self.held().conflicts.extend_from_slice(branches);
+        let mut held = self.held();
+        branches.iter().for_each(|branch| held.keep_conflict(branch.clone()));
         Ok(())
     }
 
     fn serve(&self, epoch: u64) {
-        self.held().epoch = epoch;
+        self.view().epoch = epoch;
     }
 }
 
@@ -190,13 +198,11 @@ impl VolatileStore for MemoryStore {
     }
 
     fn serve(&self, epoch: u64, run_id: &str) {
-        let mut held = self.held();
-        held.epoch = epoch;
-        held.trusted = Some(run_id.to_owned());
+        *self.view() = View { epoch, trusted: Some(run_id.to_owned()) };
     }
 
     async fn restore(&self, documents: &[Stored], _now: Timestamp) -> Result<Vec<Branch>, StoreError> {
-        let mut held = self.held();
+        let mut held = self.trusted()?;
         let mut lost = Vec::new();
         for stored in documents {
             let (key, stamp) = (stored.session.key, (stored.session.epoch, stored.session.version));
@@ -216,7 +222,7 @@ impl VolatileStore for MemoryStore {
     }
 
     async fn open(&self, epoch: u64) -> Result<(), StoreError> {
-        let mut held = self.held();
+        let mut held = self.trusted()?;
         if held.served.is_some_and(|served| served > epoch) {
             return Err(StoreError::Superseded { store: NAME });
         }
@@ -225,14 +231,14 @@ impl VolatileStore for MemoryStore {
     }
 
     async fn debt(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        let held = self.held();
+        let held = self.trusted()?;
         let mut owed: Vec<_> = held.unmirrored.iter().filter(|(_, since)| since.elapsed() >= age).collect();
         owed.sort_unstable_by_key(|(_, since)| **since);
         Ok(owed.into_iter().take(limit).map(|(key, _)| *key).collect())
     }
 
     async fn paid(&self, documents: &[Stored]) -> Result<(), StoreError> {
-        let mut held = self.held();
+        let mut held = self.trusted()?;
         for stored in documents {
             let session = &stored.session;
             let stamp = (session.epoch, session.version, session.commit);

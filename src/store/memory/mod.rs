@@ -22,6 +22,22 @@ use crate::store::{
 pub struct MemoryStore {
     bot: BotId,
     held: Arc<Mutex<Held>>,
+    view: Arc<Mutex<View>>,
+}
+
+/// What one instance believes.
+#[derive(Clone, Debug)]
+struct View {
+    /// The epoch under which it commits.
+    epoch: u64,
+    /// The run that its commands are for.
+    trusted: Option<String>,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { epoch: 1, trusted: None }
+    }
 }
 
 /// Everything that is kept.
@@ -35,10 +51,6 @@ struct Held {
     conflicts: Vec<Branch>,
     unmirrored: BTreeMap<SessionKey, Instant>,
     run_id: String,
-    /// The run that commands are for.
-    trusted: Option<String>,
-    /// The epoch under which this store's callers commit.
-    epoch: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -64,16 +76,20 @@ impl MemoryStore {
             conflicts: Vec::new(),
             unmirrored: BTreeMap::new(),
             run_id: "first".to_owned(),
-            trusted: None,
-            epoch: 1,
         };
-        Self { bot, held: Arc::new(Mutex::new(held)) }
+        Self { bot, held: Arc::new(Mutex::new(held)), view: Arc::default() }
     }
 
     /// The same documents, as another bot sees them.
     #[must_use]
     pub fn of_bot(&self, bot: BotId) -> Self {
-        Self { bot, held: Arc::clone(&self.held) }
+        Self { bot, held: Arc::clone(&self.held), view: Arc::default() }
+    }
+
+    /// The same documents, as another instance sees them.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        self.of_bot(self.bot)
     }
 
     /// Replaces the text of a stored document: for tests of what cannot be read.
@@ -87,30 +103,44 @@ impl MemoryStore {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When each of this bot's conversations is due.
-    fn instants(&self) -> Vec<(Timestamp, SessionKey)> {
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that is kept, if it is still with the run that this instance trusts.
+    fn trusted(&self) -> Result<MutexGuard<'_, Held>, StoreError> {
         let held = self.held();
+        if self.view().trusted.as_ref().is_some_and(|trusted| *trusted != held.run_id) {
+            let reason = "another server answers".to_owned();
+            return Err(StoreError::Unavailable { store: NAME, reason });
+        }
+        Ok(held)
+    }
+
+    /// When each of this bot's conversations is due.
+    fn instants(&self) -> Result<Vec<(Timestamp, SessionKey)>, StoreError> {
+        let held = self.trusted()?;
         let own = held.rows.iter().filter(|(key, _)| key.bot == self.bot);
         let mut instants: Vec<_> = own.filter_map(|(key, row)| Some((row.due_at?, *key))).collect();
         instants.sort_unstable();
-        instants
+        Ok(instants)
     }
 }
 
 #[async_trait]
 impl SessionStore for MemoryStore {
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
-        self.held().rows.get(&key).map(|row| document::decode(key, row.document.as_bytes())).transpose()
+        self.trusted()?.rows.get(&key).map(|row| document::decode(key, row.document.as_bytes())).transpose()
     }
 
     fn epoch(&self) -> u64 {
-        self.held().epoch
+        self.view().epoch
     }
 
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let session = commit.session;
         let document = document::encode(session)?;
-        let mut held = self.held();
+        let mut held = self.trusted()?;
         let current = held.rows.get(&session.key);
         let (epoch, version, mark) = current.map_or((0, 0, 0), |row| (row.epoch, row.version, row.commit));
         if current.is_some() && (epoch, version, mark) == (session.epoch, session.version, session.commit) {
@@ -138,7 +168,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        let due = self.instants().into_iter().take_while(|(at, _)| *at <= now);
+        let due = self.instants()?.into_iter().take_while(|(at, _)| *at <= now);
         Ok(due.take(limit).map(|(_, key)| key).collect())
     }
 
@@ -158,7 +188,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
-        let instants = self.instants();
+        let instants = self.instants()?;
         let overdue = instants.partition_point(|(at, _)| *at <= now) as u64;
         Ok(Statistics { active: instants.len() as u64, overdue, memory_bytes: None })
     }

@@ -1,0 +1,293 @@
+//! What SQL must do to hold the row of authority, to take what the mirror brings, and to give everything back.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use depot_bot::session::SessionKey;
+use depot_bot::store::authority::{Authority, Branch, DurableStore, Mirrored};
+use depot_bot::store::{Commit, Committed, StoreError};
+
+use super::{Durable, document, due, stored};
+use crate::stores::{NOW, after, key};
+
+macro_rules! for_each_store {
+    ($($test:ident)*) => {
+        for_each_store! { @engine memory: $($test)* }
+        for_each_store! { @engine sqlite: $($test)* }
+        for_each_store! { @engine postgres: $($test)* }
+    };
+    (@engine $engine:ident: $($test:ident)*) => {
+        mod $engine {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test(super::Durable::$engine().await).await;
+                }
+            )*
+
+            #[test]
+            fn any_sequence_has_the_outcome_that_memory_has() {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                let subject = runtime.block_on(super::Durable::$engine());
+                crate::charge_contract::random::durable(&runtime, &subject);
+            }
+        }
+    };
+}
+
+for_each_store! {
+    of_racing_changers_one_wins
+    a_commit_of_an_epoch_that_is_over_is_refused
+    what_was_applied_is_seen_after_the_change
+    only_what_is_higher_is_mirrored
+    what_comes_late_is_mirrored_while_sql_is_in_charge
+    what_comes_late_has_lost_once_redis_is_in_charge
+    everything_is_given_back_in_pages
+    what_lost_is_kept_once
+    an_instance_is_alone_when_no_other_was_seen
+}
+
+async fn change(store: &dyn DurableStore, from: Option<&Authority>, to: &Authority) -> Authority {
+    let now = store.change_authority(from, to, NOW).await.unwrap().expect("there is a row");
+    if now == *to {
+        store.serve(to.epoch);
+    }
+    now
+}
+
+/// SQL in charge under its first epoch.
+async fn charged(subject: &Durable) -> Authority {
+    change(&*subject.store, None, &Authority::sql(1)).await
+}
+
+/// Redis in charge under `epoch`, with everything copied.
+async fn gone_to_redis(subject: &Durable, from: &Authority, epoch: u64) -> Authority {
+    let closed = change(&*subject.store, Some(from), &Authority::redis(epoch, "first")).await;
+    let opened = Authority { opened: true, ..closed.clone() };
+    change(&*subject.store, Some(&closed), &opened).await
+}
+
+fn superseded(committed: &Result<Committed, StoreError>) -> bool {
+    matches!(committed, Err(StoreError::Superseded { .. }))
+}
+
+async fn of_racing_changers_one_wins(subject: Durable) {
+    let read = async || subject.store.authority(1, NOW).await.unwrap().authority;
+    assert_eq!(read().await, None);
+    let mut from = None;
+    for round in 0..6_u64 {
+        let racers = (0..6_u64).map(|racer| {
+            let store = Arc::clone(if racer % 2 == 0 { &subject.store } else { &subject.beside });
+            let from = from.clone();
+            let epoch = 10 * round + racer + 1;
+            let to =
+                if racer < 3 { Authority::sql(epoch) } else { Authority::redis(epoch, &format!("{racer}")) };
+            tokio::spawn(async move { (to.clone(), change(&*store, from.as_ref(), &to).await) })
+        });
+        let ended = futures_util::future::join_all(racers.collect::<Vec<_>>()).await;
+        let ended: Vec<(Authority, Authority)> = ended.into_iter().map(Result::unwrap).collect();
+        let won = ended.iter().filter(|(to, now)| to == now).count();
+        assert_eq!(won, 1, "{ended:?}");
+        from = read().await;
+        assert!(ended.iter().all(|(_, now)| Some(now) == from.as_ref()), "{ended:?} but {from:?}");
+    }
+    // Whether everything is copied is a part of what is compared.
+    let closed = change(&*subject.store, from.as_ref(), &Authority::redis(100, "first")).await;
+    let opened = Authority { opened: true, ..closed.clone() };
+    assert_eq!(change(&*subject.store, Some(&closed), &opened).await, opened);
+    let late = change(&*subject.beside, Some(&closed), &Authority::sql(101)).await;
+    assert_eq!(late, opened, "who saw it closed must look again");
+}
+
+async fn a_commit_of_an_epoch_that_is_over_is_refused(subject: Durable) {
+    let store = &subject.store;
+    let commit = async |epoch, version| {
+        let session = document(key(7), epoch, version);
+        store.commit(&after(version - 1, &session)).await
+    };
+    assert!(superseded(&commit(1, 1).await), "nobody is in charge");
+    let first = charged(&subject).await;
+    assert_eq!((store.epoch(), commit(1, 1).await.unwrap()), (1, Committed::Applied));
+    let second = change(&*subject.beside, Some(&first), &Authority::redis(2, "first")).await;
+    assert!(superseded(&commit(1, 2).await) && superseded(&commit(2, 2).await), "Redis is in charge");
+    assert_eq!(commit(1, 1).await.unwrap(), Committed::Applied, "what was applied stays so");
+    change(&*subject.beside, Some(&second), &Authority::sql(3)).await;
+    assert!(superseded(&commit(1, 2).await) && superseded(&commit(2, 2).await));
+    assert_eq!(commit(3, 2).await.unwrap(), Committed::Applied);
+    assert_eq!(store.load(key(7)).await.unwrap(), Some(document(key(7), 3, 2)));
+}
+
+/// All keys that can be read, page by page.
+async fn all_keys(store: &dyn DurableStore) -> BTreeSet<SessionKey> {
+    let (mut keys, mut place) = (BTreeSet::new(), None);
+    loop {
+        let page = store.stored_after(place, 64).await.unwrap();
+        keys.extend(page.documents.iter().map(|stored| stored.session.key));
+        place = page.last;
+        if place.is_none() {
+            return keys;
+        }
+    }
+}
+
+async fn what_was_applied_is_seen_after_the_change(subject: Durable) {
+    let mut authority = charged(&subject).await;
+    for round in 0..8_i64 {
+        let epoch = authority.epoch;
+        let committers = (0..8_i64).map(|chat| {
+            let store = Arc::clone(if chat % 2 == 0 { &subject.store } else { &subject.beside });
+            tokio::spawn(async move {
+                let mut applied = BTreeSet::new();
+                for step in 0..300 {
+                    tokio::task::yield_now().await;
+                    let key = key(1_000_000 * (8 * round + chat) + step);
+                    let session = document(key, epoch, 1);
+                    match store.commit(&after(0, &session)).await {
+                        Ok(Committed::Applied) => applied.insert(key),
+                        Err(StoreError::Superseded { .. }) => break,
+                        other => panic!("{other:?}"),
+                    };
+                }
+                applied
+            })
+        });
+        let committers: Vec<_> = committers.collect();
+        while all_keys(&*subject.store).await.range(key(8_000_000 * round)..).next().is_none() {
+            tokio::task::yield_now().await;
+        }
+        authority = change(&*subject.beside, Some(&authority), &Authority::sql(epoch + 1)).await;
+        let seen = all_keys(&*subject.beside).await;
+        for committer in committers {
+            let applied = committer.await.unwrap();
+            let missed: Vec<_> = applied.difference(&seen).collect();
+            assert!(missed.is_empty(), "committed under epoch {epoch} and not seen after it: {missed:?}");
+        }
+        assert_eq!(all_keys(&*subject.store).await, seen, "something entered after the change");
+    }
+}
+
+async fn mirrored(subject: &Durable, epoch: u64, versions: &[(u64, u64)]) -> Vec<Mirrored> {
+    let documents: Vec<_> =
+        versions.iter().map(|(epoch, version)| stored(key(7), *epoch, *version)).collect();
+    subject.store.mirror(&documents, epoch, NOW).await.unwrap()
+}
+
+async fn stamp(subject: &Durable, chat: i64) -> Option<(u64, u64)> {
+    subject.store.load(key(chat)).await.unwrap().map(|session| (session.epoch, session.version))
+}
+
+async fn only_what_is_higher_is_mirrored(subject: Durable) {
+    let first = charged(&subject).await;
+    gone_to_redis(&subject, &first, 2).await;
+    assert_eq!(mirrored(&subject, 2, &[(2, 2)]).await, [Mirrored::Written]);
+    assert_eq!(
+        mirrored(&subject, 2, &[(2, 2), (2, 1), (1, 9)]).await,
+        [Mirrored::Written; 3],
+        "descendants are there"
+    );
+    assert_eq!(stamp(&subject, 7).await, Some((2, 2)));
+    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 5), (2, 4)]).await, [Mirrored::Written; 3]);
+    assert_eq!(stamp(&subject, 7).await, Some((2, 5)));
+    assert_eq!(subject.conflicts().await, 0);
+    // The same version with another mark is another branch.
+    let mut twin = document(key(7), 2, 5);
+    twin.commit = 99;
+    let twin = depot_bot::store::authority::Stored { session: Arc::new(twin), ..stored(key(7), 2, 5) };
+    assert_eq!(subject.store.mirror(&[twin], 2, NOW).await.unwrap(), [Mirrored::Lost]);
+    assert_eq!(subject.conflicts().await, 1);
+    assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(document(key(7), 2, 5)));
+}
+
+async fn what_comes_late_is_mirrored_while_sql_is_in_charge(subject: Durable) {
+    let first = charged(&subject).await;
+    let redis = gone_to_redis(&subject, &first, 2).await;
+    assert_eq!(mirrored(&subject, 2, &[(2, 1)]).await, [Mirrored::Written]);
+    change(&*subject.beside, Some(&redis), &Authority::sql(3)).await;
+    assert_eq!(mirrored(&subject, 2, &[(2, 5)]).await, [Mirrored::Written]);
+    assert_eq!(stamp(&subject, 7).await, Some((2, 5)));
+    let sixth = document(key(7), 3, 6);
+    assert_eq!(subject.store.commit(&after(5, &sixth)).await.unwrap(), Committed::Applied);
+    assert_eq!(
+        mirrored(&subject, 2, &[(2, 4), (2, 5)]).await,
+        [Mirrored::Written; 2],
+        "what SQL went on from"
+    );
+    assert_eq!(subject.conflicts().await, 0);
+    assert_eq!(
+        mirrored(&subject, 2, &[(2, 6), (2, 7)]).await,
+        [Mirrored::Lost; 2],
+        "SQL went on without them"
+    );
+    assert_eq!(subject.conflicts().await, 2);
+    assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(sixth));
+}
+
+async fn what_comes_late_has_lost_once_redis_is_in_charge(subject: Durable) {
+    let first = charged(&subject).await;
+    let redis = gone_to_redis(&subject, &first, 2).await;
+    assert_eq!(mirrored(&subject, 2, &[(2, 3)]).await, [Mirrored::Written]);
+    let sql = change(&*subject.beside, Some(&redis), &Authority::sql(3)).await;
+    gone_to_redis(&subject, &sql, 4).await;
+    assert_eq!(mirrored(&subject, 2, &[(2, 4)]).await, [Mirrored::Lost], "it would not be copied");
+    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 2)]).await, [Mirrored::Written; 2]);
+    assert_eq!((stamp(&subject, 7).await, subject.conflicts().await), (Some((2, 3)), 1));
+    let unknown = stored(key(8), 2, 1);
+    assert_eq!(subject.store.mirror(&[unknown], 2, NOW).await.unwrap(), [Mirrored::Lost]);
+    assert_eq!((stamp(&subject, 8).await, subject.conflicts().await), (None, 2));
+    assert_eq!(mirrored(&subject, 4, &[(2, 4), (4, 5)]).await, [Mirrored::Written; 2], "what Redis has now");
+    assert_eq!(stamp(&subject, 7).await, Some((4, 5)));
+}
+
+async fn everything_is_given_back_in_pages(subject: Durable) {
+    let first = charged(&subject).await;
+    assert_eq!(all_keys(&*subject.store).await, BTreeSet::new());
+    let at = |seconds| NOW.after(Duration::from_secs(seconds));
+    for chat in [-5, 3, 9] {
+        let session = document(key(chat), 1, 1);
+        let commit =
+            Commit { due_at: Some(at(5)), kept_for: Some(Duration::from_secs(9)), ..after(0, &session) };
+        assert_eq!(subject.store.commit(&commit).await.unwrap(), Committed::Applied);
+    }
+    gone_to_redis(&subject, &first, 2).await;
+    let copied = due(stored(key(9), 2, 4), at(7));
+    assert_eq!(subject.store.mirror(&[copied.clone()], 2, NOW).await.unwrap(), [Mirrored::Written]);
+    let page = subject.store.stored_after(None, 2).await.unwrap();
+    assert_eq!(page.documents.iter().map(|it| it.session.key).collect::<Vec<_>>(), [key(-5), key(3)]);
+    let never = &page.documents[0];
+    assert_eq!((never.due_at, never.kept_until, never.mirrored), (Some(at(5)), Some(at(9)), (0, 0)));
+    let page = subject.store.stored_after(page.last, 2).await.unwrap();
+    assert_eq!(page.documents, [copied]);
+    subject.engine.spoil(key(3), "rubbish").await;
+    assert_eq!(
+        all_keys(&*subject.store).await,
+        [key(-5), key(9)].into(),
+        "what cannot be read stays where it is"
+    );
+}
+
+async fn what_lost_is_kept_once(subject: Durable) {
+    let branch = |version| Branch { key: key(7), document: "{}".to_owned(), stamp: (2, version, u64::MAX) };
+    subject.store.keep_conflicts(&[], NOW).await.unwrap();
+    subject.store.keep_conflicts(&[branch(1), branch(2)], NOW).await.unwrap();
+    assert_eq!(subject.conflicts().await, 2);
+    subject.beside.keep_conflicts(&[branch(2)], NOW).await.unwrap();
+    assert_eq!(subject.conflicts().await, 2, "the same again");
+}
+
+async fn an_instance_is_alone_when_no_other_was_seen(subject: Durable) {
+    let (store, beside) = (&subject.store, &subject.beside);
+    let at = |seconds| NOW.after(Duration::from_secs(seconds));
+    let alone = async |instance, seconds| store.authority(instance, at(seconds)).await.unwrap().alone;
+    assert!(alone(1, 0).await);
+    store.sign_on(1, at(0)).await.unwrap();
+    assert!(alone(1, 0).await, "itself is no other");
+    assert!(!alone(2, 0).await);
+    beside.sign_on(2, at(4)).await.unwrap();
+    assert!(!alone(1, 13).await && !alone(2, 9).await);
+    assert!(alone(1, 14).await, "the other was not seen for ten seconds");
+    beside.sign_on(2, at(14)).await.unwrap();
+    assert!(!alone(1, 14).await);
+    beside.sign_off(2).await.unwrap();
+    assert!(alone(1, 14).await);
+}

@@ -1,0 +1,226 @@
+//! Random sequences of everything that the stores do for failover, compared with memory step by step.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use depot_bot::session::{Session, SessionKey};
+use depot_bot::store::authority::{Authority, DurableStore as _, InCharge, Stored, VolatileStore};
+use depot_bot::store::memory::MemoryStore;
+use depot_bot::store::{SessionStore, StoreError};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::Runtime;
+
+use super::{Durable, Volatile, document};
+use crate::stores::{BOT, NOW, after, key};
+
+/// A document relative to where things stand.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// Which conversation of three.
+    whose: i64,
+    /// How many epochs it is behind.
+    epochs_behind: u64,
+    /// Its version relative to the stored one.
+    ahead: i64,
+    /// Which committer it is of.
+    mark: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Wanted),
+    /// To Redis or not, opened or not.
+    Change(bool, bool),
+    Mirror(Vec<Wanted>, u64),
+    Open(u64),
+    Restore(Vec<Wanted>),
+    Paid(Wanted),
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    (0_i64..3, prop_oneof![4 => Just(0), 2 => 0_u64..3], -1_i64..3, 0_u64..2)
+        .prop_map(|(whose, epochs_behind, ahead, mark)| Wanted { whose, epochs_behind, ahead, mark })
+}
+
+fn several() -> impl Strategy<Value = Vec<Wanted>> {
+    proptest::collection::vec(wanted(), 1..4)
+}
+
+fn durable_steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => wanted().prop_map(Step::Commit),
+        2 => any::<(bool, bool)>().prop_map(|(redis, opened)| Step::Change(redis, opened)),
+        4 => (several(), 0_u64..3).prop_map(|(documents, behind)| Step::Mirror(documents, behind)),
+    ];
+    proptest::collection::vec(step, 1..25)
+}
+
+fn volatile_steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        5 => wanted().prop_map(Step::Commit),
+        1 => (0_u64..3).prop_map(Step::Open),
+        2 => several().prop_map(Step::Restore),
+        2 => wanted().prop_map(Step::Paid),
+    ];
+    proptest::collection::vec(step, 1..25)
+}
+
+/// Three conversations of one case, and the epoch it has come to.
+struct Case {
+    oracle: MemoryStore,
+    first: i64,
+    epoch: u64,
+}
+
+impl Case {
+    fn key(&self, whose: i64) -> SessionKey {
+        key(self.first + whose)
+    }
+
+    async fn stored(&self, whose: i64) -> Option<Session> {
+        self.oracle.load(self.key(whose)).await.unwrap()
+    }
+
+    async fn document(&self, wanted: Wanted) -> Session {
+        let there = self.stored(wanted.whose).await.map_or(0, |session| session.version);
+        let version = there.saturating_add_signed(wanted.ahead).max(1);
+        let epoch = self.epoch.saturating_sub(wanted.epochs_behind);
+        let mut session = document(self.key(wanted.whose), epoch, version);
+        session.commit = session.commit.wrapping_add(wanted.mark);
+        session
+    }
+
+    async fn documents(&self, wanted: &[Wanted]) -> Vec<Stored> {
+        let mut documents = Vec::new();
+        for wanted in wanted {
+            let session = Arc::new(self.document(*wanted).await);
+            let mirrored = (session.epoch, session.version.saturating_sub(wanted.mark));
+            documents.push(Stored { session, due_at: Some(NOW), kept_until: None, mirrored });
+        }
+        documents
+    }
+
+    async fn commit(&self, store: &dyn SessionStore, wanted: Wanted) {
+        let session = self.document(wanted).await;
+        let commit = after(session.version - 1, &session);
+        let (one, other) = (store.commit(&commit).await, self.oracle.commit(&commit).await);
+        assert_eq!(plain(one), plain(other), "{session:?}");
+    }
+
+    async fn compare(&self, store: &dyn SessionStore, step: &Step) {
+        for whose in 0..3 {
+            let there = store.load(self.key(whose)).await.unwrap();
+            assert_eq!(there, self.stored(whose).await, "after {step:?}");
+        }
+    }
+}
+
+/// What a caller tells apart.
+fn plain<T>(outcome: Result<T, StoreError>) -> Result<T, String> {
+    outcome.map_err(|error| match error {
+        StoreError::Superseded { .. } => "superseded".to_owned(),
+        other => format!("{other:?}"),
+    })
+}
+
+fn run_all(strategy: &impl Strategy<Value = Vec<Step>>, run: impl FnMut(Vec<Step>, i64)) {
+    let run = RefCell::new((run, 0_i64));
+    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(strategy, |steps| {
+            let (run, case) = &mut *run.borrow_mut();
+            *case += 10;
+            run(steps, *case);
+            Ok(())
+        })
+        .unwrap();
+}
+
+pub(super) fn durable(runtime: &Runtime, subject: &Durable) {
+    let oracle = MemoryStore::new(BOT);
+    oracle.empty();
+    run_all(&durable_steps(), |steps, first| {
+        runtime.block_on(durable_case(subject, &oracle, first, steps));
+    });
+}
+
+async fn durable_case(subject: &Durable, oracle: &MemoryStore, first: i64, steps: Vec<Step>) {
+    let store = &subject.store;
+    let row = async || oracle.authority(1, NOW).await.unwrap().authority;
+    let epoch = row().await.map_or(0, |row| row.epoch);
+    let mut case = Case { oracle: oracle.clone(), first, epoch };
+    for step in steps {
+        let conflicts = (subject.conflicts().await, oracle.conflicts().len());
+        match &step {
+            Step::Commit(wanted) => case.commit(&**store, *wanted).await,
+            Step::Change(redis, opened) => {
+                let from = row().await;
+                let to = match &from {
+                    Some(from) if *opened && !from.opened => Authority { opened: true, ..from.clone() },
+                    _ if *redis => Authority::redis(case.epoch + 1, "first"),
+                    _ => Authority::sql(case.epoch + 1),
+                };
+                let now = store.change_authority(from.as_ref(), &to, NOW).await.unwrap();
+                assert_eq!(now, oracle.change_authority(from.as_ref(), &to, NOW).await.unwrap());
+                case.epoch = to.epoch;
+            }
+            Step::Mirror(wanted, behind) => {
+                let documents = case.documents(wanted).await;
+                let epoch = case.epoch.saturating_sub(*behind);
+                let outcomes = store.mirror(&documents, epoch, NOW).await.unwrap();
+                let expected = oracle.mirror(&documents, epoch, NOW).await.unwrap();
+                assert_eq!(outcomes, expected, "{step:?} under {epoch} of {:?}: {documents:?}", row().await);
+            }
+            Step::Open(_) | Step::Restore(_) | Step::Paid(_) => unreachable!("Redis does that"),
+        }
+        case.compare(&**store, &step).await;
+        assert_eq!(store.authority(1, NOW).await.unwrap().authority, row().await);
+        let more = (subject.conflicts().await - conflicts.0, oracle.conflicts().len() - conflicts.1);
+        assert_eq!(more.0, more.1, "kept as conflicts after {step:?}");
+        assert!(row().await.is_none_or(|row| row.store != InCharge::Sql || row.opened));
+    }
+}
+
+pub(super) fn volatile(runtime: &Runtime, subject: &Volatile) {
+    let oracle = MemoryStore::new(BOT);
+    oracle.empty();
+    run_all(&volatile_steps(), |steps, first| {
+        runtime.block_on(volatile_case(&*subject.store, &oracle, first, steps));
+    });
+}
+
+async fn volatile_case(store: &dyn VolatileStore, oracle: &MemoryStore, first: i64, steps: Vec<Step>) {
+    let epoch = oracle.probe().await.unwrap().epoch.unwrap_or(0);
+    let mut case = Case { oracle: oracle.clone(), first, epoch };
+    for step in steps {
+        match &step {
+            Step::Commit(wanted) => case.commit(store, *wanted).await,
+            Step::Open(behind) => {
+                case.epoch += 1;
+                let epoch = case.epoch.saturating_sub(*behind).max(1);
+                assert_eq!(plain(store.open(epoch).await), plain(oracle.open(epoch).await), "{step:?}");
+            }
+            Step::Restore(wanted) => {
+                let documents = case.documents(wanted).await;
+                let lost = store.restore(&documents, NOW).await.unwrap();
+                assert_eq!(lost, oracle.restore(&documents, NOW).await.unwrap(), "{step:?}: {documents:?}");
+            }
+            Step::Paid(wanted) => {
+                let documents = case.documents(&[*wanted]).await;
+                store.paid(&documents).await.unwrap();
+                oracle.paid(&documents).await.unwrap();
+            }
+            Step::Change(..) | Step::Mirror(..) => unreachable!("SQL does that"),
+        }
+        case.compare(store, &step).await;
+        let owed = |keys: Vec<SessionKey>| keys.into_iter().collect::<BTreeSet<_>>();
+        let (one, other) =
+            (store.debt(Duration::ZERO, 10_000).await, oracle.debt(Duration::ZERO, 10_000).await);
+        assert_eq!(owed(one.unwrap()), owed(other.unwrap()), "owed after {step:?}");
+        let (one, other) = (store.probe().await.unwrap(), oracle.probe().await.unwrap());
+        assert_eq!((one.epoch, one.unmirrored), (other.epoch, other.unmirrored), "after {step:?}");
+    }
+}
