@@ -1,6 +1,8 @@
 //! Outages as people live through them: Redis stopped in mid-conversation, both engines away, the disk full, the bot
 //! itself frozen: the acceptance, F06, F30, F38.
 
+use std::io::Write as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use depot_bot::clock::Clock;
@@ -11,7 +13,7 @@ use tokio::task::block_in_place;
 use crate::bot::{Behind, TestBot};
 use crate::faults::storm::{Storm, in_charge, quantile, soak};
 use crate::faults::{deposits_patiently, describes, holds_what_was_seen, measured};
-use crate::process::{Process, listed, telegram, until, variables};
+use crate::process::{Process, get, listed, listed_by, telegram, until, variables};
 use crate::servers::{PostgresServer, RedisServer};
 
 const OPEN: [(&str, &str); 1] = [("ACCESS_MODE", "open")];
@@ -114,71 +116,110 @@ async fn f38_with_both_stores_away_nothing_is_acknowledged_and_nothing_lost() {
 /// F30: the disk of the ledger is full: intake stops and nothing is acknowledged that is not kept; freed, it goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f30_the_disk_of_the_ledger_is_full() {
-    for with_redis in [false, true] {
-        let (telegram, disk) = (telegram().await, Disk::new());
-        let mut variables = variables(&telegram, disk.path());
-        let redis = with_redis.then(RedisServer::start);
-        if let Some(redis) = &redis {
-            variables.insert("REDIS_URL".to_owned(), redis.url());
+    for disk in Disk::kinds() {
+        for with_redis in [false, true] {
+            let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
+            let mut variables = variables(&telegram, folder.path());
+            let redis = with_redis.then(RedisServer::start);
+            if let Some(redis) = &redis {
+                variables.insert("REDIS_URL".to_owned(), redis.url());
+            }
+            let path = folder.path().to_str().unwrap();
+            let mut bot = Process::start_by(&disk.wrapper(path), &variables).await;
+            let user = telegram.user(UserProfile::new(7, "Camille", "fr"));
+            deposits_patiently(&user).await;
+            disk.fill(&bot, path);
+            user.says("deux chaises, trois kilos");
+            until(&bot.http, "/health/ready", 503).await;
+            assert_eq!(get(&bot.http, "/health/live").await.0, 200);
+            assert!(telegram.pending_updates() > 0, "nothing is acknowledged");
+            disk.free(&bot, path);
+            user.sees("chaises").await.unwrap();
+            until(&bot.http, "/health/ready", 200).await;
+            user.taps("Valider").unwrap();
+            user.sees_new("enregistré").await.unwrap();
+            let id = bot.id().to_string();
+            let completed = listed_by(&disk.entry(&id), &variables).await.remove("completed");
+            assert_eq!(completed, Some(2), "{disk:?}, Redis {with_redis}");
+            bot.signal(Signal::SIGTERM);
+            assert_eq!(bot.ended().await.code(), Some(0), "{}", bot.lines.join("\n"));
+            measured(&format!("F30 | {disk:?}, Redis {with_redis} | 0 lost, 0 doubled"));
         }
-        let mut bot = Process::start(&variables).await;
-        let user = telegram.user(UserProfile::new(7, "Camille", "fr"));
-        deposits_patiently(&user).await;
-        disk.fill();
-        let said = user.says("deux chaises, trois kilos");
-        assert!(said.update_id.is_some());
-        until(&bot.http, "/health/ready", 503).await;
-        assert_eq!(crate::process::get(&bot.http, "/health/live").await.0, 200);
-        assert!(telegram.pending_updates() > 0, "nothing is acknowledged");
-        disk.free();
-        user.sees("chaises").await.unwrap();
-        until(&bot.http, "/health/ready", 200).await;
-        user.taps("Valider").unwrap();
-        user.sees_new("enregistré").await.unwrap();
-        bot.signal(Signal::SIGTERM);
-        assert_eq!(bot.ended().await.code(), Some(0), "{}", bot.lines.join("\n"));
-        assert_eq!(listed(&variables).await.get("completed"), Some(&2));
     }
 }
 
-/// A file system of a few megabytes.
-struct Disk(tempfile::TempDir);
+/// How a disk comes to be full.
+#[derive(Clone, Copy, Debug)]
+enum Disk {
+    /// A file system of 3 MB that only the bot sees (ENOSPC).
+    Small,
+    /// The bot may not write beyond the first byte of any file (EFBIG).
+    Forbidden,
+}
 
 impl Disk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"])
-            .arg(folder.path())
-            .status()
-            .unwrap();
-        assert!(mounted.success(), "this machine lets nobody mount");
-        Self(folder)
+    /// Not every machine lets a user make a file system.
+    fn kinds() -> Vec<Self> {
+        let mut kinds = vec![Self::Forbidden];
+        let may_mount =
+            Command::new("unshare").args(["-Urm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+        if may_mount.is_ok_and(|output| output.status.success()) {
+            kinds.push(Self::Small);
+        } else {
+            measured("F30 | this machine lets nobody mount a file system: only EFBIG is played");
+        }
+        kinds
     }
 
-    fn path(&self) -> &std::path::Path {
-        self.0.path()
-    }
-
-    fn fill(&self) {
-        let mut file = std::fs::File::create(self.0.path().join("ballast")).unwrap();
-        let error = loop {
-            if let Err(error) = std::io::Write::write_all(&mut file, &[0; 4_096]) {
-                break error;
+    fn wrapper<'a>(self, path: &'a str) -> Vec<&'a str> {
+        match self {
+            Self::Small => {
+                let script = "mount -t tmpfs -o size=3m tmpfs \"$0\" && exec \"$@\"";
+                vec!["unshare", "-Urm", "sh", "-c", script, path]
             }
-        };
-        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+            Self::Forbidden => vec!["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"],
+        }
     }
 
-    fn free(&self) {
-        std::fs::remove_file(self.0.path().join("ballast")).unwrap();
+    /// What leads another process to the disk of this one.
+    fn entry(self, id: &str) -> Vec<&str> {
+        match self {
+            Self::Small => vec!["nsenter", "--preserve-credentials", "-U", "-m", "-t", id],
+            Self::Forbidden => Vec::new(),
+        }
+    }
+
+    fn fill(self, bot: &Process, path: &str) {
+        match self {
+            Self::Small => {
+                let mut file = std::fs::File::create(ballast(bot, path)).unwrap();
+                let error = loop {
+                    if let Err(error) = file.write_all(&[0; 4_096]) {
+                        break error;
+                    }
+                };
+                assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+            }
+            Self::Forbidden => limit_files(bot, "1"),
+        }
+    }
+
+    fn free(self, bot: &Process, path: &str) {
+        match self {
+            Self::Small => std::fs::remove_file(ballast(bot, path)).unwrap(),
+            Self::Forbidden => limit_files(bot, "unlimited"),
+        }
     }
 }
 
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _is_gone = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
+fn ballast(bot: &Process, path: &str) -> String {
+    format!("/proc/{}/root{path}/ballast", bot.id())
+}
+
+fn limit_files(bot: &Process, bytes: &str) {
+    let limit = format!("--fsize={bytes}:unlimited");
+    let status = Command::new("prlimit").args(["--pid", &bot.id().to_string(), &limit]).status().unwrap();
+    assert!(status.success());
 }
 
 /// F06: the bot is frozen for longer than its leases, in the middle of everything, and thawed.
