@@ -156,7 +156,7 @@ async fn f17_redis_is_demoted_and_promoted() {
     storm.ends("F17", &bot).await;
 }
 
-/// F18: the machine under it loses power: its log of commands is an older one.
+/// F18: the machine under it loses power: its log of commands is an older one, or its last write is torn.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f18_redis_is_rolled_back() {
     let mut bot = bot_on(RedisServer::durable()).await;
@@ -167,6 +167,10 @@ async fn f18_redis_is_rolled_back() {
         storm.goes_on(2 * SOME).await;
         let before = epoch(&bot).await;
         block_in_place(|| bot.redis.as_mut().unwrap().roll_back(&older));
+        storm.recovers(opened_anew(&bot, before)).await;
+        storm.goes_on(SOME).await;
+        let before = epoch(&bot).await;
+        block_in_place(|| bot.redis.as_mut().unwrap().tear(300));
         storm.recovers(opened_anew(&bot, before)).await;
     }
     storm.ends("F18", &bot).await;
