@@ -9,15 +9,17 @@
 --       'conflict'   nothing was written; the value is the document as it is now, with its head
 --       'late'       nothing was written: the deadline has passed, nobody waits for this any more
 --       'epoch'      nothing was written: another epoch is served, or none
+--       'foreign'    nothing was written: the key of the document holds another type
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now > tonumber(ARGV[9]) then return { 'late', now, false } end
 
--- All keys are read before anything is written: one of a wrong type raises its error here.
+-- All keys are read before anything is written: an index or an epoch of a wrong type raises its error here.
 redis.call('ZSCORE', KEYS[2], ARGV[6])
 redis.call('ZSCORE', KEYS[3], ARGV[6])
 local served = redis.call('GET', KEYS[4])
-local head = redis.call('GETRANGE', KEYS[1], 0, 63)
+local head = redis.pcall('GETRANGE', KEYS[1], 0, 63)
+if type(head) == 'table' then return { 'foreign', now, false } end
 local epoch, version, mark = string.match(head, '^(%d+):(%d+):(%d+):')
 if head == '' then
   epoch, version, mark = '0', '0', '0'

@@ -156,7 +156,7 @@ impl TestBot {
 
     /// What the ledger holds of a person, newest first.
     pub(crate) async fn deposits(&self, user: i64) -> Vec<Entry> {
-        self.app().ledger().latest_of(UserId(user), 100).await.unwrap()
+        self.app().ledger().latest_of(UserId(user), 100_000).await.unwrap()
     }
 
     /// How many deposits of a person are completed.

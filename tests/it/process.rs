@@ -49,7 +49,14 @@ pub(crate) fn variables(telegram: &Simulator, folder: &Path) -> HashMap<String, 
 }
 
 fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_depot-bot"));
+    wrapped(&[], arguments, variables)
+}
+
+/// The same, started by another program, whose last arguments it is.
+fn wrapped(wrapper: &[&str], arguments: &[&str], variables: &HashMap<String, String>) -> Command {
+    let words: Vec<&str> = wrapper.iter().chain(&[env!("CARGO_BIN_EXE_depot-bot")]).copied().collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
     // A folder without a `.env` of anybody's.
     command.args(arguments).current_dir("/").env_clear().envs(variables);
     command.stdin(Stdio::null()).kill_on_drop(true);
@@ -74,15 +81,27 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `depot-bot run` and waits until it says that it is started.
     pub(crate) async fn start(variables: &HashMap<String, String>) -> Self {
-        let mut process = Self::spawn(variables);
-        let started = process.says("the bot is started").await;
-        process.http = started["http"].as_str().unwrap().to_owned();
-        process
+        Self::spawn(variables).started().await
     }
 
     /// Starts `depot-bot run` and waits for nothing.
     pub(crate) fn spawn(variables: &HashMap<String, String>) -> Self {
-        let mut child = command(&["run"], variables).stderr(Stdio::piped()).spawn().unwrap();
+        Self::spawn_by(&[], variables)
+    }
+
+    /// Starts it by another program, which becomes it, and waits until it says that it is started.
+    pub(crate) async fn start_by(wrapper: &[&str], variables: &HashMap<String, String>) -> Self {
+        Self::spawn_by(wrapper, variables).started().await
+    }
+
+    async fn started(mut self) -> Self {
+        let started = self.says("the bot is started").await;
+        self.http = started["http"].as_str().unwrap().to_owned();
+        self
+    }
+
+    fn spawn_by(wrapper: &[&str], variables: &HashMap<String, String>) -> Self {
+        let mut child = wrapped(wrapper, &["run"], variables).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, log) = mpsc::unbounded_channel();
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         // Read all the time: a bot whose log nobody reads drops lines.
@@ -111,9 +130,13 @@ impl Process {
         serde_json::from_str(&self.lines[find(&self.lines).unwrap()]).unwrap()
     }
 
+    /// Its id for the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id().unwrap()).unwrap();
-        kill(Pid::from_raw(id), signal).unwrap();
+        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
     }
 
     /// Waits for its end, and reads the rest of the log.
@@ -155,7 +178,16 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
 
 /// What `depot-bot deposits` lists, by status.
 pub(crate) async fn listed(variables: &HashMap<String, String>) -> HashMap<String, usize> {
-    let output = run(&["deposits", "--format", "jsonl"], variables).await;
+    listed_by(&[], variables).await
+}
+
+/// The same, started by another program.
+pub(crate) async fn listed_by(
+    wrapper: &[&str],
+    variables: &HashMap<String, String>,
+) -> HashMap<String, usize> {
+    let mut list = wrapped(wrapper, &["deposits", "--format", "jsonl"], variables);
+    let output = timeout(PATIENCE, list.output()).await.expect("the subcommand ends").unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut counts = HashMap::new();
     for line in String::from_utf8(output.stdout).unwrap().lines() {

@@ -197,7 +197,9 @@ async fn a_key_of_another_type_is_left_alone_and_nothing_is_half_written() {
     let commit = Commit { due_at: Some(NOW), ..after(0, &first) };
 
     server.command::<()>(&["SET", keys.due(), "a string"]);
-    assert!(matches!(store.commit(&commit).await, Err(StoreError::Corrupt { .. })));
+    // Not a matter of this one conversation.
+    assert!(matches!(store.commit(&commit).await, Err(StoreError::Refused { .. })));
+    assert!(matches!(store.probe().await, Err(StoreError::Refused { .. })));
     assert_eq!(store.load(key(7)).await.unwrap(), None, "the document was written, its due entry was not");
     assert!(matches!(store.due(NOW, 10).await, Err(StoreError::Refused { .. })));
 
@@ -206,6 +208,10 @@ async fn a_key_of_another_type_is_left_alone_and_nothing_is_half_written() {
     assert!(matches!(store.commit(&commit).await, Err(StoreError::Corrupt { .. })));
     assert!(matches!(store.load(key(7)).await, Err(StoreError::Corrupt { .. })));
     assert_eq!(server.command::<u64>(&["LLEN", &keys.session(key(7))]), 1);
+    let dump = store.unreadable(key(7)).await.unwrap().unwrap();
+    assert!(!store.discard(key(7), b"something else").await.unwrap());
+    assert!(store.discard(key(7), &dump).await.unwrap());
+    assert_eq!(store.commit(&commit).await.unwrap(), Committed::Applied);
 }
 
 #[tokio::test]

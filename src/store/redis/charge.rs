@@ -33,6 +33,7 @@ impl VolatileStore for RedisStore {
                 .key(self.keys.probe())
                 .key(self.keys.epoch())
                 .key(self.keys.unmirrored())
+                .key(self.keys.due())
                 .arg(PROBE_KEPT.as_millis())
                 .invoke_async(&mut call.connection)
                 .await?;

@@ -173,7 +173,6 @@ impl SessionStore for RedisStore {
         };
         let (verdict, _, value) = self.observed("commit", run).await.map_err(|trouble| match trouble {
             Trouble::Unknown | Trouble::Broken => StoreError::Unknown { store: NAME },
-            Trouble::WrongType => wrong_type(key),
             other => without_effect(other),
         })?;
         match verdict.as_str() {
@@ -183,6 +182,7 @@ impl SessionStore for RedisStore {
                 Ok(Committed::Conflict(current.map(Box::new)))
             }
             "epoch" => Err(StoreError::Superseded { store: NAME }),
+            "foreign" => Err(wrong_type(key)),
             _ => Err(unavailable("it was too late when Redis came to it")),
         }
     }
@@ -197,7 +197,15 @@ impl SessionStore for RedisStore {
     }
 
     async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.value(key).await?;
+        let value = match self.value(key).await {
+            // Of another type: as Redis itself would write it down.
+            Err(StoreError::Corrupt { .. }) => {
+                let mut dump = redis::cmd("DUMP");
+                dump.arg(self.keys.session(key));
+                return self.query("unreadable", dump).await;
+            }
+            value => value?,
+        };
         Ok(value.and_then(|value| document::if_corrupt(&Self::read(key, &value), value)))
     }
 

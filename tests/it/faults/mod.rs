@@ -3,11 +3,14 @@
 mod connections;
 mod instruments;
 mod late;
+mod outages;
 mod postgres;
 mod queue;
+mod redis;
 mod replies;
 mod secrets;
 mod signals;
+mod storm;
 mod telegram;
 
 use std::collections::BTreeSet;
@@ -39,9 +42,10 @@ async fn describes(user: &User) -> i64 {
     card.await.unwrap().id
 }
 
-/// One deposit by somebody who looks at the newest card, and taps again when told that it has changed.
-async fn deposits_patiently(user: &User) {
-    let before = user.wait("the chat", |chat| Some(confirmed(chat).len())).await.unwrap();
+/// One deposit by somebody who looks at the newest card, and taps again when told that it has changed; its number.
+async fn deposits_patiently(user: &User) -> u64 {
+    let newest = |chat: &Chat| confirmed(chat).last().copied();
+    let before = user.wait("the chat", |chat| Some(newest(chat))).await.unwrap();
     user.says("une bouilloire, un kilo deux");
     let has_card = |chat: &Chat| chat.from_bot().any(|message| message.button("Valider").is_some());
     user.wait_for("a card", has_card).await.unwrap();
@@ -49,13 +53,13 @@ async fn deposits_patiently(user: &User) {
         user.taps("Valider").unwrap();
         let done = user.wait("the confirmation", |chat| {
             let is_told_to_look = chat.toast_of_last_tap().is_some_and(|toast| !toast.text.is_empty());
-            if confirmed(chat).len() > before {
-                return Some(true);
+            if newest(chat) > before {
+                return Some(newest(chat));
             }
-            (is_told_to_look && has_card(chat)).then_some(false)
+            (is_told_to_look && has_card(chat)).then_some(None)
         });
-        if done.await.unwrap() {
-            return;
+        if let Some(number) = done.await.unwrap() {
+            return number;
         }
     }
 }
@@ -72,12 +76,18 @@ fn confirmed(chat: &Chat) -> BTreeSet<u64> {
 /// What the person saw confirmed is what the ledger holds as completed, once each: so many.
 async fn holds_what_was_seen(bot: &TestBot, user: i64, deposits: usize) {
     let seen = bot.user(user).wait("the chat", |chat| Some(confirmed(chat))).await.unwrap();
+    assert_eq!(seen.len(), deposits, "person {user}: {seen:?}");
+    holds(bot, user, &seen).await;
+}
+
+/// The ledger holds these deposits of a person as completed, once each, and no others.
+async fn holds(bot: &TestBot, user: i64, seen: &BTreeSet<u64>) {
     let entries = bot.deposits(user).await;
     let completed: Vec<u64> = entries
         .iter()
         .filter(|entry| entry.status == Status::Completed)
         .filter_map(|entry| entry.number)
         .collect();
-    assert_eq!(completed.len(), deposits, "person {user}: none missing, none doubled: {completed:?}");
-    assert_eq!(completed.into_iter().collect::<BTreeSet<_>>(), seen, "person {user}: what was seen");
+    assert_eq!(completed.len(), seen.len(), "person {user}: none missing, none doubled: {completed:?}");
+    assert_eq!(completed.into_iter().collect::<BTreeSet<_>>(), *seen, "person {user}: what was seen");
 }

@@ -110,6 +110,24 @@ impl RedisServer {
         self.restart();
     }
 
+    /// Ends it and starts it with so many bytes missing at the end of its log: the last write was torn.
+    pub(crate) fn tear(&mut self, bytes: u64) {
+        self.kill();
+        let mut logs = Vec::new();
+        for entry in std::fs::read_dir(self.folder.path()).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                logs.extend(std::fs::read_dir(path).unwrap().flatten().map(|entry| entry.path()));
+            } else {
+                logs.push(path);
+            }
+        }
+        logs.retain(|path| path.to_string_lossy().ends_with(".incr.aof") || path.ends_with("appendonly.aof"));
+        let log = std::fs::OpenOptions::new().write(true).open(logs.iter().max().unwrap()).unwrap();
+        log.set_len(log.metadata().unwrap().len() - bytes).unwrap();
+        self.restart();
+    }
+
     /// Makes it a replica of nobody who answers: it refuses writes and goes on answering reads.
     pub(crate) fn demote(&self) {
         self.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
