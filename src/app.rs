@@ -244,6 +244,7 @@ impl App {
         self.tasks.close();
         stop.step("loops", Duration::from_secs(11), self.tasks.wait()).await;
         // 7. What the mirror and the writer still hold is written.
+        crate::failpoint!("draining");
         stop.step("mirror", Duration::from_secs(4), self.stores.stop()).await;
         stop.step("database", Duration::from_secs(5), self.database.close()).await;
         // 8. The side-port was there to the last.

@@ -61,34 +61,49 @@ fn millis(duration: Duration) -> i64 {
 
 /// A source of wall-clock time: the system's, or one that a test moves by hand.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<watch::Sender<Timestamp>>>);
+pub struct Clock(Hand);
+
+#[derive(Clone, Debug, Default)]
+enum Hand {
+    #[default]
+    System,
+    /// The system's, which from this instant on passes so many times as quickly.
+    Hastened(Timestamp, i64),
+    Manual(Arc<watch::Sender<Timestamp>>),
+}
 
 impl Clock {
     /// The machine's own clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(None)
+        Self(Hand::System)
+    }
+
+    /// The machine's own clock, which from `since` on runs `times` as quickly: for tests of what takes minutes.
+    #[must_use]
+    pub fn hastened(since: Timestamp, times: u32) -> Self {
+        Self(Hand::Hastened(since, times.into()))
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Some(Arc::new(watch::Sender::new(start))))
+        Self(Hand::Manual(Arc::new(watch::Sender::new(start))))
     }
 
     /// What time it is.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Some(hand) => *hand.borrow(),
-            None => Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())),
+            Hand::System => system(),
+            Hand::Hastened(since, times) => Timestamp(since.0 + (system().0 - since.0) * times),
+            Hand::Manual(hand) => *hand.borrow(),
         }
     }
 
     /// Moves a manual clock forward and wakes whoever sleeps until then; does nothing to the system's clock.
     pub fn advance(&self, by: Duration) {
-        if let Some(hand) = &self.0 {
+        if let Hand::Manual(hand) = &self.0 {
             hand.send_modify(|now| *now = now.after(by));
         }
     }
@@ -96,8 +111,12 @@ impl Clock {
     /// Sleeps until the clock shows `at`; returns at once if it already does.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {
-            None => tokio::time::sleep(at.since(self.now())).await,
-            Some(hand) => {
+            Hand::System => tokio::time::sleep(at.since(self.now())).await,
+            Hand::Hastened(_, times) => {
+                let times = u32::try_from(*times).unwrap_or(1).max(1);
+                tokio::time::sleep(at.since(self.now()) / times).await;
+            }
+            Hand::Manual(hand) => {
                 let mut seen = hand.subscribe();
                 if seen.wait_for(|now| *now >= at).await.is_err() {
                     pending::<()>().await;
@@ -110,6 +129,11 @@ impl Clock {
     pub async fn sleep(&self, duration: Duration) {
         self.sleep_until(self.now().after(duration)).await;
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+fn system() -> Timestamp {
+    Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -130,6 +154,16 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
         assert_eq!(clock.now(), Timestamp(301_000));
+    }
+
+    #[tokio::test]
+    async fn a_hastened_clock_runs_as_much_quicker_as_it_is_told() {
+        let now = Clock::system().now();
+        let clock = Clock::hastened(now.before(Duration::from_secs(1)), 100);
+        assert!(clock.now() >= now.after(Duration::from_secs(99)));
+        let before = clock.now();
+        clock.sleep(Duration::from_secs(1)).await;
+        assert!(clock.now() >= before.after(Duration::from_secs(1)));
     }
 
     #[test]

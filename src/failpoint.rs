@@ -1,9 +1,15 @@
-//! Named points of the flow at which a test kills the process: `FAILPOINT=<name>` in a build with feature `failpoints`.
+//! What tests do to a build with feature `failpoints`, and to no other: named points of the flow at which the process
+//! ends or stands still, planted faults, a journal of commits, and a clock that runs quicker.
 //!
-//! The process ends as by `kill -9`: no destructor runs, nothing is flushed. Without the feature there are no points.
-//! `name:1:panic` is a panic instead, whose message holds the bot's token: the worst that can be said in one.
+//! | variable | what it does |
+//! |---|---|
+//! | `FAILPOINT=name:3` | the process ends there the third time, as by `kill -9`: no destructor runs, nothing is flushed |
+//! | `FREEZE=name:3` | it stops there as by SIGSTOP, and goes on after SIGCONT |
+//! | `PLANT=name` | one promise is broken on purpose, so that an oracle can be seen to notice |
+//! | `DEPOT_JOURNAL=file` | one JSON line for each commit that is sent or applied, and for what is known to be kept |
+//! | `DEPOT_CLOCK=since:times` | from `since` (ms since 1970) on, time passes so many times as quickly |
 
-/// Ends the process here if the environment names this point.
+/// Ends or stops the process here if the environment names this point.
 #[macro_export]
 macro_rules! failpoint {
     ($name:literal) => {
@@ -12,47 +18,153 @@ macro_rules! failpoint {
     };
 }
 
-/// Aborts if `FAILPOINT` names this point; `name:3` lets it pass twice first.
+/// Adds a line to the journal, if there is one.
+#[macro_export]
+macro_rules! journal {
+    ($($line:tt)*) => {
+        if $crate::failpoint::keeps_a_journal() {
+            $crate::failpoint::write(serde_json::json!($($line)*));
+        }
+    };
+}
+
+#[cfg(not(feature = "failpoints"))]
+pub use switched_off::{clock, keeps_a_journal, planted, write};
 #[cfg(feature = "failpoints")]
-#[expect(clippy::panic, reason = "planted, and absent from every release build")]
-pub fn reached(name: &str) {
-    match action(name) {
-        Some(Action::Abort) => std::process::abort(),
-        Some(Action::Panic(message)) => std::panic::panic_any(message),
-        None => {}
+pub use switched_on::{clock, during, keeps_a_journal, planted, reached, write};
+
+/// What a release has of all this: nothing.
+#[cfg(not(feature = "failpoints"))]
+mod switched_off {
+    use serde_json::Value;
+
+    use crate::clock::Clock;
+
+    /// Whether a fault is planted.
+    #[must_use]
+    pub const fn planted(_name: &str) -> bool {
+        false
+    }
+
+    /// Whether anybody wants to read a journal.
+    #[must_use]
+    pub const fn keeps_a_journal() -> bool {
+        false
+    }
+
+    /// Writes nothing.
+    pub fn write(_line: Value) {}
+
+    /// The machine's clock.
+    #[must_use]
+    pub fn clock() -> Clock {
+        Clock::system()
     }
 }
 
 #[cfg(feature = "failpoints")]
-enum Action {
-    Abort,
-    Panic(String),
-}
-
-/// Aborts in the middle of `work`, a moment after it has begun, if `FAILPOINT` names this point.
-#[cfg(feature = "failpoints")]
-pub async fn during<T>(name: &str, work: impl Future<Output = T>) -> T {
-    if action(name).is_some() {
-        let _begun = tokio::time::timeout(std::time::Duration::from_millis(20), work).await;
-        std::process::abort();
-    }
-    work.await
-}
-
-#[cfg(feature = "failpoints")]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test's switch, not configuration; absent from every release build"
-)]
-fn action(name: &str) -> Option<Action> {
+mod switched_on {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::process::{abort, id};
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
-    static REACHED: AtomicU32 = AtomicU32::new(0);
-    let wanted = std::env::var("FAILPOINT").ok()?;
-    let mut parts = wanted.split(':');
-    let (point, nth) = (parts.next()?, parts.next().and_then(|nth| nth.parse().ok()).unwrap_or(1));
-    if point != name || REACHED.fetch_add(1, Ordering::SeqCst) + 1 != nth {
-        return None;
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use crate::clock::{Clock, Timestamp};
+
+    /// A point, and the how manieth time it is reached counts.
+    struct Point {
+        name: String,
+        nth: u32,
+        reached: AtomicU32,
     }
-    let token = || std::env::var("TELEGRAM_BOT_TOKEN").unwrap_or_default();
-    Some(parts.next().map_or(Action::Abort, |_| Action::Panic(format!("a planted panic with {}", token()))))
+
+    impl Point {
+        fn read(variable: &str) -> Option<Self> {
+            let wanted = environment(variable)?;
+            let (name, nth) = wanted.split_once(':').unwrap_or((&wanted, "1"));
+            let (name, nth) = (name.to_owned(), nth.parse().unwrap_or(1));
+            Some(Self { name, nth, reached: AtomicU32::new(0) })
+        }
+
+        fn is_now(&self, name: &str) -> bool {
+            self.name == name && self.reached.fetch_add(1, Ordering::SeqCst) + 1 == self.nth
+        }
+    }
+
+    /// Ends or stops the process if the environment names this point.
+    pub fn reached(name: &str) {
+        static FREEZE: OnceLock<Option<Point>> = OnceLock::new();
+        if ends_at(name) {
+            abort();
+        }
+        if FREEZE.get_or_init(|| Point::read("FREEZE")).as_ref().is_some_and(|point| point.is_now(name)) {
+            let _it_is_there = std::process::Command::new("kill").args(["-STOP", &id().to_string()]).status();
+        }
+    }
+
+    /// Ends the process in the middle of `work`, a moment after it has begun, if `FAILPOINT` names this point.
+    pub async fn during<T>(name: &str, work: impl Future<Output = T>) -> T {
+        if ends_at(name) {
+            let moment = Duration::from_millis(rand::random_range(1..20));
+            let _begun = tokio::time::timeout(moment, work).await;
+            abort();
+        }
+        work.await
+    }
+
+    fn ends_at(name: &str) -> bool {
+        static END: OnceLock<Option<Point>> = OnceLock::new();
+        END.get_or_init(|| Point::read("FAILPOINT")).as_ref().is_some_and(|point| point.is_now(name))
+    }
+
+    /// Whether the environment plants this fault.
+    pub fn planted(name: &str) -> bool {
+        static PLANT: OnceLock<Option<String>> = OnceLock::new();
+        PLANT.get_or_init(|| environment("PLANT")).as_deref() == Some(name)
+    }
+
+    fn journal() -> Option<&'static File> {
+        static JOURNAL: OnceLock<Option<File>> = OnceLock::new();
+        let open = |path| File::options().append(true).create(true).open(path).ok();
+        JOURNAL.get_or_init(|| environment("DEPOT_JOURNAL").and_then(open)).as_ref()
+    }
+
+    /// Whether anybody wants to read one.
+    #[must_use]
+    pub fn keeps_a_journal() -> bool {
+        journal().is_some()
+    }
+
+    /// Writes one line, all at once: what is written before the end of the process is there after it.
+    pub fn write(mut line: Value) {
+        line["at"] = clock().now().0.into();
+        line["process"] = id().into();
+        if let Some(mut file) = journal() {
+            let _a_test_misses_it = file.write_all(format!("{line}\n").as_bytes());
+        }
+    }
+
+    /// The machine's clock, hastened if the environment says so.
+    #[must_use]
+    pub fn clock() -> Clock {
+        static CLOCK: OnceLock<Clock> = OnceLock::new();
+        let read = || {
+            let haste = environment("DEPOT_CLOCK")?;
+            let (since, times) = haste.split_once(':')?;
+            Some(Clock::hastened(Timestamp(since.parse().ok()?), times.parse().ok()?))
+        };
+        CLOCK.get_or_init(|| read().unwrap_or_default()).clone()
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's switch, not configuration; absent from every release build"
+    )]
+    fn environment(name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
 }

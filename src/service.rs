@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Timestamp};
 use crate::deposit::{BotId, ChatId, DepositId, DepositRef, UserId};
+use crate::failpoint::planted;
 use crate::session::{
-    Answer, Cause, Context, EffectId, Event, Fresh, Lane, Session, SessionKey, Tap, Transition, Verdict,
+    Answer, Cause, Context, EffectId, Event, Fresh, Lane, Seen, Session, SessionKey, Tap, Transition, Verdict,
 };
 use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, retry};
 
@@ -303,9 +304,11 @@ impl ValidationSessionService {
     /// # Errors
     /// What led to it must come again.
     pub async fn mirrored(&self, session: &Session) -> Result<(), ServiceError> {
-        let mirrored = self.store.mirrored(session).await;
+        let mirrored = if planted("ack_before_mirror") { Ok(()) } else { self.store.mirrored(session).await };
         if mirrored.is_err() {
             self.forget(session.key);
+        } else {
+            crate::journal!({ "what": "kept", "mark": session.commit.to_string() });
         }
         Ok(mirrored?)
     }
@@ -319,10 +322,14 @@ impl ValidationSessionService {
             None => (self.load(key, epoch).await?, true),
         };
         for _ in 0..CONFLICTS_MAX {
+            if planted("no_dedup") {
+                current = Arc::new(Session { seen: Seen::default(), ..Session::clone(&current) });
+            }
             let transition = apply_all(&current, steps, &context);
             if transition.verdict != Verdict::Changed {
                 // Only the store's own document may decide that nothing is to be done.
                 if is_fresh || transition.verdict == Verdict::Duplicate {
+                    journal_still(steps, &current, transition.verdict);
                     return Ok(done(current, &transition, context.token));
                 }
                 (current, is_fresh) = (self.load(key, epoch).await?, true);
@@ -330,6 +337,7 @@ impl ValidationSessionService {
             }
             match self.commit(&current, &transition, epoch).await? {
                 Ok(committed) => {
+                    journal_outcomes(steps, &current, &committed);
                     self.count(steps, &committed);
                     return Ok(done(committed, &transition, context.token));
                 }
@@ -368,9 +376,17 @@ impl ValidationSessionService {
             now: self.clock.now(),
         };
         let started = Instant::now();
+        crate::journal!({
+            "what": "sent", "user": session.key.user.0, "epoch": epoch, "version": session.version,
+            "mark": session.commit.to_string(), "parent": current.commit.to_string(),
+            "updates": session.seen.updates.iter().filter(|id| !current.seen.updates.contains(id)).collect::<Vec<_>>(),
+        });
         crate::failpoint!("commit_sent");
         let outcome = retry::commit(self.store.as_ref(), &commit).await;
         crate::failpoint!("commit_applied");
+        if let Ok(Committed::Applied) = outcome {
+            crate::journal!({ "what": "applied", "mark": session.commit.to_string() });
+        }
         metrics::histogram!("depot_commit_seconds").record(started.elapsed());
         let key = session.key;
         match outcome {
@@ -411,7 +427,7 @@ impl ValidationSessionService {
         Context {
             now,
             ttl: self.ttl,
-            may_expire: *self.may_expire.borrow(),
+            may_expire: *self.may_expire.borrow() || planted("expiry_in_gap"),
             may_run: self.may_run.load(Ordering::Relaxed),
             fresh: Fresh { id: deposit_id(now), reference: DepositRef(rand::random()) },
             token: rand::random(),
@@ -420,7 +436,7 @@ impl ValidationSessionService {
 
     fn cached(&self, key: SessionKey, epoch: u64) -> Option<Arc<Session>> {
         let mut cache = self.cache();
-        if cache.epoch < epoch {
+        if cache.epoch < epoch && !planted("stale_cache") {
             cache.epoch = epoch;
             cache.documents.clear();
         }
@@ -431,7 +447,7 @@ impl ValidationSessionService {
     fn remember(&self, session: Session, epoch: u64) -> Arc<Session> {
         let session = Arc::new(session);
         let mut cache = self.cache();
-        if cache.epoch == epoch && self.store.epoch() == epoch {
+        if (cache.epoch == epoch && self.store.epoch() == epoch) || planted("stale_cache") {
             cache.documents.put(session.key, Arc::clone(&session));
         }
         session
@@ -476,6 +492,29 @@ fn done(session: Arc<Session>, transition: &Transition, token: u64) -> Handled {
         answer: transition.answer,
         chat: transition.takes_chat.then_some(token),
         compute: transition.takes_compute.then_some(token),
+    }
+}
+
+/// Notes for the oracle of the tests which updates led to nothing.
+fn journal_still(steps: &[(Cause, &Event)], current: &Session, verdict: Verdict) {
+    for (cause, _) in steps {
+        if let Cause::Update { id, .. } = cause {
+            crate::journal!({
+                "what": "still", "update": id, "user": current.key.user.0, "verdict": format!("{verdict:?}"),
+            });
+        }
+    }
+}
+
+/// Notes for the oracle of the tests whether outcomes were those of the holder of their lane.
+fn journal_outcomes(steps: &[(Cause, &Event)], current: &Session, committed: &Session) {
+    for (cause, _) in steps {
+        if let Cause::Outcome { lane, token, .. } = cause {
+            crate::journal!({
+                "what": "outcome", "mark": committed.commit.to_string(), "counted": current.holds(*lane, *token),
+                "lane": format!("{lane:?}"), "token": token.to_string(),
+            });
+        }
     }
 }
 

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use crate::app;
 use crate::cli::environment;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::{shutdown, telemetry};
+use crate::{failpoint, shutdown, telemetry};
 
 /// Runs until it is told to stop, also while it starts; exits 0 if everything was flushed.
 ///
@@ -26,7 +25,7 @@ pub async fn run() -> anyhow::Result<ExitCode> {
             tracing::info!("the bot is stopped before it was started: nothing had begun");
             return Ok(ExitCode::SUCCESS);
         }
-        running = app::start(config, Clock::system()) => running?,
+        running = app::start(config, failpoint::clock()) => running?,
     };
     stop.await;
     running.stop().await;

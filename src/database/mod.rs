@@ -150,10 +150,15 @@ impl Database {
             .open(Purpose::Migrating)
             .await
             .map_err(|error| DatabaseError::from(&error))?;
-        let outcome = match &mut connection {
-            Connection::Sqlite(connection) => SQLITE_MIGRATIONS.run(connection).await,
-            Connection::Postgres(connection) => POSTGRES_MIGRATIONS.run(connection).await,
+        let migrating = async {
+            match &mut connection {
+                Connection::Sqlite(connection) => SQLITE_MIGRATIONS.run(connection).await,
+                Connection::Postgres(connection) => POSTGRES_MIGRATIONS.run(connection).await,
+            }
         };
+        #[cfg(feature = "failpoints")]
+        let migrating = crate::failpoint::during("migrating", migrating);
+        let outcome = migrating.await;
         connection.close().await;
         outcome.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error)

@@ -82,6 +82,9 @@ async fn turn(
 async fn look_at(service: &ValidationSessionService, effects: &Effects, key: SessionKey) -> bool {
     match service.update(key, Cause::Deadline, &Event::DeadlinePassed).await {
         Ok(handled) => {
+            if handled.chat.is_some() {
+                crate::failpoint!("timer_claimed");
+            }
             effects.run(&handled).await.done().await;
             true
         }

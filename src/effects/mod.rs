@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::effects::execute::Executor;
+use crate::failpoint::planted;
 use crate::service::{Handled, ServiceError, ValidationSessionService};
 use crate::session::{Effect, EffectId, Event, Lane, Session};
 
@@ -72,12 +73,21 @@ impl Effects {
                 .any(|pending| matches!(pending.effect, Effect::RecordDeposit(_)));
             let (tried, attempt) = oneshot::channel();
             first_attempt = FirstAttempt(records.then_some(attempt));
+            if planted("two_holders") {
+                self.start(Lane::Chat, token, Arc::clone(&handled.session), None).await;
+            }
             self.start(Lane::Chat, token, Arc::clone(&handled.session), Some(tried)).await;
         }
         if let Some(token) = handled.compute {
             self.start(Lane::Compute, token, Arc::clone(&handled.session), None).await;
         }
         first_attempt
+    }
+
+    /// Whoever holds a lane now: for a planted fault.
+    async fn holder_of(&self, session: &Session, lane: Lane) -> Result<u64, ServiceError> {
+        let current = self.shared.service.get(session.key).await?;
+        Ok(current.and_then(|current| current.lease(lane)).map_or(0, |lease| lease.token))
     }
 
     /// How many lanes run here now.
@@ -129,7 +139,13 @@ impl Effects {
             if outcomes.is_empty() {
                 break;
             }
-            let handled = service.settle(session.key, lane, token, &outcomes).await?;
+            let presented =
+                if planted("stale_token") { self.holder_of(&session, lane).await? } else { token };
+            let handled = service.settle(session.key, lane, presented, &outcomes).await?;
+            crate::journal!({
+                "what": "ran", "mark": handled.session.commit.to_string(), "token": token.to_string(),
+                "lane": format!("{lane:?}"),
+            });
             session = Arc::clone(&handled.session);
             self.hand_over(&handled, lane);
         }

@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
+use uuid::Uuid;
+
 use crate::database::{Connection, Job};
 use crate::deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
+use crate::failpoint::planted;
 use crate::ledger::entries::Owner;
 use crate::ledger::rows::{Kept, Rows, entry, make_storable, read_rows, weight_source_word};
 use crate::ledger::{Ledger, LedgerError, Turn, wait_turn};
@@ -35,7 +38,9 @@ impl Ledger {
         let leaving = Arc::new(leaving);
         let recording = Record {
             bot: self.bot.0,
-            id: leaving.draft.id.to_string(),
+            id: if planted("no_idempotency") { Uuid::new_v4() } else { leaving.draft.id.0 }
+                .hyphenated()
+                .to_string(),
             owner: *owner,
             taxonomy: taxonomy.to_owned(),
             kept: Kept::of(&leaving.draft).to_json(),

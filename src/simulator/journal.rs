@@ -42,6 +42,8 @@ pub enum Happened {
         update_id: i64,
         /// `message`, `callback_query`, …
         kind: &'static str,
+        /// Where it happened, or whose tap it is; `None` for one that a test made up.
+        chat: Option<i64>,
     },
     /// An update was handed to the bot; not confirmed yet.
     Delivered {
@@ -73,6 +75,8 @@ pub enum Happened {
     Answered {
         /// The callback query.
         callback_id: String,
+        /// Where the tap was made.
+        chat: i64,
     },
 }
 

@@ -31,6 +31,16 @@ pub(super) enum Lane {
     Injected,
 }
 
+impl Lane {
+    /// The chat that an update of this queue belongs to; that of a tap is the private one of who made it.
+    pub(super) fn chat(self) -> Option<i64> {
+        match self {
+            Self::Messages(chat) | Self::Taps(chat) | Self::Membership(chat) => Some(chat),
+            Self::Injected => None,
+        }
+    }
+}
+
 /// An update that nobody confirmed yet.
 #[derive(Debug)]
 pub(super) struct Pending {

@@ -182,7 +182,7 @@ impl World {
             self.signals.webhook.notify_one();
         }
         self.signals.updates.notify_waiters();
-        self.journal.write(now, || Happened::Enqueued { update_id, kind });
+        self.journal.write(now, || Happened::Enqueued { update_id, kind, chat: lane.chat() });
         update_id
     }
 

@@ -81,6 +81,7 @@ async fn deliver(chat: &TelegramChat, delivery: &Delivery) -> Result<(), LedgerE
         },
         None => chat.tell(delivery.destination, &picture, Pace::Notice).await,
     };
+    crate::failpoint!("delivered_unread");
     settle(chat, delivery, outcome).await
 }
 

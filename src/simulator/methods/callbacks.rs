@@ -22,7 +22,7 @@ pub(super) fn answer(world: &mut World, call: &Parameters) -> Answer {
         ));
     };
     let at = world.clock.now();
-    world.journal.write(at, || Happened::Answered { callback_id: callback_id.clone() });
+    world.journal.write(at, || Happened::Answered { callback_id: callback_id.clone(), chat });
     if let Some(chat) = world.chats.get_mut(&chat) {
         chat.answer(Toast { callback_id, text, show_alert: call.flag("show_alert"), at });
     }

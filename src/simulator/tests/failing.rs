@@ -145,7 +145,7 @@ async fn the_journal_tells_what_happened_in_order() {
     assert_eq!(
         what,
         [
-            Happened::Enqueued { update_id: said, kind: "message" },
+            Happened::Enqueued { update_id: said, kind: "message", chat: Some(7) },
             Happened::Delivered { update_id: said },
             call("getUpdates", None, None),
             Happened::Shown { chat: 7, message_id: message, text: "bonjour".into(), keyboard: false },

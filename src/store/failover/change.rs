@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::failpoint::planted;
 use crate::store::StoreError;
 use crate::store::authority::{Authority, InCharge, Probe, Stored};
 use crate::store::failover::watch::Watch;
@@ -22,6 +23,12 @@ impl Watch {
     pub(super) async fn leave(&mut self, from: &Authority, error: &StoreError, alone: bool) {
         self.is_away(error);
         self.good_since = None;
+        if planted("breaker_per_instance") {
+            self.shared.redis.quiet().await;
+            self.shared.sql.serve(from.epoch);
+            self.shared.stand(Authority { store: InCharge::Sql, ..from.clone() }, true);
+            return;
+        }
         let to = Authority::sql(from.epoch + 1);
         let Some(authority) = self.shared.appoint(Some(from), to.clone()).await else { return };
         if authority == to {
@@ -51,6 +58,11 @@ impl Watch {
         }
         let epoch = from.epoch.max(probe.epoch.unwrap_or_default()) + 1;
         let to = Authority::redis(epoch, &probe.run_id);
+        if planted("copy_before_epoch") {
+            self.shared.redis.serve(epoch, &probe.run_id);
+            let _copied = self.shared.copy_documents().await;
+            tokio::time::sleep(COMMAND).await;
+        }
         match self.shared.appoint(Some(from), to.clone()).await {
             Some(authority) if authority == to => self.copy(&to).await,
             // Another instance was quicker, or the database does not answer.
@@ -117,6 +129,21 @@ impl Shared {
 
     /// Copies all documents, and opens the epoch; returns the row as it is then, and how many were copied.
     async fn copy_all(&self, authority: &Authority) -> Result<(Authority, usize), StoreError> {
+        let copied = if planted("copy_before_epoch") { 0 } else { self.copy_documents().await? };
+        // Noted first: whoever finds Redis without its epoch after this knows that it was emptied.
+        let opened = Authority { opened: true, ..authority.clone() };
+        if !authority.opened {
+            let now = self.sql.change_authority(Some(authority), &opened, self.clock.now()).await?;
+            if now.as_ref() != Some(&opened) {
+                return Err(StoreError::Superseded { store: self.redis.name() });
+            }
+        }
+        self.redis.open(authority.epoch).await?;
+        Ok((opened, copied))
+    }
+
+    /// Copies all documents; returns how many.
+    async fn copy_documents(&self) -> Result<usize, StoreError> {
         let (mut after, mut copied) = (None, 0);
         loop {
             let page = self.sql.stored_after(after, PAGE).await?;
@@ -133,19 +160,9 @@ impl Shared {
             copied += page.documents.len();
             match page.last {
                 Some(last) => after = Some(last),
-                None => break,
+                None => return Ok(copied),
             }
         }
-        // Noted first: whoever finds Redis without its epoch after this knows that it was emptied.
-        let opened = Authority { opened: true, ..authority.clone() };
-        if !authority.opened {
-            let now = self.sql.change_authority(Some(authority), &opened, self.clock.now()).await?;
-            if now.as_ref() != Some(&opened) {
-                return Err(StoreError::Superseded { store: self.redis.name() });
-            }
-        }
-        self.redis.open(authority.epoch).await?;
-        Ok((opened, copied))
     }
 
     /// Brings to the mirror what it owes for longer than `age`.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
 use crate::deposit::{ChatId, UserId};
+use crate::failpoint::planted;
 use crate::session::SessionKey;
 use crate::store::authority::{Authority, Branch, DurableStore, InCharge, Mirrored, Page, Row, Stored};
 use crate::store::sql::SqlStore;
@@ -55,6 +56,11 @@ const MIRROR: &str = "
         mirrored_epoch = excluded.mirrored_epoch, mirrored_version = excluded.mirrored_version
     where sessions.epoch < excluded.epoch
         or (sessions.epoch = excluded.epoch and sessions.version < excluded.version)";
+
+/// A planted fault: also where SQL has something higher.
+fn mirror_blindly() -> &'static str {
+    MIRROR.split("    where").next().unwrap_or(MIRROR)
+}
 
 const STAMP: &str = "
     select epoch, version, commit_mark, mirrored_epoch, mirrored_version from sessions
@@ -314,7 +320,9 @@ impl Job for Mirror {
         let authority = authority.map(read_authority);
         let is_late = authority.as_ref().is_some_and(|row| row.epoch.cast_signed() > self.epoch);
         // The conversations were copied to Redis already; what is written now would not be.
-        let is_closed = is_late && authority.is_some_and(|row| row.store != InCharge::Sql);
+        let is_closed = is_late
+            && authority.is_some_and(|row| row.store != InCharge::Sql)
+            && !planted("late_mirror_accepted");
         let mut outcomes = Vec::with_capacity(self.documents.len());
         for document in &self.documents {
             outcomes.push(self.write(connection, document, is_late, is_closed).await?);
@@ -335,7 +343,7 @@ impl Mirror {
         if !is_closed {
             let written = execute!(
                 &mut *connection,
-                MIRROR,
+                if planted("mirror_overwrites") { mirror_blindly() } else { MIRROR },
                 bot.0,
                 chat.0,
                 user.0,
