@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Timestamp};
+use crate::failpoint::planted;
 use crate::session::{Session, SessionKey};
 use crate::store::authority::{Authority, DurableStore, InCharge, Stored, VolatileStore};
 use crate::store::failover::watch::Watch;
@@ -285,6 +286,9 @@ impl SessionStore for Failover {
 
     async fn mirrored(&self, session: &Session) -> Result<(), StoreError> {
         let shared = &self.shared;
+        if planted("no_mirror") {
+            return Ok(());
+        }
         {
             let standing = shared.standing.borrow();
             if standing.authority.store == InCharge::Sql && standing.authority.epoch == session.epoch {
@@ -340,6 +344,9 @@ impl SessionStore for Failover {
 
 impl Shared {
     fn take(&self, commit: &Commit<'_>) {
+        if planted("no_mirror") {
+            return;
+        }
         let session = Arc::new(commit.session.clone());
         let stored = Stored {
             due_at: commit.due_at,
