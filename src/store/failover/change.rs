@@ -79,7 +79,7 @@ impl Watch {
             Ok((opened, copied)) => {
                 tracing::info!(epoch = opened.epoch, copied, "conversations were copied to Redis");
                 metrics::counter!("depot_failovers_total", "to" => "redis").increment(1);
-                self.returned_at = Some(Instant::now());
+                self.returned_at = (!self.is_first).then(Instant::now);
                 self.cannot_copy = false;
                 self.shared.stand(opened, true);
                 self.recovered();

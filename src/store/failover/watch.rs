@@ -44,7 +44,7 @@ pub(super) struct Watch {
     pub(super) cannot_copy: bool,
     signed_on_at: Option<Instant>,
     /// Nobody has been served yet: Redis need not prove itself.
-    is_first: bool,
+    pub(super) is_first: bool,
 }
 
 impl Watch {
