@@ -232,8 +232,8 @@ async fn f06_the_bot_is_frozen_and_thawed() {
     let mut bot = Process::start(&variables).await;
     let people: Vec<_> = (1..=6).map(|id| telegram.user(UserProfile::new(id, "Camille", "fr"))).collect();
     let storm = Storm::begin(people.iter().cloned());
-    // The right to use Redis is good for 1 s, a lane for 15 s, a delivery for 180 s.
-    for seconds in if soak() { &[20, 90, 200][..] } else { &[2, 3] } {
+    // The right to use Redis is good for 1 s, a lane for 15 s; people wait for a minute.
+    for seconds in if soak() { &[20, 45][..] } else { &[2, 3] } {
         storm.goes_on(6).await;
         bot.signal(Signal::SIGSTOP);
         tokio::time::sleep(Duration::from_secs(*seconds)).await;
