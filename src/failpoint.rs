@@ -1,10 +1,11 @@
 //! What tests do to a build with feature `failpoints`, and to no other: named points of the flow at which the process
-//! ends or stands still, planted faults, a journal of commits, and a clock that runs quicker.
+//! ends, stands still or panics, planted faults, a journal of commits, and a clock that runs quicker.
 //!
 //! | variable | what it does |
 //! |---|---|
 //! | `FAILPOINT=name:3` | the process ends there the third time, as by `kill -9`: no destructor runs, nothing is flushed |
 //! | `FREEZE=name:3` | it stops there as by SIGSTOP, and goes on after SIGCONT |
+//! | `PANIC=name:3` | a task panics there, and the message holds the bot's token: the worst that can be said in one |
 //! | `PLANT=name` | one promise is broken on purpose, so that an oracle can be seen to notice |
 //! | `DEPOT_JOURNAL=file` | one JSON line for each commit that is sent or applied, and for what is known to be kept |
 //! | `DEPOT_CLOCK=since:times` | from `since` (ms since 1970) on, time passes so many times as quickly |
@@ -95,14 +96,22 @@ mod switched_on {
         }
     }
 
-    /// Ends or stops the process if the environment names this point.
+    /// Ends or stops the process, or panics, if the environment names this point.
+    #[expect(clippy::panic, reason = "planted, and absent from every release build")]
     pub fn reached(name: &str) {
         static FREEZE: OnceLock<Option<Point>> = OnceLock::new();
+        static PANIC: OnceLock<Option<Point>> = OnceLock::new();
         if ends_at(name) {
             abort();
         }
         if FREEZE.get_or_init(|| Point::read("FREEZE")).as_ref().is_some_and(|point| point.is_now(name)) {
             let _it_is_there = std::process::Command::new("kill").args(["-STOP", &id().to_string()]).status();
+        }
+        if PANIC.get_or_init(|| Point::read("PANIC")).as_ref().is_some_and(|point| point.is_now(name)) {
+            std::panic::panic_any(format!(
+                "planted: {}",
+                environment("TELEGRAM_BOT_TOKEN").unwrap_or_default()
+            ));
         }
     }
 
@@ -141,8 +150,10 @@ mod switched_on {
 
     /// Writes one line, all at once: what is written before the end of the process is there after it.
     pub fn write(mut line: Value) {
-        line["at"] = clock().now().0.into();
-        line["process"] = id().into();
+        if let Some(members) = line.as_object_mut() {
+            members.insert("at".to_owned(), clock().now().0.into());
+            members.insert("process".to_owned(), id().into());
+        }
         if let Some(mut file) = journal() {
             let _a_test_misses_it = file.write_all(format!("{line}\n").as_bytes());
         }

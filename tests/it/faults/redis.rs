@@ -8,7 +8,7 @@ use depot_bot::clock::Clock;
 use tokio::task::block_in_place;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::storm::{Storm, epoch, in_charge, soak};
+use crate::faults::storm::{LOOK, PATIENCE, Storm, epoch, in_charge, soak};
 use crate::proxy::{FaultProxy, Line};
 use crate::servers::RedisServer;
 
@@ -45,9 +45,12 @@ async fn lasts(storm: &Storm, outage: Duration) {
 
 /// Redis is in charge of a later epoch.
 async fn opened_anew(bot: &TestBot, before: u64) {
-    while epoch(bot).await <= before {
-        tokio::task::yield_now().await;
-    }
+    let later = async {
+        while epoch(bot).await <= before {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, later).await.expect("Redis is opened anew");
     in_charge(bot, "redis", "ok").await;
 }
 

@@ -44,7 +44,7 @@ impl Stage {
         for (name, value) in [
             ("RUST_LOG", "trace"),
             ("RUST_BACKTRACE", "1"),
-            ("FAILPOINT", "update_received:4:panic"),
+            ("PANIC", "update_received:4"),
             ("DATABASE_URL", &database),
             ("REDIS_URL", &format!("redis://depot@{}", to_redis.address())),
             ("REDIS_PASSWORD", REDIS),

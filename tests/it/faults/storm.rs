@@ -1,7 +1,6 @@
 //! People who deposit all the time while something is done to the engines; and what is true of them afterwards.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +16,14 @@ use crate::faults::{deposits_patiently, holds, measured};
 use crate::process::get;
 
 /// How long anything may take on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long a person rests between two deposits.
+const BREATH: Duration = Duration::from_millis(50);
+/// The same where it goes on for minutes.
+const LONG_BREATH: Duration = Duration::from_millis(400);
+/// How often readiness is asked.
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 
 /// Whether scenarios take the time that they would take in life: with `DEPOT_SOAK=1`.
 pub(super) fn soak() -> bool {
@@ -30,16 +36,16 @@ pub(super) struct Storm {
     over: Arc<AtomicBool>,
     /// How long each deposit took, from the first word to the confirmation.
     took: watch::Sender<Vec<Duration>>,
-    ids: RangeInclusive<i64>,
+    count: usize,
     recoveries: Vec<Duration>,
 }
 
 impl Storm {
     pub(super) fn begin(people: impl Iterator<Item = User>) -> Self {
         let (over, took) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(Vec::new()));
-        let mut storm = Self { people: JoinSet::new(), over, took, ids: 1..=0, recoveries: Vec::new() };
+        let mut storm = Self { people: JoinSet::new(), over, took, count: 0, recoveries: Vec::new() };
         for user in people {
-            storm.ids = 1..=user.id();
+            storm.count += 1;
             let (over, took) = (Arc::clone(&storm.over), storm.took.clone());
             storm.people.spawn(async move {
                 let mut deposits = BTreeSet::new();
@@ -47,6 +53,7 @@ impl Storm {
                     let began = Instant::now();
                     deposits.insert(deposits_patiently(&user).await);
                     took.send_modify(|all| all.push(began.elapsed()));
+                    tokio::time::sleep(if soak() { LONG_BREATH } else { BREATH }).await;
                 }
                 (user.id(), deposits)
             });
@@ -98,7 +105,7 @@ impl Storm {
         measured(&format!(
             "{fault} | {deposits} deposits by {} people | 0 lost, 0 doubled | deposit p50 {} p99 {} ms | {} recoveries p50 {} \
              p99 {} ms | {repeats} repeated cards",
-            self.ids.end(),
+            self.count,
             quantile(&took, 0.5),
             quantile(&took, 0.99),
             self.recoveries.len(),
@@ -150,7 +157,7 @@ pub(super) async fn in_charge(bot: &TestBot, store: &str, state: &str) {
             if whole == state && sessions.starts_with(&format!("{store} is in charge")) {
                 return;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(LOOK).await;
         }
     };
     let said = timeout(PATIENCE, said).await;
