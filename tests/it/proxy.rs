@@ -49,6 +49,8 @@ enum Far {
 /// Cuts the answers of so many requests in which a word stands.
 #[derive(Clone, Debug)]
 struct Cut {
+    /// How many of them pass first.
+    spared: u64,
     requests: u64,
     word: String,
     at: usize,
@@ -114,7 +116,14 @@ impl FaultProxy {
     /// Lets `at` bytes of what is answered to each of the next so many `requests` with this word in it through, and then
     /// resets its connection; with 0 the request is executed and its answer swallowed.
     pub(crate) fn cut(&self, requests: u64, word: &str, at: usize) {
-        *self.shared.cut.lock().unwrap() = Some(Cut { requests, word: word.to_owned(), at });
+        let word = word.to_owned();
+        *self.shared.cut.lock().unwrap() = Some(Cut { spared: 0, requests, word, at });
+    }
+
+    /// The same to the `nth` request with this word in it, counted from 1.
+    pub(crate) fn cut_nth(&self, nth: u64, word: &str, at: usize) {
+        let word = word.to_owned();
+        *self.shared.cut.lock().unwrap() = Some(Cut { spared: nth - 1, requests: 1, word, at });
     }
 
     pub(crate) fn done(&self) -> Done {
@@ -166,6 +175,10 @@ impl Shared {
     fn strikes(&self, request: &[u8]) -> Option<usize> {
         let mut cut = self.cut.lock().unwrap();
         let struck = cut.as_mut().filter(|cut| cut.requests > 0 && contains(request, cut.word.as_bytes()))?;
+        if struck.spared > 0 {
+            struck.spared -= 1;
+            return None;
+        }
         struck.requests -= 1;
         Some(struck.at)
     }

@@ -15,7 +15,7 @@ use tokio::sync::{Barrier, Notify};
 use tokio::task::JoinSet;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::{deposits, holds_what_was_seen};
+use crate::faults::{deposits, describes, holds_what_was_seen};
 use crate::proxy::FaultProxy;
 use crate::servers::PostgresServer;
 
@@ -103,6 +103,16 @@ async fn f34_a_connection_that_breaks_at_any_statement_costs_a_repetition() {
         for at in [0, 1, 20] {
             proxy.cut(1, &word, at);
             deposits(&user).await;
+            flows += 1;
+        }
+    }
+    // Among the commits that follow a tap is the one that records the deposit: its outcome is unknown then.
+    for nth in 1..=4 {
+        for at in [0, 1, 20] {
+            describes(&user).await;
+            proxy.cut_nth(nth, "COMMIT", at);
+            user.taps("Valider").unwrap();
+            user.sees_new("enregistré").await.unwrap();
             flows += 1;
         }
     }
