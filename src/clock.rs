@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -59,21 +60,36 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A source of wall-clock time: the system's, or one that a test moves by hand.
+/// A source of wall-clock time: the system's, or one that a test moves by hand or with tokio's.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<watch::Sender<Timestamp>>>);
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    Manual(Arc<watch::Sender<Timestamp>>),
+    /// What it showed at some instant.
+    Tokio(Timestamp, Instant),
+}
 
 impl Clock {
     /// The machine's own clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(None)
+        Self(Source::System)
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Some(Arc::new(watch::Sender::new(start))))
+        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+    }
+
+    /// A clock that shows `start` now and goes as tokio's does, which a simulation pauses.
+    #[must_use]
+    pub fn tokio(start: Timestamp) -> Self {
+        Self(Source::Tokio(start, Instant::now()))
     }
 
     /// What time it is.
@@ -81,14 +97,17 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Some(hand) => *hand.borrow(),
-            None => Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())),
+            Source::System => {
+                Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
+            }
+            Source::Manual(hand) => *hand.borrow(),
+            Source::Tokio(start, began) => start.after(began.elapsed()),
         }
     }
 
-    /// Moves a manual clock forward and wakes whoever sleeps until then; does nothing to the system's clock.
+    /// Moves a manual clock forward and wakes whoever sleeps until then; does nothing to the others.
     pub fn advance(&self, by: Duration) {
-        if let Some(hand) = &self.0 {
+        if let Source::Manual(hand) = &self.0 {
             hand.send_modify(|now| *now = now.after(by));
         }
     }
@@ -96,8 +115,8 @@ impl Clock {
     /// Sleeps until the clock shows `at`; returns at once if it already does.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {
-            None => tokio::time::sleep(at.since(self.now())).await,
-            Some(hand) => {
+            Source::System | Source::Tokio(..) => tokio::time::sleep(at.since(self.now())).await,
+            Source::Manual(hand) => {
                 let mut seen = hand.subscribe();
                 if seen.wait_for(|now| *now >= at).await.is_err() {
                     pending::<()>().await;

@@ -119,6 +119,7 @@ impl Mirror {
         loop {
             let pause = self.pause();
             tokio::select! {
+                biased;
                 () = self.wanted.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }

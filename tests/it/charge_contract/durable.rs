@@ -251,7 +251,10 @@ async fn everything_is_given_back_in_pages(subject: Durable) {
     }
     gone_to_redis(&subject, &first, 2).await;
     let copied = due(stored(key(9), 2, 4), at(7));
-    assert_eq!(subject.store.mirror(&[copied.clone()], 2, NOW).await.unwrap(), [Mirrored::Written]);
+    assert_eq!(
+        subject.store.mirror(std::slice::from_ref(&copied), 2, NOW).await.unwrap(),
+        [Mirrored::Written]
+    );
     let page = subject.store.stored_after(None, 2).await.unwrap();
     assert_eq!(page.documents.iter().map(|it| it.session.key).collect::<Vec<_>>(), [key(-5), key(3)]);
     let never = &page.documents[0];

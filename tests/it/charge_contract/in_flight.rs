@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use depot_bot::database::{Connection, Database, Job};
+use depot_bot::store::Committed;
 use depot_bot::store::authority::Authority;
-use depot_bot::store::{Committed, SessionStore as _};
 use depot_bot::{execute, fetch_one};
 use tokio::sync::Notify;
 
