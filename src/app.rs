@@ -21,6 +21,7 @@ use crate::access::Access;
 use crate::app::intake::RunningIntake;
 use crate::app::stores::Stores;
 pub use crate::app::stores::{redis_store, session_store};
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
@@ -181,11 +182,12 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
 fn executor(chat: &TelegramChat) -> Executor {
     Executor {
         chat: Arc::new(chat.clone()),
-        ledger: chat.ledger.clone(),
+        ledger: Arc::new(chat.ledger.clone()),
         transcriber: Arc::new(NoTranscriber),
         understanding: Arc::new(Embedded::start(Arc::clone(&chat.taxonomy))),
         taxonomy: chat.taxonomy.id.clone(),
         clock: chat.clock.clone(),
+        chance: Chance::system(),
     }
 }
 

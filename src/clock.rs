@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -59,51 +60,60 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A source of wall-clock time: the system's, or one that a test moves by hand.
+/// A source of wall-clock time: the system's, or one that a test moves by hand or with tokio's.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Hand);
+pub struct Clock(Source);
 
 #[derive(Clone, Debug, Default)]
-enum Hand {
+enum Source {
     #[default]
     System,
     /// The system's, which from this instant on passes so many times as quickly.
     Hastened(Timestamp, i64),
     Manual(Arc<watch::Sender<Timestamp>>),
+    /// What it showed at some instant.
+    Tokio(Timestamp, Instant),
 }
 
 impl Clock {
     /// The machine's own clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Hand::System)
+        Self(Source::System)
     }
 
     /// The machine's own clock, which from `since` on runs `times` as quickly: for tests of what takes minutes.
     #[must_use]
     pub fn hastened(since: Timestamp, times: u32) -> Self {
-        Self(Hand::Hastened(since, times.into()))
+        Self(Source::Hastened(since, times.into()))
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Hand::Manual(Arc::new(watch::Sender::new(start))))
+        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+    }
+
+    /// A clock that shows `start` now and goes as tokio's does, which a simulation pauses.
+    #[must_use]
+    pub fn tokio(start: Timestamp) -> Self {
+        Self(Source::Tokio(start, Instant::now()))
     }
 
     /// What time it is.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Hand::System => system(),
-            Hand::Hastened(since, times) => Timestamp(since.0 + (system().0 - since.0) * times),
-            Hand::Manual(hand) => *hand.borrow(),
+            Source::System => system(),
+            Source::Hastened(since, times) => Timestamp(since.0 + (system().0 - since.0) * times),
+            Source::Manual(hand) => *hand.borrow(),
+            Source::Tokio(start, began) => start.after(began.elapsed()),
         }
     }
 
-    /// Moves a manual clock forward and wakes whoever sleeps until then; does nothing to the system's clock.
+    /// Moves a manual clock forward and wakes whoever sleeps until then; does nothing to the others.
     pub fn advance(&self, by: Duration) {
-        if let Hand::Manual(hand) = &self.0 {
+        if let Source::Manual(hand) = &self.0 {
             hand.send_modify(|now| *now = now.after(by));
         }
     }
@@ -111,12 +121,12 @@ impl Clock {
     /// Sleeps until the clock shows `at`; returns at once if it already does.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {
-            Hand::System => tokio::time::sleep(at.since(self.now())).await,
-            Hand::Hastened(_, times) => {
+            Source::System | Source::Tokio(..) => tokio::time::sleep(at.since(self.now())).await,
+            Source::Hastened(_, times) => {
                 let times = u32::try_from(*times).unwrap_or(1).max(1);
                 tokio::time::sleep(at.since(self.now()) / times).await;
             }
-            Hand::Manual(hand) => {
+            Source::Manual(hand) => {
                 let mut seen = hand.subscribe();
                 if seen.wait_for(|now| *now >= at).await.is_err() {
                     pending::<()>().await;

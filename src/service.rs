@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 use tokio::sync::watch;
 
+use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
 use crate::deposit::{BotId, ChatId, DepositId, DepositRef, UserId};
 use crate::failpoint::planted;
@@ -64,6 +65,7 @@ pub struct Flushed {
 pub struct ValidationSessionService {
     store: Arc<dyn SessionStore>,
     clock: Clock,
+    chance: Chance,
     bot: BotId,
     ttl: Duration,
     cache: Mutex<Cache>,
@@ -87,6 +89,7 @@ impl ValidationSessionService {
         Self {
             store,
             clock,
+            chance: Chance::system(),
             bot,
             ttl,
             cache: Mutex::new(Cache { epoch: 0, documents: LruCache::new(CACHED_DOCUMENTS) }),
@@ -95,6 +98,12 @@ impl ValidationSessionService {
             commits: AtomicU64::new(0),
             leases_given_back: AtomicU64::new(0),
         }
+    }
+
+    /// The same, drawing its names, tokens and pauses from `chance`.
+    #[must_use]
+    pub fn with_chance(self, chance: Chance) -> Self {
+        Self { chance, ..self }
     }
 
     /// The key of a user's conversation with this bot: private chats only, where the chat has the user's id.
@@ -366,7 +375,7 @@ impl ValidationSessionService {
     ) -> Result<Result<Arc<Session>, Option<Arc<Session>>>, ServiceError> {
         let mut session = transition.session.clone();
         session.version = current.version + 1;
-        session.commit = rand::random();
+        session.commit = self.chance.number();
         session.epoch = epoch;
         let commit = Commit {
             expected: current.version,
@@ -382,7 +391,7 @@ impl ValidationSessionService {
             "updates": session.seen.updates.iter().filter(|id| !current.seen.updates.contains(id)).collect::<Vec<_>>(),
         });
         crate::failpoint!("commit_sent");
-        let outcome = retry::commit(self.store.as_ref(), &commit).await;
+        let outcome = retry::commit(self.store.as_ref(), &commit, &self.chance).await;
         crate::failpoint!("commit_applied");
         if let Ok(Committed::Applied) = outcome {
             crate::journal!({ "what": "applied", "mark": session.commit.to_string() });
@@ -417,7 +426,7 @@ impl ValidationSessionService {
     }
 
     async fn load(&self, key: SessionKey, epoch: u64) -> Result<Arc<Session>, ServiceError> {
-        let session = retry::load(self.store.as_ref(), key).await?;
+        let session = retry::load(self.store.as_ref(), key, &self.chance).await?;
         let session = session.unwrap_or_else(|| Session::new(key, self.clock.now()));
         Ok(self.remember(session, epoch))
     }
@@ -429,8 +438,8 @@ impl ValidationSessionService {
             ttl: self.ttl,
             may_expire: *self.may_expire.borrow() || planted("expiry_in_gap"),
             may_run: self.may_run.load(Ordering::Relaxed),
-            fresh: Fresh { id: deposit_id(now), reference: DepositRef(rand::random()) },
-            token: rand::random(),
+            fresh: Fresh { id: deposit_id(now, &self.chance), reference: DepositRef(self.chance.number()) },
+            token: self.chance.number(),
         }
     }
 
@@ -519,7 +528,9 @@ fn journal_outcomes(steps: &[(Cause, &Event)], current: &Session, committed: &Se
 }
 
 /// A UUID of version 7: sortable by the time it was made.
-fn deposit_id(now: Timestamp) -> DepositId {
+fn deposit_id(now: Timestamp, chance: &Chance) -> DepositId {
     let millis = u64::try_from(now.0).unwrap_or_default();
-    DepositId(uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid())
+    let random = (u128::from(chance.number()) << 64 | u128::from(chance.number())).to_be_bytes();
+    let [random @ .., _, _, _, _, _, _] = random;
+    DepositId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::sync::watch;
 
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
@@ -39,7 +40,9 @@ pub(super) async fn open(
         sql.take_charge(clock.now()).await.context("DATABASE_URL")?;
         return Ok(Stores::Sql(sql));
     };
-    Ok(Stores::Both(Failover::start(sql, Arc::new(redis), clock.clone(), config.session.ttl).await))
+    Ok(Stores::Both(
+        Failover::start(sql, Arc::new(redis), clock.clone(), &Chance::system(), config.session.ttl).await,
+    ))
 }
 
 impl Stores {

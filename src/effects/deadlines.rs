@@ -47,6 +47,7 @@ pub async fn run(
         }
         beat();
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             Ok(()) = allowed.changed() => {}
             () = clock.sleep(TURN) => {}

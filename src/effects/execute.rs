@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::deposit::{Leaving, MessageId};
+use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
 use crate::ledger::{Ledger, LedgerError, Owner};
 use crate::session::{Effect, Event, Note, Sentence, Session};
@@ -30,6 +31,26 @@ pub trait Chat: Send + Sync + 'static {
     async fn say(&self, session: &Session, sentence: Sentence) -> Result<(), Failure>;
 }
 
+/// Where deposits are recorded, as the effects see it; the ledger is the one that implements it.
+#[async_trait]
+pub trait Record: Send + Sync + 'static {
+    /// As [`Ledger::record`]: once for each (deposit id, revision), and the answer is what was recorded first.
+    async fn record(&self, leaving: &Leaving, owner: &Owner, taxonomy: &str)
+    -> Result<Recorded, LedgerError>;
+}
+
+#[async_trait]
+impl Record for Ledger {
+    async fn record(
+        &self,
+        leaving: &Leaving,
+        owner: &Owner,
+        taxonomy: &str,
+    ) -> Result<Recorded, LedgerError> {
+        Ledger::record(self, leaving, owner, taxonomy).await
+    }
+}
+
 /// Where a picture of the card stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
@@ -45,7 +66,7 @@ pub struct Executor {
     /// The chat.
     pub chat: Arc<dyn Chat>,
     /// Where deposits are recorded.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn Record>,
     /// What listens to voice notes.
     pub transcriber: Arc<dyn Transcribe>,
     /// What turns notes into lines.
@@ -54,6 +75,8 @@ pub struct Executor {
     pub taxonomy: String,
     /// What time it is.
     pub clock: Clock,
+    /// Spreads the retries of many conversations.
+    pub chance: Chance,
 }
 
 impl fmt::Debug for Executor {
@@ -121,7 +144,7 @@ impl Executor {
     }
 
     fn failed(&self, effect: &Effect, attempts: u32, failure: &Failure) -> Event {
-        let event = retry::event_of(effect, attempts, failure, self.clock.now(), rand::random());
+        let event = retry::event_of(effect, attempts, failure, self.clock.now(), self.chance.fraction());
         if event == Event::GivenUp {
             // Kept for an operator: the metric has an alert, and the log has the reason above.
             tracing::error!(effect = effect.name(), attempts, "an effect is given up");

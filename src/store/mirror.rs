@@ -119,6 +119,7 @@ impl Mirror {
         loop {
             let pause = self.pause();
             tokio::select! {
+                biased;
                 () = self.wanted.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -162,10 +163,15 @@ impl Mirror {
     /// The next group, if there is one to be written now: with whoever is wanted go those that have waited long enough.
     fn group(&self) -> Option<Vec<Entry>> {
         let mut queue = self.queue();
-        let epoch = queue.waiting.values().map(|entry| entry.epoch).min()?;
         let is_flushing = std::mem::take(&mut queue.is_flushing);
         let is_ripe =
             |entry: &Entry| is_flushing || !entry.waiters.is_empty() || entry.since.elapsed() >= COMPANY;
+        let ripe = queue.waiting.values().filter(|entry| is_ripe(entry));
+        let Some(epoch) = ripe.map(|entry| entry.epoch).min() else {
+            // Nobody waits: what was wanted is written.
+            queue.is_wanted = false;
+            return None;
+        };
         let ripe: Vec<SessionKey> = queue
             .waiting
             .iter()

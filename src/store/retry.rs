@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::chance::Chance;
 use crate::session::{Session, SessionKey};
 use crate::store::{Commit, Committed, SessionStore, StoreError};
 
@@ -18,7 +19,11 @@ const DEADLINE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The last failure; [`StoreError::Unknown`] if any try may have been executed, whatever came after it.
-pub async fn commit(store: &dyn SessionStore, commit: &Commit<'_>) -> Result<Committed, StoreError> {
+pub async fn commit(
+    store: &dyn SessionStore,
+    commit: &Commit<'_>,
+    chance: &Chance,
+) -> Result<Committed, StoreError> {
     let began = Instant::now();
     let mut refusals = 0;
     let mut unknown = false;
@@ -31,7 +36,7 @@ pub async fn commit(store: &dyn SessionStore, commit: &Commit<'_>) -> Result<Com
             StoreError::Unknown { .. } => unknown = true,
             _ => refusals += 1,
         }
-        match wait(&error, refusals, began.elapsed(), rand::random()) {
+        match wait(&error, refusals, began.elapsed(), chance.fraction()) {
             Some(wait) => tokio::time::sleep(wait).await,
             None if unknown => return Err(StoreError::Unknown { store: store.name() }),
             None => return Err(error),
@@ -43,7 +48,11 @@ pub async fn commit(store: &dyn SessionStore, commit: &Commit<'_>) -> Result<Com
 ///
 /// # Errors
 /// The last failure.
-pub async fn load(store: &dyn SessionStore, key: SessionKey) -> Result<Option<Session>, StoreError> {
+pub async fn load(
+    store: &dyn SessionStore,
+    key: SessionKey,
+    chance: &Chance,
+) -> Result<Option<Session>, StoreError> {
     let began = Instant::now();
     let mut refusals = 0;
     loop {
@@ -52,7 +61,7 @@ pub async fn load(store: &dyn SessionStore, key: SessionKey) -> Result<Option<Se
             Err(error) => error,
         };
         refusals += 1;
-        match wait(&error, refusals, began.elapsed(), rand::random()) {
+        match wait(&error, refusals, began.elapsed(), chance.fraction()) {
             Some(wait) => tokio::time::sleep(wait).await,
             None => return Err(error),
         }
@@ -150,8 +159,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_read_is_tried_three_times() {
         let key = SessionKey { bot: BotId(1), chat: ChatId(2), user: UserId(2) };
-        assert!(load(&Away(AtomicU32::new(2)), key).await.is_ok());
-        assert!(load(&Away(AtomicU32::new(3)), key).await.is_err());
+        assert!(load(&Away(AtomicU32::new(2)), key, &Chance::system()).await.is_ok());
+        assert!(load(&Away(AtomicU32::new(3)), key, &Chance::system()).await.is_err());
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod servers;
 mod service;
 mod sessions;
 mod side_port;
+mod simulation;
 mod stop;
 mod store_contract;
 mod store_redis;

@@ -125,6 +125,7 @@ impl Shared {
             *current = standing;
             changes
         });
+        self.turned.notify_waiters();
     }
 
     /// Copies all documents, and opens the epoch; returns the row as it is then, and how many were copied.

@@ -8,17 +8,19 @@
 mod change;
 mod watch;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch as channel;
+use tokio::sync::{Notify, watch as channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
 use crate::failpoint::planted;
 use crate::session::{Session, SessionKey};
@@ -72,7 +74,9 @@ struct Shared {
     lease: Mutex<Lease>,
     /// How many callers met trouble, and how many of those were looked after.
     suspicions: channel::Sender<u64>,
-    answered: channel::Sender<u64>,
+    answered: AtomicU64,
+    /// The standing changed, or a look came to its end.
+    turned: Notify,
     condition: channel::Sender<Condition>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -103,6 +107,7 @@ impl Failover {
         sql: Arc<dyn DurableStore>,
         redis: Arc<dyn VolatileStore>,
         clock: Clock,
+        chance: &Chance,
         ttl: Duration,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -111,11 +116,12 @@ impl Failover {
             redis,
             clock,
             ttl,
-            instance: rand::random(),
+            instance: chance.number().cast_signed(),
             standing: channel::Sender::new(Standing { authority: Authority::sql(0), is_open: false }),
             lease: Mutex::new(Lease { read_at: None, alone: false }),
             suspicions: channel::Sender::new(0),
-            answered: channel::Sender::new(0),
+            answered: AtomicU64::new(0),
+            turned: Notify::new(),
             condition: channel::Sender::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -156,17 +162,18 @@ impl std::fmt::Debug for Failover {
 impl Shared {
     /// The store in charge, once it takes commits.
     async fn serving(&self, deadline: Instant) -> Result<Standing, StoreError> {
-        {
-            let standing = self.standing.borrow();
-            if standing.is_open {
-                return Ok(standing.clone());
+        let open = || Some(self.standing.borrow().clone()).filter(|standing| standing.is_open);
+        self.wait(deadline, open).await.ok_or_else(|| unavailable("the store in charge is changing"))
+    }
+
+    /// Waits until `found` finds something, or for `deadline`; who began to wait first goes on first.
+    async fn wait<T>(&self, deadline: Instant, found: impl Fn() -> Option<T>) -> Option<T> {
+        loop {
+            let turned = self.turned.notified();
+            if let Some(found) = found() {
+                return Some(found);
             }
-        }
-        let mut standing = self.standing.subscribe();
-        let open = standing.wait_for(|standing| standing.is_open);
-        match tokio::time::timeout_at(deadline, open).await {
-            Ok(Ok(standing)) => Ok(standing.clone()),
-            Ok(Err(_)) | Err(_) => Err(unavailable("the store in charge is changing")),
+            tokio::time::timeout_at(deadline, turned).await.ok()?;
         }
     }
 
@@ -186,9 +193,8 @@ impl Shared {
             *suspicions += 1;
             number = *suspicions;
         });
-        let mut answered = self.answered.subscribe();
-        let looked = answered.wait_for(|answered| *answered >= number);
-        let _late = tokio::time::timeout_at(deadline, looked).await;
+        let looked = || (self.answered.load(Ordering::Relaxed) >= number).then_some(());
+        let _late = self.wait(deadline, looked).await;
         *self.standing.borrow() != *from
     }
 

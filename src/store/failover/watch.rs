@@ -1,6 +1,7 @@
 //! The loop that looks at both stores: every quarter of a second, and at once when somebody met trouble.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -80,6 +81,7 @@ impl Watch {
         let mut suspicions = self.shared.suspicions.subscribe();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 _ = suspicions.changed() => {}
                 () = sleep(TURN) => {}
@@ -104,7 +106,8 @@ impl Watch {
         self.act(&probe, row.is_some_and(|row| row.alone)).await;
         self.pay_debts(&probe).await;
         self.report(&probe);
-        shared.answered.send_replace(asked);
+        shared.answered.store(asked, Ordering::Relaxed);
+        shared.turned.notify_waiters();
         shared.standing.borrow().is_open
     }
 

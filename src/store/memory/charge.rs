@@ -1,7 +1,7 @@
 //! The store in memory as SQL and as Redis see themselves when they take charge: what their implementations must do.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +30,25 @@ impl MemoryStore {
         held.rows.clear();
         held.unmirrored.clear();
         held.served = None;
+    }
+
+    /// Everything as it is now, apart from what happens to it afterwards.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let held = Arc::new(Mutex::new(self.held().clone()));
+        Self { bot: self.bot, held, view: Arc::default() }
+    }
+
+    /// The server starts anew as another run, with what it had in an earlier copy.
+    pub fn roll_back(&self, copy: &Self, run_id: &str) {
+        let earlier = copy.held().clone();
+        *self.held() = Held { run_id: run_id.to_owned(), ..earlier };
+    }
+
+    /// Epoch, version and mark of a document, whether it can be read or not.
+    #[must_use]
+    pub fn stamp(&self, key: SessionKey) -> Option<(u64, u64, u64)> {
+        self.held().rows.get(&key).map(|row| (row.epoch, row.version, row.commit))
     }
 
     /// What lost against another branch.

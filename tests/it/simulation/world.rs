@@ -1,0 +1,142 @@
+//! What everything in one simulation shares: chance, time, the journal, and what was committed where.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use depot_bot::chance::Chance;
+use depot_bot::clock::Clock;
+use depot_bot::deposit::{BotId, ChatId, Recorded, UserId};
+use depot_bot::session::SessionKey;
+use tokio::time::Instant;
+
+use super::chat::Room;
+use super::model::{Engine, Kind};
+use crate::stores::NOW;
+
+pub(super) const BOT: BotId = BotId(1);
+
+/// A fault planted in the model itself: the simulation must go red with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mutation {
+    /// Everything is as it should be.
+    None,
+    /// SQL and Redis overwrite whatever version they have.
+    IgnoresVersions,
+    /// The mirror says that it has written, and has not.
+    MirrorLies,
+    /// Every instance believes that it is alone, and waits for nobody when the store in charge changes.
+    WaitsForNobody,
+    /// Updates are acknowledged before their commit.
+    AcknowledgesEarly,
+    /// The ledger writes what it has already.
+    RecordsTwice,
+    /// Redis comes back from a restart or a roll-back as if nothing had happened.
+    TrustsAnyRun,
+    /// Sessions expire while updates wait.
+    ExpiresAlways,
+}
+
+/// Epoch, version and mark.
+pub(super) type Stamp = (u64, u64, u64);
+
+/// An update that Telegram was told is done.
+#[derive(Clone, Debug)]
+pub(super) struct Acknowledged {
+    pub(super) key: SessionKey,
+    pub(super) update: i64,
+    /// When Telegram got it, and when it was told.
+    pub(super) sent: Duration,
+    pub(super) at: Duration,
+    /// The words that must end up in a deposit.
+    pub(super) note: Option<String>,
+    /// The document that has it, if anything had to be committed for it.
+    pub(super) stamp: Option<Stamp>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) journal: Vec<String>,
+    /// Each commit that a store has applied, and what it took the place of.
+    pub(super) commits: BTreeMap<(SessionKey, Stamp), Option<Stamp>>,
+    pub(super) acknowledged: Vec<Acknowledged>,
+    /// What the ledger holds, in the order in which it came.
+    pub(super) ledger: Vec<(SessionKey, Recorded, Duration)>,
+    pub(super) rooms: BTreeMap<i64, Room>,
+    /// Updates that Telegram has and was not told are done.
+    pub(super) waiting: usize,
+    /// Whatever made a repetition possible: unknown outcomes in the chat, instances that died.
+    pub(super) repeats: usize,
+    /// Until then Redis loses nothing, because SQL may lack what was acknowledged.
+    pub(super) calm_until: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) chance: Chance,
+    pub(super) clock: Clock,
+    pub(super) began: Instant,
+    pub(super) mutation: Mutation,
+    /// Commands take a moment, in which something else may happen.
+    pub(super) takes_time: bool,
+    pub(super) ttl: Duration,
+    pub(super) sql: Arc<Engine>,
+    pub(super) redis: Arc<Engine>,
+    pub(super) chat: Arc<Engine>,
+    seen: Mutex<Seen>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, mutation: Mutation) -> Self {
+        let chance = Chance::seeded(seed);
+        let ttl = Duration::from_millis(3_000 + chance.number() % 5_000);
+        Self {
+            chance,
+            clock: Clock::tokio(NOW),
+            began: Instant::now(),
+            mutation,
+            takes_time: true,
+            ttl,
+            sql: Arc::new(Engine::new(Kind::Sql)),
+            redis: Arc::new(Engine::new(Kind::Redis)),
+            chat: Arc::new(Engine::new(Kind::Chat)),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// One in which nothing happens by itself.
+    pub(super) fn calm() -> Self {
+        Self { takes_time: false, ..Self::new(0, Mutation::None) }
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+
+    /// How much time has passed.
+    pub(super) fn time(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(super) fn note(&self, line: impl std::fmt::Display) {
+        let line = format!("{:>6} {line}", self.time().as_millis());
+        self.seen().journal.push(line);
+    }
+
+    pub(super) fn below(&self, bound: u64) -> u64 {
+        self.chance.number() % bound
+    }
+
+    pub(super) fn happens(&self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(super) fn millis(&self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.below(to - from + 1))
+    }
+}
+
+/// The conversation of a person.
+pub(super) fn key(person: i64) -> SessionKey {
+    SessionKey { bot: BOT, chat: ChatId(person), user: UserId(person) }
+}
