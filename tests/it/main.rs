@@ -22,6 +22,7 @@ mod ledger;
 mod load;
 mod machine;
 mod malformed;
+mod oracle;
 mod packaging;
 mod process;
 mod proxy;
