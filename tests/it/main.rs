@@ -23,6 +23,7 @@ mod ledger;
 mod load;
 mod machine;
 mod malformed;
+mod oracle;
 mod packaging;
 mod process;
 mod proxy;

@@ -139,6 +139,21 @@ impl Process {
         kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// Whether it stands still, as after SIGSTOP.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stat = self.child.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/stat")).ok());
+        stat.is_some_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
+    }
+
+    /// The end of its log as far as it was read.
+    pub(crate) fn tail(&self) -> String {
+        self.lines[self.lines.len().saturating_sub(20)..].join("\n")
+    }
+
     /// Waits for its end, and reads the rest of the log.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let ended = timeout(PATIENCE, async {

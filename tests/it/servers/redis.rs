@@ -84,6 +84,11 @@ impl RedisServer {
         wait_for("redis-server", &log, || pong(&socket).is_some());
     }
 
+    /// Whether it runs at all.
+    pub(crate) fn is_away(&self) -> bool {
+        self.server.is_none()
+    }
+
     /// Freezes it: it accepts connections and answers nothing.
     pub(crate) fn pause(&self) {
         self.server.as_ref().unwrap().signal_all(Signal::SIGSTOP);

@@ -1,0 +1,289 @@
+//! What is known at the end of a scenario, and by whom.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+use depot_bot::clock::{Clock, Timestamp};
+use depot_bot::database::Database;
+use depot_bot::deposit::{BotId, Status, UserId};
+use depot_bot::ledger::Ledger;
+use depot_bot::session::Language;
+use depot_bot::simulator::{self, Happened};
+use depot_bot::taxonomy::Taxonomy;
+use depot_bot::telegram::card;
+use depot_bot::words::Words;
+use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{Connection as _, FromRow};
+
+/// What everybody says.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// What Telegram saw, in order.
+    pub(super) telegram: Vec<simulator::Entry>,
+    /// Commits that were sent, by mark.
+    pub(super) sent: HashMap<String, Sent>,
+    /// Marks that a store said it applied.
+    pub(super) applied: HashSet<String>,
+    /// Marks whose update could be acknowledged.
+    pub(super) kept: HashSet<String>,
+    /// Updates that led to nothing.
+    pub(super) still: HashSet<i64>,
+    /// Outcomes by the mark of their commit, as (lane, token): whether it was the holder's, and whose they really were.
+    pub(super) outcomes: Vec<(String, String, bool, String)>,
+    pub(super) ran: HashMap<(String, String), String>,
+    /// The conversations in SQL, by person.
+    pub(super) documents: BTreeMap<i64, Head>,
+    /// What Redis has of them, and whether it is in charge.
+    pub(super) in_redis: BTreeMap<i64, Head>,
+    pub(super) redis_is_in_charge: bool,
+    pub(super) redis_answers: bool,
+    pub(super) epoch: u64,
+    /// Marks of branches that lost.
+    pub(super) conflicts: HashSet<String>,
+    pub(super) parked: HashSet<i64>,
+    pub(super) deposits: Vec<Deposit>,
+    /// What the card of each completed deposit says, by number.
+    pub(super) cards: HashMap<u64, String>,
+    pub(super) undelivered: i64,
+    /// How often a bot died or was stopped by force, and spans in which Redis stood still.
+    pub(super) deaths: usize,
+    pub(super) frozen: Vec<(Timestamp, Timestamp)>,
+    /// How many people took part; those from here on are strangers, who have no conversation.
+    pub(super) people: usize,
+    pub(super) strangers_from: i64,
+}
+
+/// One commit as it was sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) user: i64,
+    pub(super) epoch: u64,
+    pub(super) version: u64,
+    pub(super) parent: String,
+    pub(super) updates: Vec<i64>,
+    pub(super) at: Timestamp,
+}
+
+/// A document as far as the oracle reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(super) epoch: u64,
+    pub(super) version: u64,
+    pub(super) mark: String,
+    /// The updates that it remembers.
+    pub(super) seen: Vec<i64>,
+    /// Whether nothing is left to do.
+    pub(super) rests: bool,
+}
+
+/// One revision of a deposit.
+#[derive(Clone, Debug, FromRow)]
+pub(super) struct Deposit {
+    pub(super) id: String,
+    pub(super) owner: i64,
+    pub(super) reference: String,
+    pub(super) number: Option<i64>,
+    pub(super) status: String,
+    pub(super) decided_at: i64,
+}
+
+/// A database beside the bot's own way to it.
+pub(crate) enum Sql {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Sql {
+    pub(super) async fn open(url: &str) -> Self {
+        match url.strip_prefix("sqlite://") {
+            Some(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .busy_timeout(std::time::Duration::from_secs(10));
+                Self::Sqlite(SqliteConnection::connect_with(&options).await.unwrap())
+            }
+            None => Self::Postgres(PgConnection::connect(url).await.unwrap()),
+        }
+    }
+
+    pub(super) async fn rows<T>(&mut self, sql: &'static str) -> Vec<T>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        match self {
+            Self::Sqlite(connection) => sqlx::query_as(sql).fetch_all(connection).await.unwrap(),
+            Self::Postgres(connection) => sqlx::query_as(sql).fetch_all(connection).await.unwrap(),
+        }
+    }
+
+    pub(super) async fn documents(&mut self) -> BTreeMap<i64, Head> {
+        let rows: Vec<(i64, String)> = self.rows("select owner, document from sessions").await;
+        rows.into_iter().map(|(owner, text)| (owner, Head::read(&text))).collect()
+    }
+}
+
+impl Head {
+    pub(super) fn read(text: &str) -> Self {
+        let document: Value = serde_json::from_str(text).unwrap();
+        let is_empty = |name: &str| document[name].as_array().is_none_or(Vec::is_empty);
+        let has_no_lane = document["chat_lane"].is_null() && document["compute_lane"].is_null();
+        let card = &document["card"];
+        let card_is_shown = card["wanted"] == card["shown"] && card["strays"].is_null();
+        Self {
+            epoch: document["epoch"].as_u64().unwrap(),
+            version: document["version"].as_u64().unwrap(),
+            mark: document["commit"].to_string(),
+            seen: numbers(&document["seen"]["updates"]),
+            rests: is_empty("pending") && is_empty("waiting") && has_no_lane && card_is_shown,
+        }
+    }
+}
+
+fn numbers(list: &Value) -> Vec<i64> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_i64).collect()
+}
+
+impl Evidence {
+    /// Reads the journal of commits.
+    pub(super) fn read_journal(&mut self, file: &Path) {
+        for line in std::fs::read_to_string(file).unwrap_or_default().lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+            let number = |name: &str| line[name].as_u64().unwrap();
+            match text("what").as_str() {
+                "sent" => {
+                    let sent = Sent {
+                        user: line["user"].as_i64().unwrap(),
+                        epoch: number("epoch"),
+                        version: number("version"),
+                        parent: text("parent"),
+                        updates: numbers(&line["updates"]),
+                        at: Timestamp(line["at"].as_i64().unwrap()),
+                    };
+                    self.sent.insert(text("mark"), sent);
+                }
+                "applied" => self.applied.extend([text("mark")]),
+                "kept" => self.kept.extend([text("mark")]),
+                "still" => self.still.extend(line["update"].as_i64()),
+                "outcome" => {
+                    let counted = line["counted"] == Value::Bool(true);
+                    self.outcomes.push((text("mark"), text("lane"), counted, text("token")));
+                }
+                "ran" => self.ran.extend([((text("mark"), text("lane")), text("token"))]),
+                other => panic!("the journal says {other}"),
+            }
+        }
+    }
+
+    /// Reads what SQL holds.
+    pub(super) async fn read_sql(&mut self, url: &str, bot: BotId) {
+        let mut sql = Sql::open(url).await;
+        self.documents = sql.documents().await;
+        let authority: Vec<(i64, String)> = sql.rows("select epoch, store from authority").await;
+        if let Some((epoch, store)) = authority.first() {
+            (self.epoch, self.redis_is_in_charge) = (epoch.cast_unsigned(), store == "redis");
+        }
+        let marks: Vec<(i64,)> = sql.rows("select commit_mark from conflicts").await;
+        self.conflicts = marks.iter().map(|(mark,)| mark.cast_unsigned().to_string()).collect();
+        let parked: Vec<(i64,)> = sql.rows("select update_id from parked_updates").await;
+        self.parked = parked.into_iter().map(|(id,)| id).collect();
+        self.deposits = sql
+            .rows(
+                "select id, owner, reference, number, status, decided_at from deposits order by id, revision",
+            )
+            .await;
+        let waiting: Vec<(i64,)> = sql.rows("select count(*) from deliveries where sent_at is null").await;
+        self.undelivered = waiting[0].0;
+        let database = Database::connect(&SecretString::from(url)).await.unwrap();
+        let ledger = Ledger::new(database.clone(), bot, Clock::system());
+        let (words, taxonomy) = (Words::new().unwrap(), Taxonomy::load(None).unwrap());
+        let owners: BTreeSet<i64> = self.deposits.iter().map(|deposit| deposit.owner).collect();
+        for owner in owners {
+            for entry in ledger.latest_of(UserId(owner), 100_000).await.unwrap() {
+                let mut recorded = entry.recorded();
+                if let (Some(number), Status::Completed | Status::Reversed) = (recorded.number, entry.status)
+                {
+                    recorded.status = Status::Completed;
+                    let decided = recorded.decided_at;
+                    let picture = card::render_entry(&recorded, Language::Fr, &words, &taxonomy, decided);
+                    self.cards.insert(number, picture.text);
+                }
+            }
+        }
+        database.close().await;
+    }
+
+    /// Every text that a person ever saw, with its place in the journal, its message, and whether that was new.
+    pub(super) fn shown(&self) -> impl Iterator<Item = (u64, i64, i64, &str)> {
+        self.telegram.iter().filter_map(|entry| match &entry.what {
+            Happened::Shown { chat, message_id, text, .. } if !text.is_empty() => {
+                Some((entry.number, *chat, *message_id, &**text))
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn is_stranger(&self, person: i64) -> bool {
+        self.strangers_from > 0 && person >= self.strangers_from
+    }
+}
+
+/// An update as Telegram saw it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Update {
+    pub(super) id: i64,
+    pub(super) chat: i64,
+    pub(super) kind: &'static str,
+    pub(super) enqueued_at: Timestamp,
+    /// The entries at which it was first delivered, and acknowledged.
+    pub(super) delivered: Option<u64>,
+    pub(super) acknowledged: Option<(u64, Timestamp)>,
+}
+
+/// The updates that people sent, as far as the journal goes.
+pub(super) fn updates(journal: &[simulator::Entry]) -> Vec<Update> {
+    let mut updates: Vec<Update> = Vec::new();
+    // Those that are not acknowledged yet, by id.
+    let mut open: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut last = 0;
+    for entry in journal {
+        match &entry.what {
+            Happened::Enqueued { update_id, kind, chat } => {
+                last = *update_id;
+                if let Some(chat) = chat {
+                    open.insert(*update_id, updates.len());
+                    updates.push(Update {
+                        id: *update_id,
+                        chat: *chat,
+                        kind,
+                        enqueued_at: entry.at,
+                        delivered: None,
+                        acknowledged: None,
+                    });
+                }
+            }
+            Happened::Delivered { update_id } => {
+                if let Some(index) = open.get(update_id) {
+                    updates[*index].delivered.get_or_insert(entry.number);
+                }
+            }
+            // One that is too far ahead counts as none.
+            Happened::ConfirmedBelow { offset } if *offset > 0 && *offset <= last + 11 => {
+                let later = open.split_off(offset);
+                for index in std::mem::replace(&mut open, later).into_values() {
+                    updates[index].acknowledged = Some((entry.number, entry.at));
+                }
+            }
+            Happened::Accepted { update_id } => {
+                if let Some(index) = open.remove(update_id) {
+                    updates[index].acknowledged = Some((entry.number, entry.at));
+                }
+            }
+            _ => {}
+        }
+    }
+    updates
+}

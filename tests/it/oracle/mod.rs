@@ -1,0 +1,82 @@
+//! One oracle for every scenario: what Telegram, the journal of commits, SQL and Redis say at the end, held against the
+//! promises of DESIGN §2. It knows nothing of how the bot works but what is promised, and the row and document layouts.
+//!
+//! A [`Stage`](stage::Stage) is a simulated Telegram with private servers, on which bots run as processes that may be
+//! killed; [`people`] are who talk to them; [`lineage`] and [`promises`] find what is wrong; [`plants`] break each promise
+//! on purpose and see it found.
+
+mod evidence;
+mod lineage;
+pub(crate) mod people;
+mod plants;
+mod promises;
+pub(crate) mod stage;
+
+pub(crate) use evidence::Evidence;
+
+/// What a scenario came to.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// What is broken, each with the promise that it breaks.
+    pub(crate) violations: Vec<String>,
+    /// Messages that a person saw twice although nothing was asked in between.
+    pub(crate) duplicates: usize,
+    /// Deposits that somebody saw confirmed.
+    pub(crate) confirmed: usize,
+    /// Commits that were applied, and those of them that were lost with a store before anybody was told they were kept.
+    pub(crate) commits: usize,
+    pub(crate) lost: usize,
+    /// How often another store took charge, or the same one anew.
+    pub(crate) changes: u64,
+}
+
+impl Report {
+    pub(crate) fn broken(&mut self, promise: &str, what: impl std::fmt::Display) {
+        self.violations.push(format!("{promise}: {what}"));
+    }
+
+    /// Nothing is broken, or all that is.
+    pub(crate) fn verdict(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.violations.is_empty(),
+            "{} violations:\n{}",
+            self.violations.len(),
+            self.violations[..self.violations.len().min(20)].join("\n")
+        );
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} deposits, {} commits, ", self.confirmed, self.commits)?;
+        write!(f, "{} of them lost before an acknowledgement, ", self.lost)?;
+        write!(f, "{} repeated messages, {} changes of store", self.duplicates, self.changes)
+    }
+}
+
+/// What the measures of a run are, for `docs/RELIABILITY.md`: shown by `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the output of a test, asked for by --nocapture")]
+pub(crate) fn measured(line: &str) {
+    println!("{line}");
+}
+
+/// The seed of everything random in a run: `DEPOT_SEED`, or a new one; printed by whoever uses it.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
+pub(crate) fn seed() -> u64 {
+    std::env::var("DEPOT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random)
+}
+
+/// Whether the long runs are asked for, by `DEPOT_SOAK=1`.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
+pub(crate) fn soaks() -> bool {
+    std::env::var("DEPOT_SOAK").is_ok_and(|soak| soak == "1")
+}
+
+/// Judges what was gathered.
+pub(crate) fn judge(evidence: &Evidence) -> Report {
+    let mut report = Report::default();
+    lineage::judge(evidence, &mut report);
+    promises::judge(evidence, &mut report);
+    report
+}

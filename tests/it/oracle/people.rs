@@ -1,0 +1,134 @@
+//! Who talks to the bot: people who say something, look at the newest card, and tap again when nothing comes of it.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use depot_bot::simulator::{Chat, User};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::oracle::promises::number_in;
+use crate::oracle::stage::Stage;
+
+/// After this long without any change somebody taps again.
+const TAPS_AGAIN: Duration = Duration::from_secs(8);
+/// After this long somebody goes to the operator.
+const GIVES_UP: Duration = Duration::from_secs(90);
+
+/// The numbers of the deposits whose confirmation can be read in a chat.
+pub(crate) fn confirmed(chat: &Chat) -> BTreeSet<u64> {
+    chat.from_bot().filter_map(|message| number_in(message.text())).collect()
+}
+
+fn has_button(chat: &Chat, label: &str) -> bool {
+    chat.from_bot().any(|message| message.button(label).is_some())
+}
+
+/// Taps this button until the chat is as it should be.
+async fn taps_until(user: &User, label: &str, is_done: impl Fn(&Chat) -> bool) -> anyhow::Result<()> {
+    let done = async {
+        loop {
+            // It may have gone this moment.
+            let _no_button = user.taps(label);
+            let looked = user.wait("what the tap does", |chat| {
+                let is_told_to_look = chat.toast_of_last_tap().is_some_and(|toast| !toast.text.is_empty());
+                match is_done(chat) {
+                    true => Some(true),
+                    false => (is_told_to_look && has_button(chat, label)).then_some(false),
+                }
+            });
+            if let Ok(looked) = timeout(TAPS_AGAIN, looked).await
+                && looked?
+            {
+                return anyhow::Ok(());
+            }
+        }
+    };
+    let late = || anyhow::anyhow!("«{label}» does nothing for {}:\n{}", user.id(), user.transcript());
+    timeout(GIVES_UP, done).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// One deposit, from the first word to its confirmation.
+pub(crate) async fn deposits(user: &User) -> anyhow::Result<()> {
+    let before = user.wait("the chat", |chat| Some(confirmed(chat))).await.unwrap_or_default();
+    let said = user.says("une bouilloire, un kilo deux").message_id;
+    user.wait_for("a card below", |chat| {
+        chat.from_bot().any(|message| message.id > said && message.button("Valider").is_some())
+    })
+    .await?;
+    taps_until(user, "Valider", |chat| confirmed(chat).len() > before.len()).await
+}
+
+/// One that is given up.
+pub(crate) async fn cancels(user: &User) -> anyhow::Result<()> {
+    let abandoned = |chat: &Chat| chat.from_bot().filter(|message| message.shows("abandonné")).count();
+    let before = user.wait("the chat", |chat| Some(abandoned(chat))).await?;
+    user.says("une table, dix kilos");
+    user.wait_for("a card", |chat| has_button(chat, "Annuler")).await?;
+    taps_until(user, "Annuler", |chat| abandoned(chat) > before).await
+}
+
+/// Opens a deposit and does nothing more until it has expired.
+pub(crate) async fn forgets(user: &User) -> anyhow::Result<()> {
+    let expired = |chat: &Chat| chat.from_bot().filter(|message| message.shows("a expiré")).count();
+    let before = user.wait("the chat", |chat| Some(expired(chat))).await.unwrap_or_default();
+    user.says("une lampe, deux kilos");
+    user.wait_for("the end of the session", |chat| expired(chat) > before).await
+}
+
+/// Lets so many people do something again and again until `crowd` is told to go home; then each ends what is begun.
+pub(crate) struct Crowd {
+    tasks: JoinSet<anyhow::Result<usize>>,
+    goes_on: std::sync::Arc<AtomicBool>,
+}
+
+impl Crowd {
+    pub(crate) fn gather<F>(stage: &Stage, does: impl Fn(User, usize) -> F + Clone + Send + 'static) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let goes_on = std::sync::Arc::new(AtomicBool::new(true));
+        let mut tasks = JoinSet::new();
+        for id in 1..=stage.people {
+            let (user, does, goes_on) =
+                (stage.user(i64::try_from(id).unwrap()), does.clone(), std::sync::Arc::clone(&goes_on));
+            tasks.spawn(async move {
+                let mut round = 0;
+                while goes_on.load(Ordering::Relaxed) {
+                    does(user.clone(), round).await?;
+                    round += 1;
+                }
+                Ok(round)
+            });
+        }
+        Self { tasks, goes_on }
+    }
+
+    /// Nobody begins anything more; says how often something was done.
+    pub(crate) async fn goes_home(mut self) -> anyhow::Result<usize> {
+        self.goes_on.store(false, Ordering::Relaxed);
+        let mut rounds = 0;
+        while let Some(done) = self.tasks.join_next().await {
+            rounds += done.unwrap()?;
+        }
+        Ok(rounds)
+    }
+}
+
+/// What most people do: nine of ten deposits are validated.
+pub(crate) async fn as_usual(user: User, round: usize) -> anyhow::Result<()> {
+    if round % 10 == 9 { cancels(&user).await } else { deposits(&user).await }
+}
+
+/// Who is not let in yet.
+#[derive(Clone)]
+pub(crate) struct Strangers(pub(super) std::sync::Arc<dyn Fn(i64) -> User + Send + Sync>);
+
+/// Somebody whom nobody knows asks to be let in; each round somebody else.
+pub(crate) async fn asks_to_be_let_in(strangers: &Strangers, first: i64, round: usize) -> anyhow::Result<()> {
+    let user = (strangers.0)(first + i64::try_from(round)?);
+    user.says("bonjour");
+    user.wait_for("the way in", |chat| has_button(chat, "Demander")).await?;
+    taps_until(&user, "Demander", |chat| !has_button(chat, "Demander")).await
+}

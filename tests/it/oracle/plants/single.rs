@@ -1,0 +1,171 @@
+//! Plants that need no second store.
+
+use std::time::Duration;
+
+use depot_bot::simulator::{Fault, Rule};
+use nix::sys::signal::Signal;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::bot::Behind;
+use crate::oracle::people::deposits;
+use crate::oracle::plants::{catches, planted};
+use crate::process::{TOKEN, get};
+
+const TEXT: &str = "une bouilloire, un kilo deux";
+/// How long what must not happen is waited for.
+const A_MOMENT: Duration = Duration::from_secs(2);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ack_before_commit() {
+    catches("ack_before_commit", "P3", async |plant| {
+        let stage = planted(Behind::Sqlite, 1, plant).await;
+        let mut bot = stage.start(&[]).await;
+        let user = stage.user(1);
+        user.says(TEXT);
+        user.sees("Valider").await.unwrap();
+        let mut other = SqliteConnection::connect(&stage.variables["DATABASE_URL"]).await.unwrap();
+        sqlx::query("begin immediate").execute(&mut other).await.unwrap();
+        let update = user.says("une table, dix kilos").update_id.unwrap();
+        stage.until("the update is fetched", async || stage.is_delivered(update)).await;
+        stage.comes(A_MOMENT, async || stage.is_acknowledged(update)).await;
+        stage.kill(&mut bot).await;
+        sqlx::query("rollback").execute(&mut other).await.unwrap();
+        let bot = stage.start(&[]).await;
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_version_check() {
+    catches("no_version_check", "P5", async |plant| {
+        let stage = planted(Behind::Sqlite, 1, plant).await;
+        let bot = stage.start(&[]).await;
+        // What the bot does with one note is committed while the next comes in.
+        for note in 1..=12 {
+            for person in 1..=5 {
+                stage.user(person).says(&format!("{note} lampes, {note} kilos"));
+            }
+        }
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn high_water_mark() {
+    catches("high_water_mark", "P3", async |plant| {
+        let stage = planted(Behind::Sqlite, 1, plant).await;
+        let bot = stage.start(&[]).await;
+        let user = stage.user(1);
+        deposits(&user).await.unwrap();
+        stage.telegram.restart_ids();
+        let update = user.says(TEXT).update_id.unwrap();
+        // The poll that waits beyond the new ids is ended by another one, which takes nothing.
+        let other = stage.telegram.url().trim_start_matches("http://");
+        get(other, &format!("/bot{TOKEN}/getUpdates?timeout=1")).await;
+        stage.until("the update is done", async || stage.is_acknowledged(update)).await;
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expiry_in_gap() {
+    catches("expiry_in_gap", "P6", async |plant| {
+        let mut stage = planted(Behind::Sqlite, 10, plant).await;
+        stage.set("SESSION_TTL_SECONDS", "15");
+        let mut bot = stage.start(&[]).await;
+        let user = stage.user(1);
+        user.says(TEXT);
+        user.sees("Valider").await.unwrap();
+        stage.kill(&mut bot).await;
+        user.taps("Valider").unwrap();
+        let tapped_at = stage.now();
+        let late = async || stage.now().since(tapped_at) > Duration::from_secs(16);
+        stage.until("the time of the session is over", late).await;
+        let slow = Rule::next(1, Fault::Delay(Duration::from_secs(1))).on("getUpdates");
+        stage.telegram.faults(|faults| faults.add(slow));
+        let bot = stage.start(&[]).await;
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_idempotency() {
+    catches("no_idempotency", "P2", async |plant| {
+        let stage = planted(Behind::Sqlite, 10, plant).await;
+        let mut bot = stage.start(&[("FAILPOINT", "ledger_written")]).await;
+        let user = stage.user(1);
+        user.says(TEXT);
+        user.sees("Valider").await.unwrap();
+        user.taps("Valider").unwrap();
+        bot.ended().await;
+        stage.died();
+        let bot = stage.start(&[]).await;
+        user.sees("enregistré").await.unwrap();
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_dedup() {
+    catches("no_dedup", "P2", async |plant| {
+        let stage = planted(Behind::Sqlite, 1, plant).await;
+        stage.telegram.faults(|faults| faults.repeat_every = 1);
+        let bot = stage.start(&[]).await;
+        let user = stage.user(1);
+        user.says(TEXT);
+        user.sees("Valider").await.unwrap();
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_holders() {
+    catches("two_holders", "P12", async |plant| {
+        let stage = planted(Behind::Sqlite, 1, plant).await;
+        let bot = stage.start(&[]).await;
+        let user = stage.user(1);
+        for _ in 0..3 {
+            user.says("/aide");
+            user.sees_new("dépôt").await.unwrap();
+        }
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+/// A bot stands still in the middle of a call, longer than its lease; another takes the lane over and is in the middle of
+/// its own when the first goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stale_token() {
+    catches("stale_token", "P12", async |plant| {
+        let stage = planted(Behind::Sqlite, 5, plant).await;
+        let mut late = stage.start(&[]).await;
+        let user = stage.user(1);
+        let slow = |seconds| Rule::next(1, Fault::Delay(Duration::from_secs(seconds))).on("sendMessage");
+        let struck = async || stage.telegram.faults(|faults| faults.have_struck());
+        stage.telegram.faults(|faults| faults.add(slow(1)));
+        user.says(TEXT);
+        stage.until("the first call is on its way", struck).await;
+        late.signal(Signal::SIGSTOP);
+        stage.telegram.faults(|faults| faults.add(slow(2)));
+        let bot = stage.start(&[]).await;
+        stage.until("the second call is on its way", struck).await;
+        let settled = || {
+            let mine = |line: &&serde_json::Value| line["process"] == late.id() && line["what"] == "ran";
+            stage.journal().iter().filter(mine).count()
+        };
+        let before = settled();
+        late.signal(Signal::SIGCONT);
+        stage.until("the late outcome is committed", async || settled() > before).await;
+        stage.kill(&mut late).await;
+        stage.ends(bot, "").await
+    })
+    .await;
+}

@@ -1,0 +1,173 @@
+//! What people saw, held against the ledger (P1, P2), and whether everybody was answered (P4), told once (P6) and not
+//! too often (P12).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use depot_bot::simulator::{self, Happened};
+
+use crate::oracle::Report;
+use crate::oracle::evidence::{Deposit, Evidence, Update, updates};
+
+const EXPIRED: &str = "La session a expiré";
+
+pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
+    confirmations(evidence, report);
+    once(evidence, report);
+    for update in unanswered(&evidence.telegram) {
+        report.broken("P4", format!("{update:?} has no visible outcome"));
+    }
+    endings(evidence, report);
+    repeats(evidence, report);
+    if evidence.undelivered > 0 {
+        report.broken("P12", format!("{} deliveries were never told as sent", evidence.undelivered));
+    }
+}
+
+/// The number in a confirmation.
+pub(super) fn number_in(text: &str) -> Option<u64> {
+    let (_, rest) = text.split_once("Dépôt n°\u{a0}")?;
+    rest.split_once(" enregistré")?.0.parse().ok()
+}
+
+/// P1: what somebody saw confirmed is in the ledger, as the card showed it; and nobody waits for a confirmation.
+fn confirmations(evidence: &Evidence, report: &mut Report) {
+    let mut seen: BTreeSet<(i64, u64)> = BTreeSet::new();
+    for (_, chat, _, text) in evidence.shown() {
+        let Some(number) = number_in(text) else { continue };
+        seen.insert((chat, number));
+        match evidence.cards.get(&number) {
+            None => report.broken("P1", format!("person {chat} saw n° {number}, which is not in the ledger")),
+            Some(card) if card != text => {
+                report.broken("P1", format!("person {chat} saw «{text}», and the ledger has «{card}»"));
+            }
+            Some(_) => {}
+        }
+    }
+    report.confirmed = seen.len();
+    let recorded: BTreeSet<(i64, u64)> = evidence
+        .deposits
+        .iter()
+        .filter(|deposit| deposit.status == "completed")
+        .filter_map(|deposit| Some((deposit.owner, u64::try_from(deposit.number?).ok()?)))
+        .collect();
+    for (person, number) in seen.difference(&recorded) {
+        report.broken("P1", format!("n° {number} was confirmed to person {person} and is not theirs"));
+    }
+    for (person, number) in recorded.difference(&seen) {
+        report.broken("P4", format!("n° {number} of person {person} was recorded and never confirmed"));
+    }
+}
+
+/// P2: no deposit is there twice.
+fn once(evidence: &Evidence, report: &mut Report) {
+    let completed = evidence.deposits.iter().filter(|deposit| deposit.status == "completed");
+    let (mut references, mut numbers) = (HashMap::new(), HashMap::new());
+    for deposit in completed {
+        for (what, known) in [
+            ("card", references.insert(deposit.reference.clone(), deposit.id.clone())),
+            ("number", numbers.insert(deposit.number, deposit.id.clone())),
+        ] {
+            if known.is_some_and(|known| known != deposit.id) {
+                report.broken("P2", format!("two deposits of one {what}: {deposit:?}"));
+            }
+        }
+    }
+}
+
+/// The updates of people that Telegram counts as done and that led to nothing a person can see.
+pub(super) fn unanswered(journal: &[simulator::Entry]) -> Vec<Update> {
+    let mut last: HashMap<i64, u64> = HashMap::new();
+    for entry in journal {
+        match &entry.what {
+            Happened::Shown { chat, .. } | Happened::Answered { chat, .. } => {
+                last.insert(*chat, entry.number);
+            }
+            _ => {}
+        }
+    }
+    let is_answered = |update: &Update| {
+        let last = last.get(&update.chat).copied().unwrap_or_default();
+        update.delivered.is_none_or(|delivered| last > delivered)
+    };
+    updates(journal)
+        .into_iter()
+        .filter(|update| matches!(update.kind, "message" | "callback_query") && update.acknowledged.is_some())
+        .filter(|update| !is_answered(update))
+        .collect()
+}
+
+/// P6: a deposit ends once, an expired one with a notice, and nobody's ends whose answer was waiting.
+fn endings(evidence: &Evidence, report: &mut Report) {
+    let mut before: Option<&Deposit> = None;
+    for deposit in &evidence.deposits {
+        let was = before.filter(|before| before.id == deposit.id).map(|before| before.status.as_str());
+        let may_follow = match was {
+            None => true,
+            Some("completed") => deposit.status == "reversed",
+            Some("expired") => matches!(deposit.status.as_str(), "completed" | "cancelled" | "expired"),
+            Some(_) => false,
+        };
+        if !may_follow {
+            report.broken("P6", format!("{deposit:?} ended a second time, after {before:?}"));
+        }
+        before = Some(deposit);
+    }
+    let mut expired: BTreeMap<i64, usize> = BTreeMap::new();
+    for deposit in evidence.deposits.iter().filter(|deposit| deposit.status == "expired") {
+        *expired.entry(deposit.owner).or_default() += 1;
+        let waited = updates(&evidence.telegram).into_iter().find(|update| {
+            let delivered = update.delivered.and_then(|number| {
+                evidence.telegram.iter().find(|entry| entry.number == number).map(|entry| entry.at.0)
+            });
+            update.chat == deposit.owner
+                && update.enqueued_at.0 < deposit.decided_at
+                && delivered.is_some_and(|delivered| delivered > deposit.decided_at)
+        });
+        if let Some(update) = waited {
+            report.broken("P6", format!("{deposit:?} expired while {update:?} waited in Telegram"));
+        }
+    }
+    let mut notices: BTreeMap<i64, HashSet<i64>> = BTreeMap::new();
+    for (_, chat, message, text) in evidence.shown() {
+        if text.contains(EXPIRED) {
+            notices.entry(chat).or_default().insert(message);
+        }
+    }
+    for (person, count) in expired {
+        let told = notices.get(&person).map_or(0, HashSet::len);
+        if told < count {
+            report.broken("P6", format!("person {person}: {count} sessions expired, and {told} were told"));
+        }
+    }
+}
+
+/// P12: a message that stands below itself, with nothing said or tapped in between, is a repeat.
+fn repeats(evidence: &Evidence, report: &mut Report) {
+    let mut last: HashMap<i64, (i64, &str)> = HashMap::new();
+    let mut dropped = 0;
+    for entry in &evidence.telegram {
+        match &entry.what {
+            Happened::Enqueued { chat: Some(chat), .. } => last.retain(|known, _| known != chat),
+            Happened::Call { code: 0, applied: true, .. } => dropped += 1,
+            Happened::Shown { chat, message_id, text, .. } if !text.is_empty() => match last.get(chat) {
+                Some((known, shown)) if message_id > known => {
+                    report.duplicates += usize::from(*shown == &**text);
+                    last.insert(*chat, (*message_id, text));
+                }
+                Some(_) => {}
+                None => last.extend([(*chat, (*message_id, &**text))]),
+            },
+            _ => {}
+        }
+    }
+    report.changes = evidence.epoch.saturating_sub(1);
+    // Each end and each change finds at most one call of each person on its way.
+    let changes = usize::try_from(report.changes).unwrap_or(usize::MAX);
+    let unknown = dropped + (evidence.deaths + changes) * evidence.people;
+    if report.duplicates > unknown {
+        report.broken(
+            "P12",
+            format!("{} repeated messages, and {unknown} outcomes were unknown", report.duplicates),
+        );
+    }
+}

@@ -1,0 +1,288 @@
+//! Where a scenario plays: a simulated Telegram, private servers, and bots that run as processes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use depot_bot::clock::{Clock, Timestamp};
+use depot_bot::deposit::BotId;
+use depot_bot::simulator::{Simulator, User, UserProfile};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tokio::time::{interval, timeout};
+
+use crate::bot::Behind;
+use crate::oracle::evidence::{Evidence, Head, Sql};
+use crate::oracle::people::Strangers;
+use crate::oracle::promises::unanswered;
+use crate::oracle::{Report, judge};
+use crate::process::{Process, TOKEN, get, telegram_of, variables};
+use crate::servers::{RedisServer, postgres_database};
+
+/// How long after the last fault everybody must be answered.
+const QUIET_WITHIN: Duration = Duration::from_secs(60);
+/// How often a condition is looked at that rings no bell.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A Telegram and servers.
+pub(crate) struct Stage {
+    pub(crate) telegram: Arc<Simulator>,
+    pub(crate) redis: Option<Mutex<RedisServer>>,
+    pub(crate) variables: HashMap<String, String>,
+    pub(crate) people: usize,
+    pub(crate) strangers_from: i64,
+    deaths: AtomicUsize,
+    frozen: Mutex<Vec<(Timestamp, Timestamp)>>,
+    clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// A stage on which time passes so many times as quickly as outside.
+    pub(crate) async fn new(behind: Behind, times: u32) -> Self {
+        let since = Clock::system().now();
+        let clock = Clock::hastened(since, times);
+        let (telegram, folder) = (telegram_of(TOKEN, clock.clone()).await, tempfile::tempdir().unwrap());
+        let mut variables = variables(&telegram, folder.path());
+        let redis = matches!(behind, Behind::SqliteAndRedis | Behind::PostgresAndRedis)
+            .then(|| RedisServer::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]));
+        if matches!(behind, Behind::Postgres | Behind::PostgresAndRedis) {
+            variables.insert("DATABASE_URL".to_owned(), postgres_database());
+        }
+        if let Some(redis) = &redis {
+            variables.insert("REDIS_URL".to_owned(), redis.url());
+        }
+        let journal = folder.path().join("journal").display().to_string();
+        variables.insert("DEPOT_JOURNAL".to_owned(), journal);
+        variables.insert("DEPOT_CLOCK".to_owned(), format!("{}:{times}", since.0));
+        variables.insert("SESSION_TTL_SECONDS".to_owned(), "3600".to_owned());
+        Self {
+            telegram: Arc::new(telegram),
+            redis: redis.map(Mutex::new),
+            variables,
+            people: 1,
+            strangers_from: 0,
+            deaths: AtomicUsize::new(0),
+            frozen: Mutex::default(),
+            clock,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn user(&self, id: i64) -> User {
+        person(&self.telegram, id)
+    }
+
+    /// Whoever comes by.
+    pub(crate) fn strangers(&self) -> Strangers {
+        let telegram = Arc::clone(&self.telegram);
+        Strangers(Arc::new(move |id| person(&telegram, id)))
+    }
+
+    fn with(&self, more: &[(&str, &str)]) -> HashMap<String, String> {
+        let mut variables = self.variables.clone();
+        variables.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        variables
+    }
+
+    /// Starts a bot, and waits until it says so.
+    pub(crate) async fn start(&self, more: &[(&str, &str)]) -> Process {
+        Process::start(&self.with(more)).await
+    }
+
+    /// Starts a bot, and waits for nothing.
+    pub(crate) fn spawn(&self, more: &[(&str, &str)]) -> Process {
+        Process::spawn(&self.with(more))
+    }
+
+    /// Ends a bot as `kill -9` does.
+    pub(crate) async fn kill(&self, bot: &mut Process) {
+        bot.signal(Signal::SIGKILL);
+        bot.ended().await;
+        self.died();
+    }
+
+    /// Waits until a bot stands still at the point that `FREEZE` names.
+    pub(crate) async fn froze(&self, bot: &Process) {
+        self.until("the bot stands still", async || bot.is_stopped()).await;
+    }
+
+    /// Notes that a bot has died, or did what dying does: what it was at may be done once more.
+    pub(crate) fn died(&self) {
+        self.deaths.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn redis(&self) -> std::sync::MutexGuard<'_, RedisServer> {
+        self.redis.as_ref().unwrap().lock().unwrap()
+    }
+
+    pub(crate) fn empty_redis(&self) {
+        self.redis().command::<()>(&["FLUSHALL"]);
+    }
+
+    /// Stops Redis for as long as `meanwhile` takes.
+    pub(crate) async fn freezing_redis<T>(&self, meanwhile: impl Future<Output = T>) -> T {
+        let from = self.clock.now();
+        self.redis().pause();
+        let done = meanwhile.await;
+        self.frozen.lock().unwrap().push((from, self.clock.now()));
+        self.redis().resume();
+        done
+    }
+
+    pub(crate) async fn sql(&self) -> Sql {
+        Sql::open(&self.variables["DATABASE_URL"]).await
+    }
+
+    /// The row of authority: epoch, store, and whether it is open.
+    pub(crate) async fn authority(&self) -> Option<(i64, String, i64)> {
+        let mut sql = self.sql().await;
+        sql.rows("select epoch, store, opened from authority").await.pop()
+    }
+
+    /// Waits for what rings no bell.
+    pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        assert!(self.comes(QUIET_WITHIN, is_so).await, "waited in vain for: {what}");
+    }
+
+    /// Whether it comes about within so long.
+    pub(crate) async fn comes(&self, within: Duration, is_so: impl AsyncFn() -> bool) -> bool {
+        let mut looks = interval(LOOK);
+        let came = timeout(within, async {
+            while !is_so().await {
+                looks.tick().await;
+            }
+        });
+        came.await.is_ok()
+    }
+
+    /// Whether Telegram counts this update as done.
+    pub(crate) fn is_acknowledged(&self, update: i64) -> bool {
+        let updates = super::evidence::updates(&self.telegram.journal());
+        updates.iter().any(|it| it.id == update && it.acknowledged.is_some())
+    }
+
+    /// Whether this update was handed to a bot.
+    pub(crate) fn is_delivered(&self, update: i64) -> bool {
+        let updates = super::evidence::updates(&self.telegram.journal());
+        updates.iter().any(|it| it.id == update && it.delivered.is_some())
+    }
+
+    /// What the journal of commits says so far.
+    pub(crate) fn journal(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.variables["DEPOT_JOURNAL"]).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Nobody waits long for what a plant has broken.
+    fn patience(&self) -> Duration {
+        let is_planted = self.variables.get("PLANT").is_some_and(|plant| !plant.is_empty());
+        if is_planted { QUIET_WITHIN / 12 } else { QUIET_WITHIN }
+    }
+
+    /// What keeps the stage from being quiet, if anything does.
+    async fn unrest(&self) -> Option<String> {
+        if self.telegram.pending_updates() > 0 {
+            return Some(format!("{} updates wait", self.telegram.pending_updates()));
+        }
+        if let Some(update) = unanswered(&self.telegram.journal()).first() {
+            return Some(format!("{update:?} is not answered"));
+        }
+        let mut documents = self.sql().await.documents().await;
+        if self.authority().await.is_some_and(|(_, store, _)| store == "redis") {
+            documents.extend(self.in_redis());
+        }
+        let restless = documents.into_iter().find(|(_, head)| !head.rests)?;
+        Some(format!("person {} has something left to do: {:?}", restless.0, restless.1))
+    }
+
+    /// Waits until nothing is left to do; says what still is after a minute.
+    async fn quiet(&self) -> Option<String> {
+        if self.comes(self.patience(), async || self.unrest().await.is_none()).await {
+            return None;
+        }
+        self.unrest().await
+    }
+
+    /// Whether nothing is left to do for a person, and both stores have the same.
+    pub(crate) async fn is_settled(&self, person: i64) -> bool {
+        let in_sql = self.sql().await.documents().await.remove(&person);
+        in_sql.as_ref().is_some_and(|head| head.rests) && self.in_redis().remove(&person) == in_sql
+    }
+
+    /// What time it is here.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn redis_answers(&self) -> bool {
+        self.redis.is_some() && !self.redis().is_away()
+    }
+
+    /// What Redis has of the conversations; nothing if it does not answer.
+    fn in_redis(&self) -> BTreeMap<i64, Head> {
+        if !self.redis_answers() {
+            return BTreeMap::new();
+        }
+        let redis = self.redis();
+        let names: Vec<String> = redis.command(&["KEYS", "*:s:*"]);
+        let read = |name: &String| {
+            let value: Option<String> = redis.command(&["GET", name]);
+            let person = name.rsplit(':').next()?.parse().ok()?;
+            let document = value?.splitn(4, ':').nth(3)?.to_owned();
+            Some((person, Head::read(&document)))
+        };
+        names.iter().filter_map(read).collect()
+    }
+
+    /// Waits until all is quiet and readiness says `state` (empty: whatever it says), stops the bot, and judges.
+    pub(crate) async fn ends(&self, mut bot: Process, state: &str) -> Report {
+        let unrest = self.quiet().await;
+        let is_ready = async || {
+            let (_, body) = get(&bot.http, "/health/ready").await;
+            serde_json::from_str::<Value>(&body).is_ok_and(|ready| ready["state"] == *state)
+        };
+        let ready = state.is_empty() || self.comes(self.patience(), is_ready).await;
+        bot.signal(Signal::SIGTERM);
+        let status = bot.ended().await;
+        let mut report = judge(&self.evidence().await);
+        if let Some(unrest) = unrest {
+            report.broken("P4", format!("after a minute of quiet {unrest}"));
+        }
+        if !ready {
+            report.broken("P7", format!("readiness does not come to {state}:\n{}", bot.tail()));
+        }
+        if status.code() != Some(0) {
+            report.broken("P11", format!("told to stop, the bot ended with {status}:\n{}", bot.tail()));
+        }
+        report
+    }
+
+    /// Gathers what everybody says; the bots are stopped.
+    pub(crate) async fn evidence(&self) -> Evidence {
+        let mut evidence = Evidence {
+            telegram: self.telegram.journal(),
+            in_redis: self.in_redis(),
+            redis_answers: self.redis_answers(),
+            deaths: self.deaths.load(Ordering::Relaxed),
+            frozen: self.frozen.lock().unwrap().clone(),
+            people: self.people,
+            strangers_from: self.strangers_from,
+            ..Evidence::default()
+        };
+        evidence.read_journal(&PathBuf::from(&self.variables["DEPOT_JOURNAL"]));
+        let bot = BotId(TOKEN.split(':').next().unwrap().parse().unwrap());
+        evidence.read_sql(&self.variables["DATABASE_URL"], bot).await;
+        evidence
+    }
+}
+
+fn person(telegram: &Simulator, id: i64) -> User {
+    telegram.user(UserProfile::new(id, &format!("Personne {id}"), "fr"))
+}
