@@ -19,6 +19,7 @@ use depot_bot::store::sql::SqlStore;
 use secrecy::SecretString;
 
 use crate::servers::{RedisServer, postgres_database};
+use crate::simulation::calm_model;
 use crate::stores::{BOT, Engine, redis_store};
 
 /// On a loaded machine a commit may wait long for the disk; deadlines have tests of their own.
@@ -32,6 +33,14 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
+    /// What simulations run on, without faults.
+    async fn model() -> Self {
+        let store = MemoryStore::new(BOT);
+        store.empty();
+        let beside = calm_model(&store.beside());
+        Self { store: calm_model(&store), beside, engine: Engine::Memory(store) }
+    }
+
     async fn memory() -> Self {
         let store = MemoryStore::new(BOT);
         store.empty();
@@ -99,6 +108,14 @@ pub(crate) struct Volatile {
 }
 
 impl Volatile {
+    /// What simulations run on, without faults.
+    async fn model() -> Self {
+        let store = MemoryStore::new(BOT);
+        store.empty();
+        let beside = calm_model(&store.beside());
+        Self { store: calm_model(&store), beside, engine: Engine::Memory(store) }
+    }
+
     async fn memory() -> Self {
         let store = MemoryStore::new(BOT);
         store.empty();

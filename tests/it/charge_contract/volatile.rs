@@ -13,6 +13,7 @@ use crate::stores::{BOT, Engine, NOW, after, key};
 macro_rules! for_each_store {
     ($($test:ident)*) => {
         for_each_store! { @engine memory: $($test)* }
+        for_each_store! { @engine model: $($test)* }
         for_each_store! { @engine redis: $($test)* }
     };
     (@engine $engine:ident: $($test:ident)*) => {

@@ -179,13 +179,20 @@ fn notes(seen: &Seen, key: SessionKey, session: &Session, has_lost: bool, found:
     }
 }
 
-/// Nobody has expired whose answer waited at Telegram.
+/// Nobody has expired whose answer waited at Telegram, unless by a message that they wrote after their time: Telegram
+/// brings messages and taps side by side.
 fn expired(seen: &Seen, key: SessionKey, found: &mut Vec<String>) {
     for (_, row, at) in seen.ledger.iter().filter(|(of, ..)| *of == key) {
         if row.status != Status::Expired {
             continue;
         }
         let decided = Duration::from_millis(u64::try_from(row.decided_at.0 - crate::stores::NOW.0).unwrap());
+        let has_said_so = seen.acknowledged.iter().any(|it| {
+            it.key == key && it.is_message && it.began <= decided && decided <= it.at && it.sent > IN_TIME
+        });
+        if has_said_so {
+            continue;
+        }
         let waited =
             seen.acknowledged.iter().find(|it| it.key == key && it.sent + IN_TIME < decided && it.at > *at);
         if let Some(waited) = waited {
