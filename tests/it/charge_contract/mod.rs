@@ -133,6 +133,15 @@ impl Volatile {
         Self { store, beside, engine: Engine::Redis(server) }
     }
 
+    /// Everything goes.
+    fn empty(&self) {
+        match &self.engine {
+            Engine::Memory(store) => store.empty(),
+            Engine::Redis(server) => server.command(&["FLUSHALL"]),
+            Engine::Sql(..) => unreachable!("SQL is not emptied"),
+        }
+    }
+
     /// Starts the server anew, with everything it had.
     fn restart(&mut self) {
         match &mut self.engine {
