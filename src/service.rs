@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lru::LruCache;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
@@ -21,6 +22,10 @@ use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, retr
 const CACHED_DOCUMENTS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 /// How often a commit is tried against documents that others keep changing.
 const CONFLICTS_MAX: u32 = 16;
+/// A due index that was not read for so long was out of reach, or this instance stood still.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long nobody expires after that: what waited meanwhile, here, at other instances or in Telegram, comes first.
+const CATCHING_UP: Duration = Duration::from_secs(10);
 
 /// What became of an event, and what the caller is to do about it.
 #[must_use]
@@ -70,9 +75,18 @@ pub struct ValidationSessionService {
     ttl: Duration,
     cache: Mutex<Cache>,
     may_expire: watch::Sender<bool>,
+    looks: Mutex<Looks>,
     may_run: AtomicBool,
     commits: AtomicU64,
     leases_given_back: AtomicU64,
+}
+
+/// The looks at the due index.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looks {
+    last: Option<Instant>,
+    /// Nobody expires before this instant.
+    catching_up_until: Option<Instant>,
 }
 
 /// The documents that an instance remembers, all of one epoch: the next store in charge may have others.
@@ -94,6 +108,7 @@ impl ValidationSessionService {
             ttl,
             cache: Mutex::new(Cache { epoch: 0, documents: LruCache::new(CACHED_DOCUMENTS) }),
             may_expire: watch::Sender::new(false),
+            looks: Mutex::default(),
             may_run: AtomicBool::new(true),
             commits: AtomicU64::new(0),
             leases_given_back: AtomicU64::new(0),
@@ -265,7 +280,24 @@ impl ValidationSessionService {
     /// # Errors
     /// The store's.
     pub async fn due(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
-        Ok(self.store.due(self.clock.now(), limit).await?)
+        let due = self.store.due(self.clock.now(), limit).await;
+        self.note_look(due.is_ok());
+        Ok(due?)
+    }
+
+    /// After a gap between two looks, expiry waits until updates had their time to come.
+    fn note_look(&self, has_seen: bool) {
+        let now = Instant::now();
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !has_seen || looks.last.is_some_and(|last| now.duration_since(last) > LOOK_EVERY) {
+            looks.catching_up_until = Some(now + CATCHING_UP);
+        }
+        looks.last = Some(now);
+    }
+
+    fn is_catching_up(&self) -> bool {
+        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.catching_up_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// The conversations that are open or have something left to do, the next due first; at most `limit`.
@@ -436,7 +468,7 @@ impl ValidationSessionService {
         Context {
             now,
             ttl: self.ttl,
-            may_expire: *self.may_expire.borrow() || planted("expiry_in_gap"),
+            may_expire: (*self.may_expire.borrow() && !self.is_catching_up()) || planted("expiry_in_gap"),
             may_run: self.may_run.load(Ordering::Relaxed),
             fresh: Fresh { id: deposit_id(now, &self.chance), reference: DepositRef(self.chance.number()) },
             token: self.chance.number(),

@@ -236,10 +236,17 @@ pub trait VolatileStore: SessionStore {
     /// The store's; may be repeated.
     async fn restore(&self, documents: &[Stored], now: Timestamp) -> Result<Vec<Branch>, StoreError>;
 
-    /// Writes the key `epoch`, if it is not higher already: from now on commits of that epoch are taken.
+    /// Begins a copy: what is emptied from now on cannot be opened.
     ///
     /// # Errors
     /// The store's; may be repeated.
+    async fn begin_copy(&self) -> Result<(), StoreError>;
+
+    /// Writes the key `epoch`, if it is not higher already: from now on commits of that epoch are taken. Not where the
+    /// copy that this instance began has vanished meanwhile: then nobody knows what else has.
+    ///
+    /// # Errors
+    /// The store's; may be repeated. [`StoreError::Unavailable`] where everything is to be copied again.
     async fn open(&self, epoch: u64) -> Result<(), StoreError>;
 
     /// Conversations whose last commit was not mirrored for `age`, the oldest first; at most `limit`.

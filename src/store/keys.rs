@@ -6,6 +6,7 @@
 //! | `<prefix><bot>:due` | sorted set | for ever | members `<chat>:<user>`, scored by the millisecond at which they are next to be looked at |
 //! | `<prefix><bot>:unmirrored` | sorted set | for ever | members `<chat>:<user>` whose last commit is not in SQL yet, scored by the millisecond of the first such commit |
 //! | `<prefix><bot>:epoch` | string | for ever | the epoch whose commits are taken; missing or lower: the conversations are to be copied from SQL |
+//! | `<prefix><bot>:copying:<copier>` | string | 1 h (`PX`) | a copy from SQL is under way; gone when it ends: Redis was emptied meanwhile |
 //! | `<prefix><bot>:probe` | string | 10 s (`PX`) | written by each look at the server: one that is full or read-only fails |
 //!
 //! An open conversation has no expiry in Redis: its *logical* end is a commit, which must find the document.
@@ -19,6 +20,8 @@ use crate::session::SessionKey;
 pub const PREFIX: &str = "depot:";
 /// How long a probe stays: longer than the pause between two, so that an operator sees the last one.
 pub const PROBE_KEPT: Duration = Duration::from_secs(10);
+/// How long the mark of a copy stays: longer than any copy takes.
+pub const COPYING_KEPT: Duration = Duration::from_secs(3_600);
 
 /// The keys of one bot.
 #[derive(Clone, Debug)]
@@ -61,6 +64,12 @@ impl Keys {
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.epoch
+    }
+
+    /// The mark of one copy from SQL.
+    #[must_use]
+    pub fn copying(&self, copier: u64) -> String {
+        format!("{}:copying:{copier:016x}", self.epoch.trim_end_matches(":epoch"))
     }
 
     /// What a look at the server writes.

@@ -17,6 +17,7 @@ use depot_bot::store::{Commit, SessionStore};
 use secrecy::SecretString;
 
 use crate::servers::{RedisServer, postgres_database};
+use crate::simulation::calm_model;
 
 pub(crate) const BOT: BotId = BotId(42);
 pub(crate) const OTHER_BOT: BotId = BotId(43);
@@ -40,6 +41,13 @@ impl Subject {
         let store = MemoryStore::new(BOT);
         let other = Arc::new(store.of_bot(OTHER_BOT));
         Self { store: Arc::new(store.clone()), other, engine: Engine::Memory(store) }
+    }
+
+    /// What simulations run on, without faults.
+    pub(crate) async fn model() -> Self {
+        let store = MemoryStore::new(BOT);
+        let other = calm_model(&store.of_bot(OTHER_BOT));
+        Self { store: calm_model(&store), other, engine: Engine::Memory(store) }
     }
 
     pub(crate) async fn sqlite() -> Self {

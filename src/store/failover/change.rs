@@ -146,6 +146,7 @@ impl Shared {
     /// Copies all documents; returns how many.
     async fn copy_documents(&self) -> Result<usize, StoreError> {
         let (mut after, mut copied) = (None, 0);
+        self.redis.begin_copy().await?;
         loop {
             let page = self.sql.stored_after(after, PAGE).await?;
             let lost = self.redis.restore(&page.documents, self.clock.now()).await?;

@@ -165,7 +165,12 @@ impl Watch {
             return;
         }
         match &authority.store {
-            InCharge::Sql => self.shared.settle_on_sql(authority, row.alone).await,
+            InCharge::Sql => {
+                // Another instance has lost Redis; what was seen of it from here before does not count.
+                self.good_since = None;
+                self.note_flap();
+                self.shared.settle_on_sql(authority, row.alone).await;
+            }
             InCharge::Redis { run_id } => {
                 self.shared.redis.serve(authority.epoch, run_id);
                 self.shared.stand(authority.clone(), false);

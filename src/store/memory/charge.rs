@@ -13,7 +13,7 @@ use crate::store::authority::{
     Authority, Branch, DurableStore, InCharge, Mirrored, Page, Probe, Row as AuthorityRow, Stored,
     VolatileStore,
 };
-use crate::store::memory::{Held, MemoryStore, NAME, Row, View};
+use crate::store::memory::{Held, MemoryStore, NAME, Row};
 use crate::store::{StoreError, document};
 
 const SEEN_LATELY: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ impl MemoryStore {
         let mut held = self.held();
         held.rows.clear();
         held.unmirrored.clear();
+        held.copying.clear();
         held.served = None;
     }
 
@@ -217,7 +218,8 @@ impl VolatileStore for MemoryStore {
     }
 
     fn serve(&self, epoch: u64, run_id: &str) {
-        *self.view() = View { epoch, trusted: Some(run_id.to_owned()) };
+        let mut view = self.view();
+        (view.epoch, view.trusted) = (epoch, Some(run_id.to_owned()));
     }
 
     async fn restore(&self, documents: &[Stored], _now: Timestamp) -> Result<Vec<Branch>, StoreError> {
@@ -240,8 +242,22 @@ impl VolatileStore for MemoryStore {
         Ok(lost)
     }
 
+    async fn begin_copy(&self) -> Result<(), StoreError> {
+        let mut held = self.trusted()?;
+        held.copies += 1;
+        let copy = held.copies;
+        held.copying.insert(copy);
+        self.view().copying = Some(copy);
+        Ok(())
+    }
+
     async fn open(&self, epoch: u64) -> Result<(), StoreError> {
         let mut held = self.trusted()?;
+        let is_gone = self.view().copying.take().is_some_and(|copy| !held.copying.remove(&copy));
+        if is_gone && held.served.is_none_or(|served| served < epoch) {
+            let reason = "it was emptied while conversations were copied to it".to_owned();
+            return Err(StoreError::Unavailable { store: NAME, reason });
+        }
         if held.served.is_some_and(|served| served > epoch) {
             return Err(StoreError::Superseded { store: NAME });
         }

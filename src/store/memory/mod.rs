@@ -3,7 +3,7 @@
 
 mod charge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -32,11 +32,13 @@ struct View {
     epoch: u64,
     /// The run that its commands are for.
     trusted: Option<String>,
+    /// The copy that it makes.
+    copying: Option<u64>,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { epoch: 1, trusted: None }
+        Self { epoch: 1, trusted: None, copying: None }
     }
 }
 
@@ -51,6 +53,9 @@ struct Held {
     conflicts: Vec<Branch>,
     unmirrored: BTreeMap<SessionKey, Instant>,
     run_id: String,
+    /// How many copies were begun, and which of them are under way.
+    copies: u64,
+    copying: BTreeSet<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +81,8 @@ impl MemoryStore {
             conflicts: Vec::new(),
             unmirrored: BTreeMap::new(),
             run_id: "first".to_owned(),
+            copies: 0,
+            copying: BTreeSet::new(),
         };
         Self { bot, held: Arc::new(Mutex::new(held)), view: Arc::default() }
     }

@@ -1,7 +1,7 @@
 //! What Redis must be able to do to take charge of conversations and to give it up again.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::finding::Weight;
 use crate::session::SessionKey;
 use crate::store::authority::{Branch, Probe, Stored, VolatileStore};
-use crate::store::keys::{Keys, PROBE_KEPT};
+use crate::store::keys::{COPYING_KEPT, Keys, PROBE_KEPT};
 use crate::store::redis::link::Call;
 use crate::store::redis::{NAME, RedisStore, unavailable, without_effect};
 use crate::store::{StoreError, document};
@@ -72,15 +72,32 @@ impl VolatileStore for RedisStore {
         Ok(replaced.filter_map(|(stored, (_, there))| branch(stored, &there?)).collect())
     }
 
+    async fn begin_copy(&self) -> Result<(), StoreError> {
+        let copying = self.keys.copying(rand::random());
+        let mut mark = redis::cmd("SET");
+        mark.arg(&copying).arg(1).arg("PX").arg(COPYING_KEPT.as_millis());
+        let mark = &mark;
+        let run = |mut call: Call| async move { mark.query_async(&mut call.connection).await };
+        self.observed("begin_copy", run).await.map(|(): ()| ()).map_err(without_effect)?;
+        *self.copying.lock().unwrap_or_else(PoisonError::into_inner) = Some(copying);
+        Ok(())
+    }
+
     async fn open(&self, epoch: u64) -> Result<(), StoreError> {
+        let copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let copying = &copying;
         let run = |mut call: Call| async move {
             let mut open = self.scripts.open.key(self.keys.epoch());
+            if let Some(copying) = copying {
+                open.key(copying);
+            }
             open.arg(epoch).arg(call.deadline).invoke_async(&mut call.connection).await
         };
         let verdict: String = self.observed("open", run).await.map_err(without_effect)?;
         match verdict.as_str() {
             "opened" => Ok(()),
             "higher" => Err(StoreError::Superseded { store: NAME }),
+            "gone" => Err(unavailable("it was emptied while conversations were copied to it")),
             _ => Err(unavailable("it was too late when Redis came to it")),
         }
     }

@@ -7,6 +7,7 @@ mod offset;
 mod options;
 
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -32,6 +33,8 @@ pub struct RedisStore {
     /// The epoch that is served.
     epoch: AtomicU64,
     scripts: Scripts,
+    /// The mark of the copy that this instance makes.
+    copying: Mutex<Option<String>>,
 }
 
 struct Scripts {
@@ -75,7 +78,7 @@ impl RedisStore {
     pub fn connect(options: &RedisOptions) -> Result<Self, AddressError> {
         let link = Link::new(options::address(options)?, options.deadline).map_err(AddressError)?;
         let keys = Keys::new(&options.prefix, options.bot);
-        Ok(Self { link, keys, epoch: AtomicU64::new(1), scripts: Scripts::new() })
+        Ok(Self { link, keys, epoch: AtomicU64::new(1), scripts: Scripts::new(), copying: Mutex::default() })
     }
 
     /// Runs a command that only reads: where a write would be unknown, it simply has no answer.

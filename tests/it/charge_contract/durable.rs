@@ -14,6 +14,7 @@ use crate::stores::{NOW, after, key};
 macro_rules! for_each_store {
     ($($test:ident)*) => {
         for_each_store! { @engine memory: $($test)* }
+        for_each_store! { @engine model: $($test)* }
         for_each_store! { @engine sqlite: $($test)* }
         for_each_store! { @engine postgres: $($test)* }
     };

@@ -19,6 +19,7 @@ use depot_bot::store::sql::SqlStore;
 use secrecy::SecretString;
 
 use crate::servers::{RedisServer, postgres_database};
+use crate::simulation::calm_model;
 use crate::stores::{BOT, Engine, redis_store};
 
 /// On a loaded machine a commit may wait long for the disk; deadlines have tests of their own.
@@ -32,6 +33,14 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
+    /// What simulations run on, without faults.
+    async fn model() -> Self {
+        let store = MemoryStore::new(BOT);
+        store.empty();
+        let beside = calm_model(&store.beside());
+        Self { store: calm_model(&store), beside, engine: Engine::Memory(store) }
+    }
+
     async fn memory() -> Self {
         let store = MemoryStore::new(BOT);
         store.empty();
@@ -99,6 +108,14 @@ pub(crate) struct Volatile {
 }
 
 impl Volatile {
+    /// What simulations run on, without faults.
+    async fn model() -> Self {
+        let store = MemoryStore::new(BOT);
+        store.empty();
+        let beside = calm_model(&store.beside());
+        Self { store: calm_model(&store), beside, engine: Engine::Memory(store) }
+    }
+
     async fn memory() -> Self {
         let store = MemoryStore::new(BOT);
         store.empty();
@@ -114,6 +131,15 @@ impl Volatile {
         let store = Arc::new(redis_store(&server, BOT, PATIENT));
         let beside = Arc::new(redis_store(&server, BOT, PATIENT));
         Self { store, beside, engine: Engine::Redis(server) }
+    }
+
+    /// Everything goes.
+    fn empty(&self) {
+        match &self.engine {
+            Engine::Memory(store) => store.empty(),
+            Engine::Redis(server) => server.command(&["FLUSHALL"]),
+            Engine::Sql(..) => unreachable!("SQL is not emptied"),
+        }
     }
 
     /// Starts the server anew, with everything it had.

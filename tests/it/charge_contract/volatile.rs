@@ -13,6 +13,7 @@ use crate::stores::{BOT, Engine, NOW, after, key};
 macro_rules! for_each_store {
     ($($test:ident)*) => {
         for_each_store! { @engine memory: $($test)* }
+        for_each_store! { @engine model: $($test)* }
         for_each_store! { @engine redis: $($test)* }
     };
     (@engine $engine:ident: $($test:ident)*) => {
@@ -40,6 +41,7 @@ for_each_store! {
     what_is_owed_is_noted_with_the_commit_and_paid_as_it_still_is
     only_what_is_higher_is_restored
     a_server_of_another_run_is_not_available
+    what_was_emptied_while_it_was_copied_to_is_not_opened
 }
 
 async fn commit(subject: &Volatile, epoch: u64, version: u64) -> Result<Committed, StoreError> {
@@ -182,6 +184,23 @@ async fn a_server_of_another_run_is_not_available(mut subject: Volatile) {
     assert_eq!((probe.epoch, probe.unmirrored), (Some(1), 1), "it kept everything");
     subject.open(2).await;
     assert_eq!(commit(&subject, 2, 2).await.unwrap(), Committed::Applied);
+}
+
+async fn what_was_emptied_while_it_was_copied_to_is_not_opened(subject: Volatile) {
+    let run_id = subject.store.probe().await.unwrap().run_id;
+    subject.store.serve(2, &run_id);
+    subject.beside.serve(2, &run_id);
+    subject.store.begin_copy().await.unwrap();
+    assert_eq!(subject.store.restore(&[stored(key(7), 1, 1)], NOW).await.unwrap(), []);
+    subject.empty();
+    // Another instance that begins afterwards copies everything itself, and vouches for nobody else.
+    subject.beside.begin_copy().await.unwrap();
+    let refused = subject.store.open(2).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+    assert_eq!(subject.store.probe().await.unwrap().epoch, None);
+    assert_eq!(subject.beside.restore(&[stored(key(7), 1, 1)], NOW).await.unwrap(), []);
+    subject.beside.open(2).await.unwrap();
+    assert_eq!(subject.store.probe().await.unwrap().epoch, Some(2));
 }
 
 #[tokio::test]

@@ -152,7 +152,9 @@ fn ended(seen: &Seen, key: SessionKey, session: &Session, found: &mut Vec<String
         if messages.is_empty() && (is_last || row.status == Status::Completed) && seen.repeats == 0 {
             found.push(format!("nobody was told that {} is {:?}", short(row.id), row.status));
         }
-        if messages.len() > 1 && row.status == Status::Expired && seen.repeats == 0 {
+        // Its owner may ask for it again.
+        let asked = seen.acknowledged.iter().filter(|it| it.key == key && it.is_message).count();
+        if messages.len() > 1 + asked && row.status == Status::Expired && seen.repeats == 0 {
             found.push(format!("{} has expired in messages {messages:?}", short(row.id)));
         }
     }
@@ -179,13 +181,20 @@ fn notes(seen: &Seen, key: SessionKey, session: &Session, has_lost: bool, found:
     }
 }
 
-/// Nobody has expired whose answer waited at Telegram.
+/// Nobody has expired whose answer waited at Telegram, unless by a message that they wrote after their time: Telegram
+/// brings messages and taps side by side.
 fn expired(seen: &Seen, key: SessionKey, found: &mut Vec<String>) {
     for (_, row, at) in seen.ledger.iter().filter(|(of, ..)| *of == key) {
         if row.status != Status::Expired {
             continue;
         }
         let decided = Duration::from_millis(u64::try_from(row.decided_at.0 - crate::stores::NOW.0).unwrap());
+        let has_said_so = seen.acknowledged.iter().any(|it| {
+            it.key == key && it.is_message && it.began <= decided && decided <= it.at && it.sent > IN_TIME
+        });
+        if has_said_so {
+            continue;
+        }
         let waited =
             seen.acknowledged.iter().find(|it| it.key == key && it.sent + IN_TIME < decided && it.at > *at);
         if let Some(waited) = waited {

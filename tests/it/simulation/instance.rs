@@ -81,9 +81,8 @@ impl Instance {
         }
     }
 
-    /// Takes an update to its commit, in a task of its own; the document that has it, if it had to be committed, or
-    /// nothing if it must come again.
-    pub(super) async fn take(self: &Arc<Self>, update: &Update) -> Option<Option<Stamp>> {
+    /// Takes an update to its commit, in a task of its own; nothing if it must come again.
+    pub(super) async fn take(self: &Arc<Self>, update: &Update) -> Option<Taken> {
         let (instance, update) = (Arc::clone(self), update.clone());
         let taken = tokio::spawn(async move { instance.handle(&update).await }).await.unwrap();
         let has_failed = taken.is_none();
@@ -94,17 +93,18 @@ impl Instance {
         taken
     }
 
-    async fn handle(&self, update: &Update) -> Option<Option<Stamp>> {
+    async fn handle(&self, update: &Update) -> Option<Taken> {
         let lane = Arc::clone(self.lanes.lock().unwrap().entry(update.person).or_default());
         let _turn = lane.lock().await;
         self.process.awake().await;
+        let began = self.world.time();
         let handled = self.commit(update).await;
         self.process.awake().await;
         match handled {
             Ok((verdict, stamp)) => {
                 let (number, id) = (self.number, update.id);
                 self.world.note(format_args!("{number} handles {id}: {verdict:?} {}.{}", stamp.0, stamp.1));
-                Some((verdict != Verdict::Unchanged).then_some(stamp))
+                Some(Taken { began, stamp: (verdict != Verdict::Unchanged).then_some(stamp) })
             }
             Err(error) => {
                 self.world.note(format_args!("{} fails with {}: {error}", self.number, update.id));
@@ -127,6 +127,14 @@ impl Instance {
         let session = &handled.session;
         Ok((handled.verdict, (session.epoch, session.version, session.commit)))
     }
+}
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Taken {
+    pub(super) began: Duration,
+    /// The document that has it, if anything had to be committed for it.
+    pub(super) stamp: Option<Stamp>,
 }
 
 impl Update {

@@ -211,6 +211,10 @@ impl VolatileStore for Model {
         .await
     }
 
+    async fn begin_copy(&self) -> Result<(), StoreError> {
+        self.write("begin copy", |memory| now(memory.begin_copy())).await
+    }
+
     async fn open(&self, epoch: u64) -> Result<(), StoreError> {
         let model = self.clone();
         self.write("open", move |memory| {

@@ -9,8 +9,8 @@ use depot_bot::session::{Event, Note, Sentence, Tap};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::instance::Instance;
-use super::world::{Acknowledged, Mutation, Stamp, World, key};
+use super::instance::{Instance, Taken};
+use super::world::{Acknowledged, Mutation, World, key};
 
 /// How long a delivery waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -126,11 +126,11 @@ impl Person {
 async fn deliver(world: Arc<World>, instances: Instances, mut queue: mpsc::UnboundedReceiver<Update>) {
     while let Some(update) = queue.recv().await {
         let mut pause = 100;
-        let stamp = loop {
-            if let Some(stamp) = bring(&world, &instances, &update).await {
+        let Taken { began, stamp } = loop {
+            if let Some(taken) = bring(&world, &instances, &update).await {
                 // Telegram may not have heard the answer.
                 if !world.happens(4) {
-                    break stamp;
+                    break taken;
                 }
                 world.note(format_args!("the answer to {} is lost", update.id));
             }
@@ -145,7 +145,9 @@ async fn deliver(world: Arc<World>, instances: Instances, mut queue: mpsc::Unbou
             key: key(update.person),
             update: update.id,
             sent: update.sent,
+            began,
             at,
+            is_message: update.message.is_some(),
             note: update.words(),
             stamp,
         });
@@ -153,7 +155,7 @@ async fn deliver(world: Arc<World>, instances: Instances, mut queue: mpsc::Unbou
 }
 
 /// One delivery; nothing if it was not acknowledged.
-async fn bring(world: &World, instances: &Instances, update: &Update) -> Option<Option<Stamp>> {
+async fn bring(world: &World, instances: &Instances, update: &Update) -> Option<Taken> {
     let instance = {
         let running = instances.lock().unwrap();
         let any = usize::try_from(world.below(running.len().max(1) as u64)).unwrap();
@@ -164,7 +166,7 @@ async fn bring(world: &World, instances: &Instances, update: &Update) -> Option<
         if world.mutation == Mutation::AcknowledgesEarly {
             let (instance, update) = (Arc::clone(&instance), update.clone());
             tokio::spawn(async move { instance.take(&update).await });
-            return Some(None);
+            return Some(Taken::default());
         }
         tokio::select! {
             biased;

@@ -12,7 +12,8 @@ use super::model::{Engine, Fault};
 use super::telegram::Instances;
 use super::world::{Mutation, World};
 
-/// After a fault of SQL, Redis may be the only one that has what was acknowledged; so long it loses nothing.
+/// After a fault of SQL, Redis may be the only one that has what was acknowledged. So long it loses nothing; and once
+/// an instance is gone that would have known, it does not go away. Against three faults at once nothing is promised.
 const CALM: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,9 @@ fn draw(world: &World, count: usize) -> Event {
 }
 
 async fn happen(world: &Arc<World>, instances: &Instances, event: Event, lasts: Duration) {
+    if world.is_too_much(event) {
+        return;
+    }
     world.note(format_args!("** {event:?} for {} ms", lasts.as_millis()));
     match event {
         Event::Redis(fault, only) => pass(&world.redis, fault, only, lasts).await,
@@ -148,6 +152,25 @@ impl World {
         let until = self.time() + CALM;
         let mut seen = self.seen();
         seen.calm_until = seen.calm_until.max(until);
+    }
+
+    /// Whether it would be the third fault at once.
+    fn is_too_much(&self, event: Event) -> bool {
+        if self.may_lose() {
+            self.seen().is_witness_gone = false;
+            return false;
+        }
+        match event {
+            Event::Killed(_) | Event::Paused(_) => {
+                let is_alone = !self.redis.is_well();
+                self.seen().is_witness_gone |= !is_alone;
+                is_alone
+            }
+            Event::Redis(..) | Event::Restarted | Event::StartedEmpty | Event::RolledBack => {
+                self.seen().is_witness_gone
+            }
+            Event::Sql(..) | Event::Chat(_) | Event::Emptied => false,
+        }
     }
 
     /// Whether Redis may lose what it has: everything acknowledged is in SQL too.

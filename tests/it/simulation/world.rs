@@ -45,9 +45,12 @@ pub(super) type Stamp = (u64, u64, u64);
 pub(super) struct Acknowledged {
     pub(super) key: SessionKey,
     pub(super) update: i64,
-    /// When Telegram got it, and when it was told.
+    /// When Telegram got it, when its last handling began, and when Telegram was told.
     pub(super) sent: Duration,
+    pub(super) began: Duration,
     pub(super) at: Duration,
+    /// It came as a message, with the time at which it was written.
+    pub(super) is_message: bool,
     /// The words that must end up in a deposit.
     pub(super) note: Option<String>,
     /// The document that has it, if anything had to be committed for it.
@@ -69,6 +72,8 @@ pub(super) struct Seen {
     pub(super) repeats: usize,
     /// Until then Redis loses nothing, because SQL may lack what was acknowledged.
     pub(super) calm_until: Duration,
+    /// An instance is gone that knew what Redis alone had.
+    pub(super) is_witness_gone: bool,
 }
 
 #[derive(Debug)]
@@ -83,6 +88,8 @@ pub(super) struct World {
     pub(super) sql: Arc<Engine>,
     pub(super) redis: Arc<Engine>,
     pub(super) chat: Arc<Engine>,
+    /// The journal is printed as it is written.
+    is_loud: bool,
     seen: Mutex<Seen>,
 }
 
@@ -100,6 +107,7 @@ impl World {
             sql: Arc::new(Engine::new(Kind::Sql)),
             redis: Arc::new(Engine::new(Kind::Redis)),
             chat: Arc::new(Engine::new(Kind::Chat)),
+            is_loud: std::env::var_os("DEPOT_SEED").is_some(),
             seen: Mutex::default(),
         }
     }
@@ -120,6 +128,9 @@ impl World {
 
     pub(super) fn note(&self, line: impl std::fmt::Display) {
         let line = format!("{:>6} {line}", self.time().as_millis());
+        if self.is_loud {
+            eprintln!("{line}");
+        }
         self.seen().journal.push(line);
     }
 
