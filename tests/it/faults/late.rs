@@ -35,7 +35,7 @@ async fn f73_taps_and_edits_that_come_late_are_answered_and_change_nothing() {
         let validate = button(&user, expired, "Valider");
         bot.rests(7).await;
         bot.advance(301);
-        user.sees("Reprendre").await.unwrap();
+        bot.while_time_passes(user.sees("Reprendre")).await.unwrap();
         user.taps_data(expired, &validate);
         assert!(!user.toast().await.unwrap().text.is_empty());
         bot.rests(7).await;

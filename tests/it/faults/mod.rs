@@ -20,12 +20,6 @@ use depot_bot::simulator::{Chat, User};
 
 use crate::bot::TestBot;
 
-/// What a run measured, for `docs/RELIABILITY.md`: shown by `--nocapture`.
-#[expect(clippy::print_stdout, reason = "the output of a test, asked for by --nocapture")]
-fn measured(line: &str) {
-    println!("{line}");
-}
-
 /// One deposit from the first word to its confirmation, by somebody to whom nothing but time passes.
 async fn deposits(user: &User) {
     describes(user).await;

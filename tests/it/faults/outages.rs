@@ -11,8 +11,9 @@ use nix::sys::signal::Signal;
 use tokio::task::block_in_place;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::storm::{Storm, in_charge, quantile, soak};
-use crate::faults::{deposits_patiently, describes, holds_what_was_seen, measured};
+use crate::faults::storm::{Storm, in_charge, quantile};
+use crate::faults::{deposits_patiently, describes, holds_what_was_seen};
+use crate::oracle::{measured, soaks};
 use crate::process::{Process, get, listed, listed_by, telegram, until, variables};
 use crate::servers::{PostgresServer, RedisServer, postgres_database};
 
@@ -28,7 +29,7 @@ async fn redis_stops_in_mid_conversation_and_the_next_tap_is_answered() {
         let sql = if behind == Behind::SqliteAndRedis { "sqlite" } else { "postgres" };
         let (user, other) = (bot.user(7), bot.user(8));
         in_charge(&bot, "redis", "ok").await;
-        for round in 0..if soak() { 8 } else { 1 } {
+        for round in 0..if soaks() { 8 } else { 1 } {
             describes(&user).await;
             describes(&other).await;
             block_in_place(|| bot.redis.as_mut().unwrap().kill());
@@ -47,7 +48,7 @@ async fn redis_stops_in_mid_conversation_and_the_next_tap_is_answered() {
             other.sees_new("enregistré").await.unwrap();
             holds_what_was_seen(&bot, 7, round + 1).await;
             holds_what_was_seen(&bot, 8, round + 1).await;
-            if soak() {
+            if soaks() {
                 // So that each round is an outage of its own, not a flap.
                 tokio::time::sleep(Duration::from_secs(61)).await;
             }
@@ -89,7 +90,7 @@ async fn f38_with_both_stores_away_nothing_is_acknowledged_and_nothing_lost() {
         user.taps("Valider").unwrap();
     }
     until(&bot.app().http.to_string(), "/health/ready", 503).await;
-    if soak() {
+    if soaks() {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     assert_eq!(bot.telegram.pending_updates(), 20, "nothing is acknowledged");
@@ -233,7 +234,7 @@ async fn f06_the_bot_is_frozen_and_thawed() {
     let people: Vec<_> = (1..=6).map(|id| telegram.user(UserProfile::new(id, "Camille", "fr"))).collect();
     let storm = Storm::begin(people.iter().cloned());
     // The right to use Redis is good for 1 s, a lane for 15 s; people wait for a minute.
-    for seconds in if soak() { &[20, 45][..] } else { &[2, 3] } {
+    for seconds in if soaks() { &[20, 45][..] } else { &[2, 3] } {
         storm.goes_on(6).await;
         bot.signal(Signal::SIGSTOP);
         tokio::time::sleep(Duration::from_secs(*seconds)).await;
@@ -261,7 +262,7 @@ async fn f06_one_of_two_instances_is_frozen_and_thawed() {
     let storm = Storm::begin(people.iter().cloned());
     storm.goes_on(6).await;
     let mut second = Process::start(&variables).await;
-    for seconds in if soak() { &[20, 90][..] } else { &[2, 3] } {
+    for seconds in if soaks() { &[20, 90][..] } else { &[2, 3] } {
         storm.goes_on(6).await;
         first.signal(Signal::SIGSTOP);
         tokio::time::sleep(Duration::from_secs(*seconds)).await;

@@ -30,11 +30,11 @@ async fn f45_a_poll_that_hangs_is_noticed_within_ninety_seconds_and_loses_nothin
     user.says("et une chaise");
     bot.advance(91);
     let http = bot.app().http.to_string();
-    let deaf = until(&http, "/health/ready", 503).await;
+    let deaf = bot.while_time_passes(until(&http, "/health/ready", 503)).await;
     assert!(deaf.contains("nothing was fetched"), "{deaf}");
     proxy.set(Line::Clear);
     user.sees("2. ").await.unwrap();
-    until(&http, "/health/ready", 200).await;
+    bot.while_time_passes(until(&http, "/health/ready", 200)).await;
     user.taps("Valider").unwrap();
     user.sees_new("enregistré").await.unwrap();
     holds_what_was_seen(&bot, 7, 1).await;

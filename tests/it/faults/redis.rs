@@ -8,7 +8,8 @@ use depot_bot::clock::Clock;
 use tokio::task::block_in_place;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::storm::{LOOK, PATIENCE, Storm, epoch, in_charge, soak};
+use crate::faults::storm::{LOOK, PATIENCE, Storm, epoch, in_charge};
+use crate::oracle::soaks;
 use crate::proxy::{FaultProxy, Line};
 use crate::servers::RedisServer;
 
@@ -59,7 +60,7 @@ async fn opened_anew(bot: &TestBot, before: u64) {
 async fn f10_redis_is_frozen_and_thawed() {
     let bot = bot_on(RedisServer::start()).await;
     let mut storm = Storm::over(&bot, PEOPLE);
-    for seconds in if soak() { &[10, 60, 300][..] } else { &[1] } {
+    for seconds in if soaks() { &[10, 60, 300][..] } else { &[1] } {
         storm.goes_on(SOME).await;
         let before = epoch(&bot).await;
         bot.redis.as_ref().unwrap().pause();
@@ -88,7 +89,7 @@ async fn f12_redis_restarts_without_its_memory() {
 async fn restarts(fault: &str, redis: RedisServer) {
     let mut bot = bot_on(redis).await;
     let mut storm = Storm::over(&bot, PEOPLE);
-    for _ in 0..if soak() { 30 } else { 3 } {
+    for _ in 0..if soaks() { 30 } else { 3 } {
         storm.goes_on(SOME).await;
         let before = epoch(&bot).await;
         block_in_place(|| bot.redis.as_mut().unwrap().restart());
@@ -102,7 +103,7 @@ async fn restarts(fault: &str, redis: RedisServer) {
 async fn f13_redis_is_emptied_under_load() {
     let bot = bot_on(RedisServer::start()).await;
     let mut storm = Storm::over(&bot, PEOPLE);
-    for _ in 0..if soak() { 100 } else { 5 } {
+    for _ in 0..if soaks() { 100 } else { 5 } {
         storm.goes_on(SOME).await;
         let before = epoch(&bot).await;
         bot.redis.as_ref().unwrap().command::<()>(&["FLUSHALL"]);
@@ -116,12 +117,12 @@ async fn f13_redis_is_emptied_under_load() {
 async fn f14_redis_is_killed_again_and_again() {
     let mut bot = bot_on(RedisServer::durable()).await;
     let mut storm = Storm::over(&bot, PEOPLE);
-    for _ in 0..if soak() { 60 } else { 3 } {
+    for _ in 0..if soaks() { 60 } else { 3 } {
         storm.goes_on(SOME).await;
         block_in_place(|| bot.redis.as_mut().unwrap().kill());
         storm.goes_on(1).await;
         block_in_place(|| bot.redis.as_mut().unwrap().restart());
-        if soak() {
+        if soaks() {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
     }
@@ -137,7 +138,7 @@ async fn f15_redis_is_full() {
     storm.goes_on(SOME).await;
     bot.redis.as_ref().unwrap().limit_memory(1);
     in_charge(&bot, "sqlite", "degraded").await;
-    lasts(&storm, Duration::from_secs(if soak() { 60 } else { 0 })).await;
+    lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     bot.redis.as_ref().unwrap().limit_memory(0);
     storm.recovers(in_charge(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
@@ -152,7 +153,7 @@ async fn f17_redis_is_demoted_and_promoted() {
     storm.goes_on(SOME).await;
     bot.redis.as_ref().unwrap().demote();
     in_charge(&bot, "sqlite", "degraded").await;
-    lasts(&storm, Duration::from_secs(if soak() { 60 } else { 0 })).await;
+    lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     bot.redis.as_ref().unwrap().promote();
     storm.recovers(in_charge(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
@@ -164,7 +165,7 @@ async fn f17_redis_is_demoted_and_promoted() {
 async fn f18_redis_is_rolled_back() {
     let mut bot = bot_on(RedisServer::durable()).await;
     let mut storm = Storm::over(&bot, PEOPLE);
-    for _ in 0..if soak() { 30 } else { 2 } {
+    for _ in 0..if soaks() { 30 } else { 2 } {
         storm.goes_on(SOME).await;
         let older = bot.redis.as_ref().unwrap().copy_aof();
         storm.goes_on(2 * SOME).await;
@@ -187,7 +188,7 @@ async fn f20_redis_is_a_black_hole() {
     storm.goes_on(SOME).await;
     proxy.set(Line::BlackHole);
     in_charge(&bot, "sqlite", "degraded").await;
-    lasts(&storm, Duration::from_secs(if soak() { 120 } else { 0 })).await;
+    lasts(&storm, Duration::from_secs(if soaks() { 120 } else { 0 })).await;
     proxy.set(Line::Clear);
     storm.recovers(in_charge(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
@@ -202,7 +203,7 @@ async fn f21_redis_is_slow() {
     for (least, most) in [(50, 150), (200, 450), (400, 900), (50, 900)] {
         let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
         proxy.set(Line::Slow { least, jitter: most - least });
-        lasts(&storm, Duration::from_secs(if soak() { 60 } else { 0 })).await;
+        lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     }
     proxy.set(Line::Clear);
     storm.recovers(in_charge(&bot, "redis", "ok")).await;
@@ -229,7 +230,7 @@ async fn f25_redis_no_longer_takes_the_password() {
     storm.goes_on(SOME).await;
     user("second");
     in_charge(&bot, "sqlite", "degraded").await;
-    lasts(&storm, Duration::from_secs(if soak() { 60 } else { 0 })).await;
+    lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     user("first");
     storm.recovers(in_charge(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
@@ -242,7 +243,7 @@ async fn f26_redis_flaps() {
     let bot = bot_on(RedisServer::start()).await;
     let storm = Storm::over(&bot, PEOPLE);
     let (before, began) = (epoch(&bot).await, tokio::time::Instant::now());
-    for _ in 0..if soak() { 150 } else { 3 } {
+    for _ in 0..if soaks() { 150 } else { 3 } {
         bot.redis.as_ref().unwrap().pause();
         tokio::time::sleep(Duration::from_secs(2)).await;
         bot.redis.as_ref().unwrap().resume();

@@ -4,7 +4,8 @@ use depot_bot::clock::Clock;
 
 use crate::bot::{Behind, TestBot};
 use crate::faults::storm::in_charge;
-use crate::faults::{confirmed, deposits_patiently, describes, holds, holds_what_was_seen, measured};
+use crate::faults::{confirmed, deposits_patiently, describes, holds, holds_what_was_seen};
+use crate::oracle::measured;
 use crate::proxy::FaultProxy;
 
 /// More than any answer to a commit has.

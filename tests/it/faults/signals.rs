@@ -8,7 +8,8 @@ use depot_bot::simulator::{Fault, Happened, Rule, Simulator, Tap, User, UserProf
 use nix::sys::signal::Signal;
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::faults::{deposits, describes, measured};
+use crate::faults::{deposits, describes};
+use crate::oracle::measured;
 use crate::process::{Process, get, listed, telegram, variables};
 use crate::proxy::{FaultProxy, Line};
 use crate::servers::RedisServer;

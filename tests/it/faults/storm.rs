@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::bot::TestBot;
-use crate::faults::{deposits_patiently, holds, measured};
+use crate::faults::{deposits_patiently, holds};
+use crate::oracle::{measured, soaks};
 use crate::process::get;
 
 /// How long anything may take on a loaded machine.
@@ -24,11 +25,6 @@ const BREATH: Duration = Duration::from_millis(50);
 const LONG_BREATH: Duration = Duration::from_millis(400);
 /// How often readiness is asked.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
-
-/// Whether scenarios take the time that they would take in life: with `DEPOT_SOAK=1`.
-pub(super) fn soak() -> bool {
-    std::env::var_os("DEPOT_SOAK").is_some()
-}
 
 /// People who deposit until they are told to stop.
 pub(super) struct Storm {
@@ -53,7 +49,7 @@ impl Storm {
                     let began = Instant::now();
                     deposits.insert(deposits_patiently(&user).await);
                     took.send_modify(|all| all.push(began.elapsed()));
-                    tokio::time::sleep(if soak() { LONG_BREATH } else { BREATH }).await;
+                    tokio::time::sleep(if soaks() { LONG_BREATH } else { BREATH }).await;
                 }
                 (user.id(), deposits)
             });
