@@ -15,13 +15,15 @@ use rand::{Rng as _, SeedableRng as _};
 use tokio::time::timeout;
 
 use crate::bot::Behind;
-use crate::oracle::people::{Crowd, as_usual, asks_to_be_let_in, forgets};
+use crate::oracle::people::{Crowd, as_usual, asks_to_be_let_in, forgets, lets_in};
 use crate::oracle::stage::Stage;
 use crate::oracle::{Report, measured, seed, soaks};
 use crate::process::Process;
 
 /// How many scenarios run at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
+/// How long it takes at most until a point is reached.
+const PATIENCE: Duration = Duration::from_secs(50);
 /// The first of those who are not let in yet.
 const STRANGERS: i64 = 10_000;
 
@@ -95,7 +97,10 @@ async fn a_crash_at_any_point_loses_and_doubles_nothing() {
                 confirmed += report.confirmed;
                 measured(&format!("| {meaning} | {behind:?} | {kills} kills | {report} |"));
             }
-            Err(error) => wrong.push(format!("{meaning}, on {behind:?}: {error:#}")),
+            Err(error) => {
+                measured(&format!("{meaning}, on {behind:?}: {error:#}"));
+                wrong.push(format!("{meaning}, on {behind:?}: {error:#}"));
+            }
         }
         scenarios += 1;
     }
@@ -134,21 +139,31 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
         admin.starts("");
     }
     let strangers = stage.strangers();
-    let crowd = Crowd::gather(&stage, move |user: User, round: usize| {
+    let mut crowd = Crowd::gather(&stage, move |user: User, round: usize| {
         let strangers = strangers.clone();
         async move {
             match way {
                 Way::Deposits | Way::Copies | Way::Stops => as_usual(user, round).await,
                 Way::Forgets => forgets(&user).await,
+                Way::Asks if user.id() == 1 => lets_in(&user).await,
                 Way::Asks => asks_to_be_let_in(&strangers, STRANGERS + 1_000 * user.id(), round).await,
             }
         }
     });
-    for _ in 0..kills {
+    for kill in 1..=kills {
         let failpoint = format!("{name}:{}", rng.random_range(1..=nth));
         let mut bot = stage.spawn(&[("FAILPOINT", &failpoint)]);
-        ends_at_the_point(&stage, way, &mut bot, &mut rng).await;
-        let exit = bot.ended().await;
+        let ends = async {
+            ends_at_the_point(&stage, way, &mut bot, &mut rng).await;
+            timeout(PATIENCE, bot.ended()).await
+        };
+        let exit = tokio::select! {
+            error = crowd.complains() => Err(error.context(format!("before end {kill}")))?,
+            exit = ends => exit,
+        };
+        let Ok(exit) = exit else {
+            anyhow::bail!("{failpoint} is not reached, for end {kill}:\n{}", bot.tail())
+        };
         anyhow::ensure!(
             exit.signal() == Some(nix::libc::SIGABRT),
             "it ended by itself: {exit}\n{}",

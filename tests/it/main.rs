@@ -19,6 +19,7 @@ mod deposits;
 mod failover;
 mod faults;
 mod intake;
+mod kills;
 mod ledger;
 mod load;
 mod machine;

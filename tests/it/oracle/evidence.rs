@@ -68,7 +68,7 @@ pub(super) struct Sent {
 }
 
 /// A document as far as the oracle reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(super) epoch: u64,
     pub(super) version: u64,
@@ -77,6 +77,12 @@ pub(crate) struct Head {
     pub(super) seen: Vec<i64>,
     /// Whether nothing is left to do.
     pub(super) rests: bool,
+}
+
+impl std::fmt::Debug for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({}, {}) marked {}", self.epoch, self.version, self.mark)
+    }
 }
 
 /// One revision of a deposit.

@@ -31,7 +31,13 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
     for (user, head) in &evidence.documents {
         let in_redis = evidence.in_redis.get(user);
         if evidence.redis_is_in_charge && evidence.redis_answers && in_redis != Some(head) {
-            report.broken("P5", format!("person {user}: Redis in charge has {in_redis:?}, SQL has {head:?}"));
+            let sent = in_redis.and_then(|head| evidence.sent.get(&head.mark));
+            report.broken(
+                "P5",
+                format!(
+                    "person {user}: Redis in charge has {in_redis:?}, SQL has {head:?}; the first is {sent:?}"
+                ),
+            );
         }
         let newest = in_redis.filter(|_| evidence.redis_is_in_charge).unwrap_or(head);
         if newest.version > 0 && !evidence.sent.contains_key(&newest.mark) {

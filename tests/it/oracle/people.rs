@@ -105,6 +105,14 @@ impl Crowd {
         Self { tasks, goes_on }
     }
 
+    /// Ends with what somebody complains about; while all goes well, never.
+    pub(crate) async fn complains(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Ok(Ok(_)) | Err(_)) | None => anyhow::anyhow!("somebody went home"),
+        }
+    }
+
     /// Nobody begins anything more; says how often something was done.
     pub(crate) async fn goes_home(mut self) -> anyhow::Result<usize> {
         self.goes_on.store(false, Ordering::Relaxed);
@@ -119,6 +127,19 @@ impl Crowd {
 /// What most people do: nine of ten deposits are validated.
 pub(crate) async fn as_usual(user: User, round: usize) -> anyhow::Result<()> {
     if round % 10 == 9 { cancels(&user).await } else { deposits(&user).await }
+}
+
+/// An admin looks whether somebody asks, and lets them in.
+pub(crate) async fn lets_in(admin: &User) -> anyhow::Result<()> {
+    let asks = admin.wait_for("a question", |chat| has_button(chat, "Accepter"));
+    if timeout(TAPS_AGAIN / 8, asks).await.is_ok() {
+        let asked = admin.messages().iter().filter(|message| message.button("Accepter").is_some()).count();
+        let fewer = |chat: &Chat| {
+            chat.from_bot().filter(|message| message.button("Accepter").is_some()).count() < asked
+        };
+        taps_until(admin, "Accepter", fewer).await?;
+    }
+    Ok(())
 }
 
 /// Who is not let in yet.

@@ -141,13 +141,15 @@ fn endings(evidence: &Evidence, report: &mut Report) {
     }
 }
 
-/// P12: a message that stands below itself, with nothing said or tapped in between, is a repeat.
+/// P12: a message that stands below itself, with nothing said in between, is a repeat.
 fn repeats(evidence: &Evidence, report: &mut Report) {
     let mut last: HashMap<i64, (i64, &str)> = HashMap::new();
     let mut dropped = 0;
     for entry in &evidence.telegram {
         match &entry.what {
-            Happened::Enqueued { chat: Some(chat), .. } => last.retain(|known, _| known != chat),
+            Happened::Enqueued { chat: Some(chat), kind: "message", .. } => {
+                last.retain(|known, _| known != chat);
+            }
             Happened::Call { code: 0, applied: true, .. } => dropped += 1,
             Happened::Shown { chat, message_id, text, .. } if !text.is_empty() => match last.get(chat) {
                 Some((known, shown)) if message_id > known => {

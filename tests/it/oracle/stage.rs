@@ -131,9 +131,14 @@ impl Stage {
         let from = self.clock.now();
         self.redis().pause();
         let done = meanwhile.await;
+        self.thaws_redis(from);
+        done
+    }
+
+    /// Lets Redis go on, which has stood still since `from`.
+    pub(crate) fn thaws_redis(&self, from: Timestamp) {
         self.frozen.lock().unwrap().push((from, self.clock.now()));
         self.redis().resume();
-        done
     }
 
     pub(crate) async fn sql(&self) -> Sql {
@@ -194,9 +199,13 @@ impl Stage {
         if let Some(update) = unanswered(&self.telegram.journal()).first() {
             return Some(format!("{update:?} is not answered"));
         }
-        let mut documents = self.sql().await.documents().await;
+        let documents = self.sql().await.documents().await;
         if self.authority().await.is_some_and(|(_, store, _)| store == "redis") {
-            documents.extend(self.in_redis());
+            // What a bot that died left in Redis alone is owed to SQL for a second.
+            let owed = self.in_redis().into_iter().find(|(person, head)| documents.get(person) != Some(head));
+            if let Some((person, head)) = owed {
+                return Some(format!("SQL does not have {head:?} of person {person}"));
+            }
         }
         let restless = documents.into_iter().find(|(_, head)| !head.rests)?;
         Some(format!("person {} has something left to do: {:?}", restless.0, restless.1))
@@ -250,8 +259,13 @@ impl Stage {
         };
         let ready = state.is_empty() || self.comes(self.patience(), is_ready).await;
         bot.signal(Signal::SIGTERM);
+        let (process, told_at) = (bot.id(), self.clock.now());
         let status = bot.ended().await;
         let mut report = judge(&self.evidence().await);
+        if !report.violations.is_empty() {
+            let last = format!("the last bot is {process}, told to stop at {told_at:?}:\n{}", bot.tail());
+            report.broken("and", last);
+        }
         if let Some(unrest) = unrest {
             report.broken("P4", format!("after a minute of quiet {unrest}"));
         }

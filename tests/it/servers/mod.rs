@@ -9,4 +9,4 @@ mod postgres;
 mod redis;
 
 pub(crate) use postgres::{PostgresServer, postgres_database};
-pub(crate) use redis::RedisServer;
+pub(crate) use redis::{AofCopy, RedisServer};

@@ -1,0 +1,226 @@
+//! F02: the bot is killed at random moments under load, and Redis is killed, emptied, rolled back, restarted and frozen in
+//! turn, while people go on and nobody restarts anything by hand but the supervisor who starts the bot again (F10–F14, F18).
+//!
+//! A short form each time; with `DEPOT_SOAK=1` the whole: 50 people, 200 kills, each Redis fault many times, on both
+//! engines. `DEPOT_SEED` repeats a run's dice.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use depot_bot::clock::Timestamp;
+use depot_bot::simulator::{Entry, Fault, Happened, Rule};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tokio::time::{interval, timeout};
+
+use crate::bot::Behind;
+use crate::oracle::people::{Crowd, as_usual};
+use crate::oracle::stage::Stage;
+use crate::oracle::{Report, measured, seed, soaks};
+use crate::servers::AofCopy;
+
+/// How large a run is.
+struct Size {
+    people: usize,
+    kills: usize,
+    /// How long Redis stands still or is away.
+    outage: Duration,
+    /// How much quicker than outside time passes: leases last 15 s.
+    times: u32,
+    /// How long somebody rests between two deposits, in ms.
+    rest: u64,
+}
+
+const SHORT: Size = Size { people: 10, kills: 8, outage: Duration::from_secs(2), times: 5, rest: 300 };
+const WHOLE: Size = Size { people: 50, kills: 200, outage: Duration::from_secs(10), times: 1, rest: 3_000 };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_kills_under_load_on_sqlite() {
+    everything_goes_wrong(Behind::SqliteAndRedis).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_kills_under_load_on_postgres() {
+    everything_goes_wrong(Behind::PostgresAndRedis).await;
+}
+
+async fn everything_goes_wrong(behind: Behind) {
+    let size = if soaks() { WHOLE } else { SHORT };
+    let seed = seed();
+    measured(&format!("{behind:?}: DEPOT_SEED={seed}"));
+    let began = Instant::now();
+    let mut stage = Stage::new(behind, size.times).await;
+    stage.people = size.people;
+    let unknown = Rule::sometimes(0.01, Fault::DropAfter).on("sendMessage");
+    stage.telegram.faults(|faults| faults.add(unknown));
+    let mut bot = stage.start(&[]).await;
+    let rest = size.rest;
+    let mut crowd = Crowd::gather(&stage, move |user, round| async move {
+        let mut rests = interval(Duration::from_millis(rest + 37 * user.id().unsigned_abs() % 300));
+        rests.tick().await;
+        as_usual(user, round).await?;
+        rests.tick().await;
+        Ok(())
+    });
+    let (mut rng, mut trouble) = (StdRng::seed_from_u64(seed), Trouble::new(size.outage));
+    let mut killed_at = Vec::new();
+    for kill in 0..size.kills {
+        // One life in eight is long enough for Redis to take charge again.
+        let life = if kill % 8 == 7 { 8_000..14_000 } else { 300..3_000 };
+        let life = Duration::from_millis(rng.random_range(life));
+        if let Ok(complaint) = timeout(life, crowd.complains()).await {
+            panic!("DEPOT_SEED={seed}, before kill {kill}: {complaint:#}\n{}", bot.tail());
+        }
+        killed_at.push(stage.now());
+        stage.kill(&mut bot).await;
+        trouble.goes_on(&stage, kill);
+        bot = stage.start(&[]).await;
+    }
+    trouble.ends(&stage).await;
+    stage.telegram.faults(depot_bot::simulator::Faults::clear);
+    let healed_at = stage.now();
+    let rounds = crowd.goes_home().await.unwrap_or_else(|error| panic!("DEPOT_SEED={seed}: {error:#}"));
+    let report = stage.ends(bot, "ok").await;
+    tell(behind, &size, &report, &stage.telegram.journal(), &killed_at, began.elapsed());
+    measured(&format!(
+        "{behind:?}: {rounds} rounds, quiet {:?} after the last fault",
+        stage.now().since(healed_at)
+    ));
+    report.verdict().unwrap_or_else(|error| panic!("DEPOT_SEED={seed}: {error:#}"));
+}
+
+/// What happens to Redis, in turn.
+struct Trouble {
+    outage: Duration,
+    /// Since when it is away or frozen, and which.
+    since: Option<(Instant, Outage, Timestamp)>,
+    turn: usize,
+    aof: Option<AofCopy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outage {
+    Killed,
+    Frozen,
+}
+
+impl Trouble {
+    fn new(outage: Duration) -> Self {
+        Self { outage, since: None, turn: 0, aof: None }
+    }
+
+    /// With each kill of the bot: an outage that is over ends, every other time the next fault begins.
+    fn goes_on(&mut self, stage: &Stage, kill: usize) {
+        if let Some((since, outage, at)) = self.since {
+            if since.elapsed() >= self.outage {
+                self.since = None;
+                heal(stage, outage, at);
+            }
+            return;
+        }
+        if kill % 2 == 1 {
+            return;
+        }
+        self.turn += 1;
+        let mut redis = stage.redis();
+        match self.turn % 5 {
+            1 => {
+                self.aof = Some(redis.copy_aof());
+                redis.pause();
+                self.since = Some((Instant::now(), Outage::Frozen, stage.now()));
+            }
+            2 => redis.command::<()>(&["FLUSHALL"]),
+            3 => redis.restart(),
+            4 => {
+                if let Some(aof) = &self.aof {
+                    redis.roll_back(aof);
+                }
+            }
+            _ => {
+                redis.kill();
+                self.since = Some((Instant::now(), Outage::Killed, stage.now()));
+            }
+        }
+    }
+
+    /// The last outage lasts as long as the others.
+    async fn ends(&mut self, stage: &Stage) {
+        if let Some((since, outage, at)) = self.since.take() {
+            stage.comes(self.outage, async || since.elapsed() >= self.outage).await;
+            heal(stage, outage, at);
+        }
+    }
+}
+
+fn heal(stage: &Stage, outage: Outage, since: Timestamp) {
+    match outage {
+        Outage::Killed => stage.redis().restart(),
+        Outage::Frozen => stage.thaws_redis(since),
+    }
+}
+
+/// What the run came to, in figures.
+fn tell(
+    behind: Behind,
+    size: &Size,
+    report: &Report,
+    journal: &[Entry],
+    killed_at: &[Timestamp],
+    took: Duration,
+) {
+    let is_seen = |entry: &&Entry| matches!(entry.what, Happened::Shown { .. } | Happened::Answered { .. });
+    let seen: Vec<(i64, Timestamp)> = journal
+        .iter()
+        .filter(is_seen)
+        .map(|entry| match &entry.what {
+            Happened::Shown { chat, .. } | Happened::Answered { chat, .. } => (*chat, entry.at),
+            _ => (0, entry.at),
+        })
+        .collect();
+    let real = |duration: Duration| duration / size.times;
+    let mut anybody: Vec<Duration> = killed_at
+        .iter()
+        .filter_map(|at| Some(real(seen.iter().find(|(_, seen)| seen > at)?.1.since(*at))))
+        .collect();
+    let mut asked: HashMap<i64, Timestamp> = HashMap::new();
+    let mut everybody = Vec::new();
+    // Who had asked and not been answered at a kill, waits from then on.
+    for entry in journal {
+        match &entry.what {
+            Happened::Enqueued { chat: Some(chat), .. } => {
+                asked.entry(*chat).or_insert(entry.at);
+            }
+            Happened::Shown { chat, .. } | Happened::Answered { chat, .. } => {
+                if let Some(asked_at) = asked.remove(chat) {
+                    let kill = killed_at.iter().find(|at| **at >= asked_at && **at <= entry.at);
+                    everybody.extend(kill.map(|at| real(entry.at.since(*at))));
+                }
+            }
+            _ => {}
+        }
+    }
+    let unknown = journal
+        .iter()
+        .filter(|entry| matches!(entry.what, Happened::Call { code: 0, applied: true, .. }))
+        .count()
+        + killed_at.len();
+    measured(&format!(
+        "F02 {behind:?}: {} people, {} kills in {took:?}: {report}; {} violations; first answer after a kill p50 {:?} \
+         p99 {:?}; whoever waited then p50 {:?} p99 {:?} (of {}); {} repeats per 1000 unknown outcomes (of {unknown})",
+        size.people,
+        killed_at.len(),
+        report.violations.len(),
+        quantile(&mut anybody, 50),
+        quantile(&mut anybody, 99),
+        quantile(&mut everybody, 50),
+        quantile(&mut everybody, 99),
+        everybody.len(),
+        report.duplicates * 1_000 / unknown.max(1),
+    ));
+}
+
+fn quantile(durations: &mut [Duration], percent: usize) -> Duration {
+    durations.sort_unstable();
+    let index = (durations.len() * percent / 100).min(durations.len().saturating_sub(1));
+    durations.get(index).copied().unwrap_or_default()
+}
