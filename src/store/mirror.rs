@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::session::SessionKey;
+use crate::session::{Session, SessionKey};
 use crate::store::StoreError;
 use crate::store::authority::{DurableStore, Mirrored, Stored, VolatileStore};
 
@@ -80,16 +80,35 @@ impl Mirror {
         self.put(stored, epoch, None);
     }
 
-    /// Waits until a document is in SQL, and brings it there if it is not on its way. While SQL is away nobody waits.
-    pub(super) async fn ensure(&self, stored: Stored, epoch: u64) -> Ended {
-        if self.queue().failing == Some(Ended::Owed) {
-            self.put(stored, epoch, None);
+    /// Waits until a document is in SQL; `stored` makes what is brought there if it is not on its way. While SQL is away
+    /// nobody waits.
+    pub(super) async fn ensure(&self, session: &Session, stored: impl FnOnce() -> Stored) -> Ended {
+        let (waiter, ended) = oneshot::channel();
+        let is_away = self.queue().failing == Some(Ended::Owed);
+        if is_away {
+            self.put(stored(), session.epoch, None);
             return Ended::Owed;
         }
-        let (waiter, ended) = oneshot::channel();
-        self.put(stored, epoch, Some(waiter));
+        if let Some(waiter) = self.join(session, waiter) {
+            self.put(stored(), session.epoch, Some(waiter));
+        }
         self.wanted.notify_one();
         ended.await.unwrap_or(Ended::Owed)
+    }
+
+    /// Waits with a document that is on its way, or gives the waiter back.
+    fn join(&self, session: &Session, waiter: oneshot::Sender<Ended>) -> Option<oneshot::Sender<Ended>> {
+        let mut queue = self.queue();
+        let is_on_its_way = |entry: &&mut Entry| {
+            let waiting = &entry.stored.session;
+            (waiting.epoch, waiting.version) >= (session.epoch, session.version)
+        };
+        let Some(entry) = queue.waiting.get_mut(&session.key).filter(is_on_its_way) else {
+            return Some(waiter);
+        };
+        entry.waiters.push(waiter);
+        queue.is_wanted = true;
+        None
     }
 
     fn put(&self, stored: Stored, epoch: u64, waiter: Option<oneshot::Sender<Ended>>) {

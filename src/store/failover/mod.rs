@@ -301,9 +301,9 @@ impl SessionStore for Failover {
                 return Ok(());
             }
         }
-        let stored = Stored::new(Arc::new(session.clone()), shared.ttl, shared.clock.now());
+        let stored = || Stored::new(Arc::new(session.clone()), shared.ttl, shared.clock.now());
         let began = Instant::now();
-        let ended = shared.mirror.ensure(stored, session.epoch).await;
+        let ended = shared.mirror.ensure(session, stored).await;
         metrics::histogram!("depot_mirror_wait_seconds").record(began.elapsed());
         match ended {
             Ended::Kept | Ended::Owed => Ok(()),

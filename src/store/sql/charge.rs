@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
 use crate::deposit::{ChatId, UserId};
-use crate::failpoint::planted;
 use crate::session::SessionKey;
 use crate::store::authority::{Authority, Branch, DurableStore, InCharge, Mirrored, Page, Row, Stored};
 use crate::store::sql::SqlStore;
+use crate::store::sql::mirror::{CONFLICT, Copied, Mirror};
 use crate::store::{SessionStore as _, StoreError, document};
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
@@ -21,10 +21,11 @@ const SEEN_LATELY: Duration = Duration::from_secs(10);
 /// How long one read of the row may take: a second without it and Redis may not be used.
 const READ_WITHIN: Duration = Duration::from_millis(700);
 
-const AUTHORITY: &str = "select epoch, store, run_id, opened from authority where bot = $1";
+pub(super) const AUTHORITY: &str = "select epoch, store, run_id, opened from authority where bot = $1";
 
 /// The same on PostgreSQL, so that a change of it waits for the transaction.
-const AUTHORITY_HELD: &str = "select epoch, store, run_id, opened from authority where bot = $1 for share";
+pub(super) const AUTHORITY_HELD: &str =
+    "select epoch, store, run_id, opened from authority where bot = $1 for share";
 
 const OTHERS: &str = "select count(*) from instances where bot = $1 and instance <> $2 and seen_at > $3";
 
@@ -43,32 +44,6 @@ const SIGN_ON: &str = "
 const FORGET: &str = "delete from instances where bot = $1 and seen_at < $2";
 
 const SIGN_OFF: &str = "delete from instances where bot = $1 and instance = $2";
-
-const MIRROR: &str = "
-    insert into sessions
-        (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at,
-         mirrored_epoch, mirrored_version)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $4, $5)
-    on conflict (bot, chat, owner) do update
-    set epoch = excluded.epoch, version = excluded.version, commit_mark = excluded.commit_mark,
-        schema = excluded.schema, document = excluded.document, due_at = excluded.due_at,
-        kept_until = excluded.kept_until, updated_at = excluded.updated_at,
-        mirrored_epoch = excluded.mirrored_epoch, mirrored_version = excluded.mirrored_version
-    where sessions.epoch < excluded.epoch
-        or (sessions.epoch = excluded.epoch and sessions.version < excluded.version)";
-
-/// A planted fault: also where SQL has something higher.
-fn mirror_blindly() -> &'static str {
-    MIRROR.split("    where").next().unwrap_or(MIRROR)
-}
-
-const STAMP: &str = "
-    select epoch, version, commit_mark, mirrored_epoch, mirrored_version from sessions
-    where bot = $1 and chat = $2 and owner = $3";
-
-const CONFLICT: &str = "
-    insert into conflicts (bot, chat, owner, epoch, version, commit_mark, document, reason, found_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing";
 
 const REMOVE: &str = "delete from sessions where bot = $1 and chat = $2 and owner = $3";
 
@@ -169,9 +144,9 @@ impl DurableStore for SqlStore {
     }
 }
 
-type AuthorityRow = (i64, String, Option<String>, i64);
+pub(super) type AuthorityRow = (i64, String, Option<String>, i64);
 
-fn read_authority((epoch, store, run_id, opened): AuthorityRow) -> Authority {
+pub(super) fn read_authority((epoch, store, run_id, opened): AuthorityRow) -> Authority {
     let store = match (store.as_str(), run_id) {
         ("redis", run_id) => InCharge::Redis { run_id: run_id.unwrap_or_default() },
         _ => InCharge::Sql,
@@ -258,128 +233,6 @@ impl Job for SignOff {
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         execute!(connection, SIGN_OFF, self.bot, self.instance).map(|_| ())
-    }
-}
-
-/// A document on its way into SQL.
-struct Copied {
-    key: SessionKey,
-    epoch: i64,
-    version: i64,
-    mark: i64,
-    schema: i64,
-    document: String,
-    due_at: Option<i64>,
-    kept_until: Option<i64>,
-}
-
-impl Copied {
-    fn new(stored: &Stored) -> Result<Self, StoreError> {
-        let session = &stored.session;
-        Ok(Self {
-            key: session.key,
-            epoch: session.epoch.cast_signed(),
-            version: session.version.cast_signed(),
-            mark: session.commit.cast_signed(),
-            schema: i64::from(session.schema),
-            document: document::encode(session)?,
-            due_at: stored.due_at.map(|at| at.0),
-            kept_until: stored.kept_until.map(|until| until.0),
-        })
-    }
-
-    /// Whether the row that is there has all that this document says: it is this one, or came after it.
-    fn is_in(&self, there: Stamp, is_late: bool) -> bool {
-        let (epoch, version, mark, mirrored_epoch, mirrored_version) = there;
-        if (epoch, version) == (self.epoch, self.version) {
-            return mark == self.mark;
-        }
-        // Within its epoch, and while the epoch lasts, there is one line of versions.
-        !is_late || epoch == self.epoch || (mirrored_epoch, mirrored_version) >= (self.epoch, self.version)
-    }
-}
-
-/// Epoch, version and mark of a row, and what the mirror last wrote to it.
-type Stamp = (i64, i64, i64, i64, i64);
-
-struct Mirror {
-    bot: i64,
-    documents: Vec<Copied>,
-    epoch: i64,
-    now: i64,
-}
-
-impl Job for Mirror {
-    type Output = Vec<Mirrored>;
-
-    async fn run(&self, connection: &mut Connection) -> Result<Vec<Mirrored>, sqlx::Error> {
-        let authority: Option<AuthorityRow> = match connection {
-            Connection::Sqlite(_) => fetch_optional!(&mut *connection, AUTHORITY, self.bot)?,
-            Connection::Postgres(_) => fetch_optional!(&mut *connection, AUTHORITY_HELD, self.bot)?,
-        };
-        let authority = authority.map(read_authority);
-        let is_late = authority.as_ref().is_some_and(|row| row.epoch.cast_signed() > self.epoch);
-        // The conversations were copied to Redis already; what is written now would not be.
-        let is_closed = is_late
-            && authority.is_some_and(|row| row.store != InCharge::Sql)
-            && !planted("late_mirror_accepted");
-        let mut outcomes = Vec::with_capacity(self.documents.len());
-        for document in &self.documents {
-            outcomes.push(self.write(connection, document, is_late, is_closed).await?);
-        }
-        Ok(outcomes)
-    }
-}
-
-impl Mirror {
-    async fn write(
-        &self,
-        connection: &mut Connection,
-        copied: &Copied,
-        is_late: bool,
-        is_closed: bool,
-    ) -> Result<Mirrored, sqlx::Error> {
-        let SessionKey { bot, chat, user } = copied.key;
-        if !is_closed {
-            let written = execute!(
-                &mut *connection,
-                if planted("mirror_overwrites") { mirror_blindly() } else { MIRROR },
-                bot.0,
-                chat.0,
-                user.0,
-                copied.epoch,
-                copied.version,
-                copied.mark,
-                copied.schema,
-                copied.document.as_str(),
-                copied.due_at,
-                copied.kept_until,
-                self.now,
-            )?;
-            if written == 1 {
-                return Ok(Mirrored::Written);
-            }
-        }
-        let there: Option<Stamp> = fetch_optional!(&mut *connection, STAMP, bot.0, chat.0, user.0)?;
-        let is_higher = |there: &Stamp| (there.0, there.1) >= (copied.epoch, copied.version);
-        if there.filter(is_higher).is_some_and(|there| copied.is_in(there, is_late)) {
-            return Ok(Mirrored::Written);
-        }
-        let reason = "mirrored too late";
-        execute!(
-            connection,
-            CONFLICT,
-            bot.0,
-            chat.0,
-            user.0,
-            copied.epoch,
-            copied.version,
-            copied.mark,
-            copied.document.as_str(),
-            reason,
-            self.now,
-        )?;
-        Ok(Mirrored::Lost)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The sessions in SQL, on SQLite and PostgreSQL: one row per conversation, committed in groups by the writer.
 
 mod charge;
+mod mirror;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

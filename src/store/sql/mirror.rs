@@ -1,0 +1,199 @@
+//! The mirror's way into SQL: many documents in a few statements, each where SQL has nothing higher.
+
+use std::sync::LazyLock;
+
+use crate::database::{Connection, Job};
+use crate::failpoint::planted;
+use crate::session::SessionKey;
+use crate::store::authority::{InCharge, Mirrored, Stored};
+use crate::store::sql::charge::{AUTHORITY, AUTHORITY_HELD, AuthorityRow, read_authority};
+use crate::store::{StoreError, document};
+use crate::{execute, fetch_optional, on};
+
+const INTO: &str = "
+    insert into sessions
+        (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at,
+         mirrored_epoch, mirrored_version)
+    values ";
+
+const OVER: &str = "
+    on conflict (bot, chat, owner) do update
+    set epoch = excluded.epoch, version = excluded.version, commit_mark = excluded.commit_mark,
+        schema = excluded.schema, document = excluded.document, due_at = excluded.due_at,
+        kept_until = excluded.kept_until, updated_at = excluded.updated_at,
+        mirrored_epoch = excluded.mirrored_epoch, mirrored_version = excluded.mirrored_version";
+
+const UPWARDS: &str = "
+    where sessions.epoch < excluded.epoch
+        or (sessions.epoch = excluded.epoch and sessions.version < excluded.version)";
+
+/// How many values one row has.
+const VALUES: usize = 11;
+
+/// The statement that writes so many documents.
+fn statement(rows: usize) -> String {
+    let row = |row: usize| {
+        let value = |number: usize| format!("${}", row * VALUES + number);
+        let values: Vec<String> = (1..=VALUES).chain([4, 5]).map(value).collect();
+        format!("({})", values.join(", "))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    // Planted: also where SQL has something higher.
+    let condition = if planted("mirror_overwrites") { "" } else { UPWARDS };
+    format!("{INTO}{}{OVER}{condition}", rows.join(", "))
+}
+
+const STAMP: &str = "
+    select epoch, version, commit_mark, mirrored_epoch, mirrored_version from sessions
+    where bot = $1 and chat = $2 and owner = $3";
+
+pub(super) const CONFLICT: &str = "
+    insert into conflicts (bot, chat, owner, epoch, version, commit_mark, document, reason, found_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing";
+
+/// A document on its way into SQL.
+pub(super) struct Copied {
+    key: SessionKey,
+    epoch: i64,
+    version: i64,
+    mark: i64,
+    schema: i64,
+    document: String,
+    due_at: Option<i64>,
+    kept_until: Option<i64>,
+}
+
+impl Copied {
+    pub(super) fn new(stored: &Stored) -> Result<Self, StoreError> {
+        let session = &stored.session;
+        Ok(Self {
+            key: session.key,
+            epoch: session.epoch.cast_signed(),
+            version: session.version.cast_signed(),
+            mark: session.commit.cast_signed(),
+            schema: i64::from(session.schema),
+            document: document::encode(session)?,
+            due_at: stored.due_at.map(|at| at.0),
+            kept_until: stored.kept_until.map(|until| until.0),
+        })
+    }
+
+    /// Whether the row that is there has all that this document says: it is this one, or came after it.
+    fn is_in(&self, there: Stamp, is_late: bool) -> bool {
+        let (epoch, version, mark, mirrored_epoch, mirrored_version) = there;
+        if (epoch, version) == (self.epoch, self.version) {
+            return mark == self.mark;
+        }
+        // Within its epoch, and while the epoch lasts, there is one line of versions.
+        !is_late || epoch == self.epoch || (mirrored_epoch, mirrored_version) >= (self.epoch, self.version)
+    }
+}
+
+/// Epoch, version and mark of a row, and what the mirror last wrote to it.
+type Stamp = (i64, i64, i64, i64, i64);
+
+/// Writes what Redis has committed, each where SQL has nothing higher.
+pub(super) struct Mirror {
+    pub(super) bot: i64,
+    pub(super) documents: Vec<Copied>,
+    pub(super) epoch: i64,
+    pub(super) now: i64,
+}
+
+impl Job for Mirror {
+    type Output = Vec<Mirrored>;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<Mirrored>, sqlx::Error> {
+        let authority: Option<AuthorityRow> = match connection {
+            Connection::Sqlite(_) => fetch_optional!(&mut *connection, AUTHORITY, self.bot)?,
+            Connection::Postgres(_) => fetch_optional!(&mut *connection, AUTHORITY_HELD, self.bot)?,
+        };
+        let authority = authority.map(read_authority);
+        let is_late = authority.as_ref().is_some_and(|row| row.epoch.cast_signed() > self.epoch);
+        // The conversations were copied to Redis already; what is written now would not be.
+        let is_closed = is_late
+            && authority.is_some_and(|row| row.store != InCharge::Sql)
+            && !planted("late_mirror_accepted");
+        let mut outcomes = Vec::with_capacity(self.documents.len());
+        let mut rest = self.documents.as_slice();
+        while let Some((part, statement)) = part_of(rest) {
+            rest = rest.get(part.len()..).unwrap_or_default();
+            if !is_closed && self.write(connection, part, statement).await? == part.len() as u64 {
+                outcomes.extend(part.iter().map(|_| Mirrored::Written));
+                continue;
+            }
+            for document in part {
+                outcomes.push(self.compare(connection, document, is_late).await?);
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+/// The next documents that one statement writes, and that statement: sixteen, four or one, so that few are prepared.
+fn part_of(documents: &[Copied]) -> Option<(&[Copied], &'static str)> {
+    static STATEMENTS: LazyLock<[(usize, String); 3]> =
+        LazyLock::new(|| [16, 4, 1].map(|rows| (rows, statement(rows))));
+    STATEMENTS.iter().find_map(|(rows, statement)| Some((documents.get(..*rows)?, statement.as_str())))
+}
+
+impl Mirror {
+    /// Writes some documents, and says how many entered.
+    async fn write(
+        &self,
+        connection: &mut Connection,
+        part: &[Copied],
+        statement: &'static str,
+    ) -> Result<u64, sqlx::Error> {
+        on!(connection, c => {
+            let mut query = sqlx::query(statement);
+            for copied in part {
+                let SessionKey { bot, chat, user } = copied.key;
+                query = query
+                    .bind(bot.0)
+                    .bind(chat.0)
+                    .bind(user.0)
+                    .bind(copied.epoch)
+                    .bind(copied.version)
+                    .bind(copied.mark)
+                    .bind(copied.schema)
+                    .bind(copied.document.as_str())
+                    .bind(copied.due_at)
+                    .bind(copied.kept_until)
+                    .bind(self.now);
+            }
+            query.execute(c).await.map(|done| done.rows_affected())
+        })
+    }
+
+    /// What became of a document: written now or before, or lost against another branch.
+    async fn compare(
+        &self,
+        connection: &mut Connection,
+        copied: &Copied,
+        is_late: bool,
+    ) -> Result<Mirrored, sqlx::Error> {
+        let SessionKey { bot, chat, user } = copied.key;
+        let there: Option<Stamp> = fetch_optional!(&mut *connection, STAMP, bot.0, chat.0, user.0)?;
+        // One that has just been written by its part is there as it is.
+        let is_higher = |there: &Stamp| (there.0, there.1) >= (copied.epoch, copied.version);
+        if there.filter(is_higher).is_some_and(|there| copied.is_in(there, is_late)) {
+            return Ok(Mirrored::Written);
+        }
+        let reason = "mirrored too late";
+        execute!(
+            connection,
+            CONFLICT,
+            bot.0,
+            chat.0,
+            user.0,
+            copied.epoch,
+            copied.version,
+            copied.mark,
+            copied.document.as_str(),
+            reason,
+            self.now,
+        )?;
+        Ok(Mirrored::Lost)
+    }
+}
