@@ -140,7 +140,7 @@ fn ended(seen: &Seen, key: SessionKey, session: &Session, found: &mut Vec<String
     }
     let room = seen.rooms.get(&key.chat.0);
     for (message, end) in room.iter().flat_map(|room| &room.ends) {
-        if !rows.iter().any(|row| *row == end) {
+        if !rows.contains(&end) {
             found.push(format!("message {message} says {end:?}, the ledger has {rows:?}"));
         }
     }

@@ -80,6 +80,7 @@ fn report(seed: u64, ended: &Ended, tail: usize) -> String {
     format!("DEPOT_SEED={seed}\n{}\n\nDEPOT_SEED={seed}:\n  {violations}\n", journal.join("\n"))
 }
 
+#[expect(clippy::disallowed_methods, reason = "how much is tried is nobody's configuration")]
 fn number_of(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|number| number.parse().unwrap())
 }
@@ -139,7 +140,6 @@ fn is_caught(mutation: Mutation, by: &str) {
         ended.violations.iter().any(|violation| violation.contains(by))
     });
     assert!(red.is_some(), "400 seeds say nothing of {mutation:?}");
-    eprintln!("{mutation:?} is caught with seed {red:?}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_mirror_that_lies_is_caught() {
 
 #[test]
 fn an_instance_that_waits_for_nobody_is_caught() {
-    is_caught(Mutation::WaitsForNobody, "");
+    is_caught(Mutation::WaitsForNobody, "acknowledged");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_ledger_that_records_twice_is_caught() {
 
 #[test]
 fn a_run_that_is_trusted_blindly_is_caught() {
-    is_caught(Mutation::TrustsAnyRun, "");
+    is_caught(Mutation::TrustsAnyRun, "acknowledged");
 }
 
 #[test]

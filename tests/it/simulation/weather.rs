@@ -43,6 +43,17 @@ pub(super) async fn blow(world: Arc<World>, instances: Instances) {
             happen(&world, &instances, event, lasts).await;
         });
     }
+    if count == 2 && world.happens(20) {
+        // Each instance loses another store: the one that still reaches Redis does not hear that SQL takes charge.
+        for event in [Event::Redis(Fault::Away, Some(0)), Event::Sql(Fault::Away, Some(1))] {
+            let (from, lasts) = (world.millis(1_000, 3_000), world.millis(3_000, 7_000));
+            let (world, instances) = (Arc::clone(&world), Arc::clone(&instances));
+            faults.spawn(async move {
+                sleep(from).await;
+                happen(&world, &instances, event, lasts).await;
+            });
+        }
+    }
     faults.join_all().await;
 }
 

@@ -107,7 +107,7 @@ impl World {
             sql: Arc::new(Engine::new(Kind::Sql)),
             redis: Arc::new(Engine::new(Kind::Redis)),
             chat: Arc::new(Engine::new(Kind::Chat)),
-            is_loud: std::env::var_os("DEPOT_SEED").is_some(),
+            is_loud: super::number_of("DEPOT_SEED").is_some(),
             seen: Mutex::default(),
         }
     }
@@ -126,6 +126,7 @@ impl World {
         self.began.elapsed()
     }
 
+    #[expect(clippy::print_stderr, reason = "somebody replays a seed to read it")]
     pub(super) fn note(&self, line: impl std::fmt::Display) {
         let line = format!("{:>6} {line}", self.time().as_millis());
         if self.is_loud {
