@@ -141,8 +141,10 @@ mod switched_on {
 
     /// Writes one line, all at once: what is written before the end of the process is there after it.
     pub fn write(mut line: Value) {
-        line["at"] = clock().now().0.into();
-        line["process"] = id().into();
+        if let Some(line) = line.as_object_mut() {
+            line.insert("at".to_owned(), clock().now().0.into());
+            line.insert("process".to_owned(), id().into());
+        }
         if let Some(mut file) = journal() {
             let _a_test_misses_it = file.write_all(format!("{line}\n").as_bytes());
         }

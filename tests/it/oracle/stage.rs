@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::deposit::BotId;
-use depot_bot::simulator::{Simulator, User, UserProfile};
+use depot_bot::simulator::{Options, Simulator, User, UserProfile};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::time::{interval, timeout};
 
 use crate::bot::Behind;
 use crate::oracle::evidence::{Evidence, Head, Sql};
-use crate::oracle::people::Strangers;
+use crate::oracle::people::{GIVES_UP, Strangers};
 use crate::oracle::promises::unanswered;
 use crate::oracle::{Report, judge};
-use crate::process::{Process, TOKEN, get, telegram_of, variables};
+use crate::process::{Process, TOKEN, get, variables};
 use crate::servers::{RedisServer, postgres_database};
 
 /// How long after the last fault everybody must be answered.
@@ -44,7 +44,9 @@ impl Stage {
     pub(crate) async fn new(behind: Behind, times: u32) -> Self {
         let since = Clock::system().now();
         let clock = Clock::hastened(since, times);
-        let (telegram, folder) = (telegram_of(TOKEN, clock.clone()).await, tempfile::tempdir().unwrap());
+        let token = Some(TOKEN.to_owned());
+        let options = Options { clock: clock.clone(), token, patience: GIVES_UP, ..Options::default() };
+        let (telegram, folder) = (Simulator::start(options).await.unwrap(), tempfile::tempdir().unwrap());
         let mut variables = variables(&telegram, folder.path());
         let redis = matches!(behind, Behind::SqliteAndRedis | Behind::PostgresAndRedis)
             .then(|| RedisServer::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]));
