@@ -90,7 +90,7 @@ async fn everything_goes_wrong(behind: Behind) {
     let report = stage.ends(bot, "ok").await;
     let rounds =
         went_home.unwrap_or_else(|error| panic!("DEPOT_SEED={seed}: {error:#}\n{:?}", report.verdict()));
-    tell(behind, &size, &report, &stage.telegram.journal(), &killed_at, began.elapsed());
+    tell(behind, &size, &report, &stage.happened(), &killed_at, began.elapsed());
     measured(&format!(
         "{behind:?}: {rounds} rounds, quiet {:?} after the last fault",
         stage.now().since(healed_at)
