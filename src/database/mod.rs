@@ -150,12 +150,12 @@ impl Database {
             .open(Purpose::Migrating)
             .await
             .map_err(|error| DatabaseError::from(&error))?;
-        let migrating = async {
+        let migrating = Box::pin(async {
             match &mut connection {
                 Connection::Sqlite(connection) => SQLITE_MIGRATIONS.run(connection).await,
                 Connection::Postgres(connection) => POSTGRES_MIGRATIONS.run(connection).await,
             }
-        };
+        });
         #[cfg(feature = "failpoints")]
         let migrating = crate::failpoint::during("migrating", migrating);
         let outcome = migrating.await;

@@ -32,8 +32,8 @@ impl Updates {
                 let tapped = session::Tap { reference, step, verb, message };
                 return self.tap_on_deposit(update, tap, tapped).await;
             }
-            Some(Press::Accept(request)) => self.decide(tap, request, true).await?,
-            Some(Press::Refuse(request)) => self.decide(tap, request, false).await?,
+            Some(Press::Accept(request)) => self.decide(tap, message, request, true).await?,
+            Some(Press::Refuse(request)) => self.decide(tap, message, request, false).await?,
             Some(Press::AskAccess) => Toast::AlreadyDecided,
             None => Toast::Gone,
         };
@@ -145,7 +145,13 @@ impl Updates {
         toast
     }
 
-    async fn decide(&self, tap: &Tap, request: u64, accept: bool) -> Result<Toast, UpdateError> {
+    async fn decide(
+        &self,
+        tap: &Tap,
+        message: MessageId,
+        request: u64,
+        accept: bool,
+    ) -> Result<Toast, UpdateError> {
         // Every decision re-reads the role of who tapped: once here for admins by configuration, and in its transaction.
         self.access.role_now(tap.sender.id).await?;
         Ok(match self.chat.ledger.decide(AccessRequestRef(request), tap.sender.id, accept).await? {
@@ -153,7 +159,15 @@ impl Updates {
                 self.access.forget(person);
                 Toast::Decided
             }
-            Decision::AlreadyDecided { .. } => Toast::AlreadyDecided,
+            Decision::AlreadyDecided { .. } => {
+                // Nobody may know this message, so that nobody else would take its buttons away: its first copy was sent
+                // by an instance that died before it could note that.
+                let chat = self.service.key(tap.sender.id).chat;
+                if let Err(failure) = self.chat.strip(chat, message).await {
+                    tracing::debug!(?failure, "an old question keeps its buttons");
+                }
+                Toast::AlreadyDecided
+            }
             Decision::NotAllowed => Toast::NotAllowed,
             Decision::NotFound => Toast::Gone,
         })

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::bot::Behind;
 use crate::oracle::people::{Crowd, as_usual, asks_to_be_let_in, forgets, lets_in};
 use crate::oracle::stage::Stage;
-use crate::oracle::{Report, measured, seed, soaks};
+use crate::oracle::{Report, judge, measured, seed, soaks};
 use crate::process::Process;
 
 /// How many scenarios run at once.
@@ -158,7 +158,10 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
             timeout(PATIENCE, bot.ended()).await
         };
         let exit = tokio::select! {
-            error = crowd.complains() => Err(error.context(format!("before end {kill}")))?,
+            error = crowd.complains() => {
+                let found = judge(&stage.evidence().await).verdict();
+                return Err(error.context(format!("before end {kill}; {found:?}")));
+            }
             exit = ends => exit,
         };
         let Ok(exit) = exit else {

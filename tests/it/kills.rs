@@ -29,10 +29,14 @@ struct Size {
     times: u32,
     /// How long somebody rests between two deposits, in ms.
     rest: u64,
+    /// With every how manieth kill a fault of Redis begins or ends.
+    every: usize,
 }
 
-const SHORT: Size = Size { people: 10, kills: 8, outage: Duration::from_secs(2), times: 5, rest: 300 };
-const WHOLE: Size = Size { people: 50, kills: 200, outage: Duration::from_secs(10), times: 1, rest: 3_000 };
+const SHORT: Size =
+    Size { people: 10, kills: 8, outage: Duration::from_secs(2), times: 5, rest: 300, every: 1 };
+const WHOLE: Size =
+    Size { people: 50, kills: 200, outage: Duration::from_secs(10), times: 1, rest: 5_000, every: 2 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_kills_under_load_on_sqlite() {
@@ -62,14 +66,17 @@ async fn everything_goes_wrong(behind: Behind) {
         rests.tick().await;
         Ok(())
     });
-    let (mut rng, mut trouble) = (StdRng::seed_from_u64(seed), Trouble::new(size.outage));
+    let (mut rng, mut trouble) = (StdRng::seed_from_u64(seed), Trouble::new(&size));
     let mut killed_at = Vec::new();
     for kill in 0..size.kills {
         // One life in eight is long enough for Redis to take charge again.
         let life = if kill % 8 == 7 { 8_000..14_000 } else { 300..3_000 };
         let life = Duration::from_millis(rng.random_range(life));
         if let Ok(complaint) = timeout(life, crowd.complains()).await {
-            panic!("DEPOT_SEED={seed}, before kill {kill}: {complaint:#}\n{}", bot.tail());
+            trouble.ends(&stage).await;
+            drop(crowd);
+            let found = stage.ends(bot, "").await.verdict();
+            panic!("DEPOT_SEED={seed}, before kill {kill}: {complaint:#}\n{found:?}");
         }
         killed_at.push(stage.now());
         stage.kill(&mut bot).await;
@@ -79,9 +86,11 @@ async fn everything_goes_wrong(behind: Behind) {
     trouble.ends(&stage).await;
     stage.telegram.faults(depot_bot::simulator::Faults::clear);
     let healed_at = stage.now();
-    let rounds = crowd.goes_home().await.unwrap_or_else(|error| panic!("DEPOT_SEED={seed}: {error:#}"));
+    let went_home = crowd.goes_home().await;
     let report = stage.ends(bot, "ok").await;
-    tell(behind, &size, &report, &stage.telegram.journal(), &killed_at, began.elapsed());
+    let rounds =
+        went_home.unwrap_or_else(|error| panic!("DEPOT_SEED={seed}: {error:#}\n{:?}", report.verdict()));
+    tell(behind, &size, &report, &stage.happened(), &killed_at, began.elapsed());
     measured(&format!(
         "{behind:?}: {rounds} rounds, quiet {:?} after the last fault",
         stage.now().since(healed_at)
@@ -92,6 +101,7 @@ async fn everything_goes_wrong(behind: Behind) {
 /// What happens to Redis, in turn.
 struct Trouble {
     outage: Duration,
+    every: usize,
     /// Since when it is away or frozen, and which.
     since: Option<(Instant, Outage, Timestamp)>,
     turn: usize,
@@ -105,11 +115,11 @@ enum Outage {
 }
 
 impl Trouble {
-    fn new(outage: Duration) -> Self {
-        Self { outage, since: None, turn: 0, aof: None }
+    fn new(size: &Size) -> Self {
+        Self { outage: size.outage, every: size.every, since: None, turn: 0, aof: None }
     }
 
-    /// With each kill of the bot: an outage that is over ends, every other time the next fault begins.
+    /// With each kill of the bot: an outage that is over ends, or the next fault begins.
     fn goes_on(&mut self, stage: &Stage, kill: usize) {
         if let Some((since, outage, at)) = self.since {
             if since.elapsed() >= self.outage {
@@ -118,7 +128,7 @@ impl Trouble {
             }
             return;
         }
-        if kill % 2 == 1 {
+        if !kill.is_multiple_of(self.every) {
             return;
         }
         self.turn += 1;

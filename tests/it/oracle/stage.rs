@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::deposit::BotId;
-use depot_bot::simulator::{Simulator, User, UserProfile};
+use depot_bot::simulator::{Entry, Options, Simulator, User, UserProfile};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::time::{interval, timeout};
 
 use crate::bot::Behind;
 use crate::oracle::evidence::{Evidence, Head, Sql};
-use crate::oracle::people::Strangers;
+use crate::oracle::people::{GIVES_UP, Strangers};
 use crate::oracle::promises::unanswered;
 use crate::oracle::{Report, judge};
-use crate::process::{Process, TOKEN, get, telegram_of, variables};
+use crate::process::{Process, TOKEN, get, variables};
 use crate::servers::{RedisServer, postgres_database};
 
 /// How long after the last fault everybody must be answered.
@@ -35,6 +35,8 @@ pub(crate) struct Stage {
     pub(crate) strangers_from: i64,
     deaths: AtomicUsize,
     frozen: Mutex<Vec<(Timestamp, Timestamp)>>,
+    /// What happened at Telegram, which itself forgets the oldest.
+    happened: Mutex<Vec<Entry>>,
     clock: Clock,
     _folder: tempfile::TempDir,
 }
@@ -44,7 +46,9 @@ impl Stage {
     pub(crate) async fn new(behind: Behind, times: u32) -> Self {
         let since = Clock::system().now();
         let clock = Clock::hastened(since, times);
-        let (telegram, folder) = (telegram_of(TOKEN, clock.clone()).await, tempfile::tempdir().unwrap());
+        let token = Some(TOKEN.to_owned());
+        let options = Options { clock: clock.clone(), token, patience: GIVES_UP, ..Options::default() };
+        let (telegram, folder) = (Simulator::start(options).await.unwrap(), tempfile::tempdir().unwrap());
         let mut variables = variables(&telegram, folder.path());
         let redis = matches!(behind, Behind::SqliteAndRedis | Behind::PostgresAndRedis)
             .then(|| RedisServer::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]));
@@ -66,6 +70,7 @@ impl Stage {
             strangers_from: 0,
             deaths: AtomicUsize::new(0),
             frozen: Mutex::default(),
+            happened: Mutex::default(),
             clock,
             _folder: folder,
         }
@@ -115,6 +120,7 @@ impl Stage {
 
     /// Notes that a bot has died, or did what dying does: what it was at may be done once more.
     pub(crate) fn died(&self) {
+        drop(self.happened());
         self.deaths.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -169,14 +175,22 @@ impl Stage {
 
     /// Whether Telegram counts this update as done.
     pub(crate) fn is_acknowledged(&self, update: i64) -> bool {
-        let updates = super::evidence::updates(&self.telegram.journal());
+        let updates = super::evidence::updates(&self.happened());
         updates.iter().any(|it| it.id == update && it.acknowledged.is_some())
     }
 
     /// Whether this update was handed to a bot.
     pub(crate) fn is_delivered(&self, update: i64) -> bool {
-        let updates = super::evidence::updates(&self.telegram.journal());
+        let updates = super::evidence::updates(&self.happened());
         updates.iter().any(|it| it.id == update && it.delivered.is_some())
+    }
+
+    /// What happened at Telegram so far.
+    pub(crate) fn happened(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+        let mut happened = self.happened.lock().unwrap();
+        let last = happened.last().map_or(0, |entry| entry.number);
+        happened.extend(self.telegram.journal_since(last));
+        happened
     }
 
     /// What the journal of commits says so far.
@@ -196,7 +210,7 @@ impl Stage {
         if self.telegram.pending_updates() > 0 {
             return Some(format!("{} updates wait", self.telegram.pending_updates()));
         }
-        if let Some(update) = unanswered(&self.telegram.journal()).first() {
+        if let Some(update) = unanswered(&self.happened()).first() {
             return Some(format!("{update:?} is not answered"));
         }
         let documents = self.sql().await.documents().await;
@@ -281,7 +295,7 @@ impl Stage {
     /// Gathers what everybody says; the bots are stopped.
     pub(crate) async fn evidence(&self) -> Evidence {
         let mut evidence = Evidence {
-            telegram: self.telegram.journal(),
+            telegram: self.happened().clone(),
             in_redis: self.in_redis(),
             redis_answers: self.redis_answers(),
             deaths: self.deaths.load(Ordering::Relaxed),
