@@ -34,7 +34,7 @@ impl Updates {
             }
             Some(Press::Accept(request)) => self.decide(tap, message, request, true).await?,
             Some(Press::Refuse(request)) => self.decide(tap, message, request, false).await?,
-            Some(Press::AskAccess) => Toast::AlreadyDecided,
+            Some(Press::AskAccess) => self.decided_before(tap, message).await,
             None => Toast::Gone,
         };
         self.toast(tap, toast);
@@ -159,18 +159,19 @@ impl Updates {
                 self.access.forget(person);
                 Toast::Decided
             }
-            Decision::AlreadyDecided { .. } => {
-                // Nobody may know this message, so that nobody else would take its buttons away: its first copy was sent
-                // by an instance that died before it could note that.
-                let chat = self.service.key(tap.sender.id).chat;
-                if let Err(failure) = self.chat.strip(chat, message).await {
-                    tracing::debug!(?failure, "an old question keeps its buttons");
-                }
-                Toast::AlreadyDecided
-            }
+            Decision::AlreadyDecided { .. } => self.decided_before(tap, message).await,
             Decision::NotAllowed => Toast::NotAllowed,
             Decision::NotFound => Toast::Gone,
         })
+    }
+
+    /// Nobody may know the message of a question that is decided, so that nobody else would take its buttons away: it was
+    /// sent a second time after the instance that sent it died before it could note that.
+    async fn decided_before(&self, tap: &Tap, message: MessageId) -> Toast {
+        if let Err(failure) = self.chat.strip(self.service.key(tap.sender.id).chat, message).await {
+            tracing::debug!(?failure, "an old question keeps its buttons");
+        }
+        Toast::AlreadyDecided
     }
 
     async fn tap_of_stranger(

@@ -130,7 +130,8 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
         Way::Asks => {
             stage.set("ACCESS_MODE", "approval");
             stage.set("ADMIN_TELEGRAM_IDS", "1");
-            stage.strangers_from = STRANGERS;
+            // What an admin decides is in the table of requests, and strangers have no conversation.
+            stage.strangers_from = 1;
         }
         Way::Deposits | Way::Copies | Way::Stops => {}
     }

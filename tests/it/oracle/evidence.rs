@@ -51,7 +51,7 @@ pub(crate) struct Evidence {
     /// How often a bot died or was stopped by force, and spans in which Redis stood still.
     pub(super) deaths: usize,
     pub(super) frozen: Vec<(Timestamp, Timestamp)>,
-    /// How many people took part; those from here on are strangers, who have no conversation.
+    /// How many people took part; what those from here on do leaves its trace elsewhere than in a conversation.
     pub(super) people: usize,
     pub(super) strangers_from: i64,
 }
