@@ -3,8 +3,23 @@
 use crate::session::Language;
 use crate::understand::numbers::number;
 use crate::understand::tokens::Token;
-use crate::understand::vocabulary::{ADJECTIVES, EACH, GRAMS, KILOGRAMS, OTHER_UNITS};
+use crate::understand::vocabulary::{ADJECTIVES, EACH, GRAMS, KILOGRAMS};
 
+/// What else weighs, in grams.
+const OTHER_UNITS: &[(&str, u64)] = &[
+    ("tonne", 1_000_000),
+    ("tonnes", 1_000_000),
+    ("quintal", 100_000),
+    ("quintaux", 100_000),
+    ("pound", 454),
+    ("pounds", 454),
+    ("lb", 454),
+    ("lbs", 454),
+    ("ounce", 28),
+    ("ounces", 28),
+    ("oz", 28),
+    ("stone", 6_350),
+];
 /// More than ten tonnes is not a deposit but a slip.
 pub(super) const GRAMS_MAX: u64 = 10_000_000;
 /// What may stand between a number and its unit: "un bon kilo", "une dizaine de kilos".
