@@ -31,6 +31,8 @@ enum Command {
     Sessions(cli::sessions::Arguments),
     /// Write the recorded deposits to standard output.
     Deposits(cli::deposits::Arguments),
+    /// Read notes (JSON Lines) and write what the bot would understand; or score it on labelled ones.
+    Understand(cli::understand::Arguments),
     /// Try the bot without a token and without a network.
     #[cfg(feature = "demo")]
     Demo(cli::demo::Arguments),
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
             Command::Webhook(arguments) => cli::webhook::run(arguments).await,
             Command::Sessions(arguments) => cli::sessions::run(arguments).await,
             Command::Deposits(arguments) => cli::deposits::run(arguments).await,
+            Command::Understand(arguments) => cli::understand::run(arguments).await,
             #[cfg(feature = "demo")]
             Command::Demo(arguments) => cli::demo::run(arguments).await,
         }

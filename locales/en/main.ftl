@@ -6,6 +6,7 @@ asked-title = 📦 New deposit
 asked-opening = Tell me what you are dropping off: what it is, how many, the weight if you have it. For example: “two kettles, 3 kg”.
 asked-voice-kept = 🎤 I kept your voice message, but I cannot listen to it yet. Write me a few words: what, how many, the weight.
 asked-photo-kept = 📷 Got your photo. What is it? A few words are enough, with the weight if you have it.
+asked-no-deposit = I found no object in your message. For a deposit, say what, how many and the weight: “one armchair, 12 kg”. For anything else: /help.
 asked-not-understood = I did not understand, but I kept everything. Say it another way, in a few words: “one armchair, 12 kg”.
 
 ## The card: to be confirmed
@@ -47,6 +48,7 @@ destination-dechetterie = tip
 notice-full = ✋ This deposit is full. Confirm it first: your last message will open the next one.
 notice-voice-kept = 🎤 I kept your voice message, but I cannot listen to it yet. To add an item, write it.
 notice-photo-kept = 📷 Photo added.
+notice-no-deposit = I found no object in your last message: no line was added.
 notice-not-understood = I did not understand your last message; it is kept. Say it another way.
 notice-resumed = ▶️ Your draft is back.
 

@@ -9,6 +9,7 @@ pub mod invite;
 pub mod migrate;
 pub mod run;
 pub mod sessions;
+pub mod understand;
 pub mod webhook;
 
 use std::collections::HashMap;

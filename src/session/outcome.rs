@@ -100,6 +100,9 @@ impl Session {
                 _failed => self.not_understood(Asked::VoiceKept, Notice::VoiceKept),
             },
             Effect::Understand(note) => match event {
+                Event::Understood(found) if found.lines.is_empty() => {
+                    self.not_understood(Asked::NoDeposit, Notice::NoDeposit);
+                }
                 Event::Understood(found) => self.understood(note, found, context),
                 _failed => self.not_understood(Asked::NotUnderstood, Notice::NotUnderstood),
             },

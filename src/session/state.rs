@@ -56,6 +56,8 @@ pub enum Asked {
     PhotoKept,
     /// Nothing could be made of the note; it is kept.
     NotUnderstood,
+    /// The note brings nothing: a question, a greeting; it is kept.
+    NoDeposit,
 }
 
 /// What the card shows of the deposit.
@@ -95,6 +97,8 @@ pub enum Notice {
     PhotoKept,
     /// Nothing could be made of the last note; it is kept.
     NotUnderstood,
+    /// The last note brings nothing: a question, a greeting; it is kept.
+    NoDeposit,
     /// The draft was taken up again.
     Resumed,
 }

@@ -180,6 +180,7 @@ fn asked_key(asked: Asked) -> &'static str {
         Asked::VoiceKept => "asked-voice-kept",
         Asked::PhotoKept => "asked-photo-kept",
         Asked::NotUnderstood => "asked-not-understood",
+        Asked::NoDeposit => "asked-no-deposit",
     }
 }
 
@@ -189,6 +190,7 @@ fn notice_key(notice: Notice) -> &'static str {
         Notice::VoiceKept => "notice-voice-kept",
         Notice::PhotoKept => "notice-photo-kept",
         Notice::NotUnderstood => "notice-not-understood",
+        Notice::NoDeposit => "notice-no-deposit",
         Notice::Resumed => "notice-resumed",
     }
 }

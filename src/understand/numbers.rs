@@ -1,7 +1,7 @@
 //! Numbers in digits and in French and English words, in thousandths: kilos are grams then.
 
 use crate::session::Language;
-use crate::understand::lines::Token;
+use crate::understand::tokens::Token;
 
 /// The words for 0, 1, 2, … and for 20, 30, 40, …
 const FRENCH: &str =
@@ -11,8 +11,37 @@ const ENGLISH: &str = "zero one two three four five six seven eight nine ten ele
                        fifteen sixteen seventeen eighteen nineteen";
 const ENGLISH_TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
 
-/// The number that begins at the first of `tokens`, in thousandths, and how many tokens it takes.
+/// The number that begins at the first of `tokens`, in thousandths, and how many tokens it takes: "un virgule quatre" too.
 pub(super) fn number(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
+    let said = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
+    let half = usize::from(matches!(said(0), "un" | "une" | "a" | "1"));
+    if let Some(group) = group_word(said(half + 1)).filter(|_| matches!(said(half), "demi" | "half")) {
+        return Some((group * 500, half + 2));
+    }
+    let (whole, used) = whole(tokens, language)?;
+    let is_comma = tokens.get(used).is_some_and(|token| matches!(token.word.as_str(), "virgule" | "point"));
+    let decimals = tokens.get(used + 1..).filter(|_| is_comma).and_then(|rest| decimals(rest, language));
+    Some(decimals.map_or((whole, used), |(more, length)| (whole.saturating_add(more), used + 1 + length)))
+}
+
+/// What is said behind the comma: "quatre" is 400 thousandths, "vingt-cinq" 250, "zéro cinq" 50.
+fn decimals(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
+    let (mut value, mut used) = whole(tokens, language)?;
+    let mut scale = 10;
+    while value == 0 && used < 3 && !tokens.get(used - 1)?.stops {
+        scale *= 10;
+        let (next, length) = whole(tokens.get(used..)?, language)?;
+        (value, used) = (next, used + length);
+    }
+    let thousandths = match value / 1000 {
+        digit @ 0..10 => 1000 * digit / scale,
+        digits @ 10..100 => 1000 * digits / scale / 10,
+        digits => 1000 * digits.min(999) / scale / 100,
+    };
+    Some((thousandths, used))
+}
+
+fn whole(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
     let first = tokens.first()?;
     if let Some(thousandths) = first.thousandths {
         return Some((thousandths, 1));
@@ -52,7 +81,11 @@ fn group_word(word: &str) -> Option<u64> {
         "douzaine" | "dozen" => 12,
         "quinzaine" => 15,
         "vingtaine" => 20,
+        "trentaine" => 30,
+        "quarantaine" => 40,
+        "cinquantaine" => 50,
         "cent" | "centaine" | "hundred" => 100,
+        "mille" | "millier" | "thousand" => 1000,
         _ => return None,
     })
 }
@@ -63,6 +96,8 @@ fn number_word(word: &str, language: Language) -> Option<u64> {
     let tens = |list: &str| place(list).map(|at| 10 * (at + 2));
     match word {
         "une" => Some(1),
+        // A French oven is no number.
+        "four" if language == Language::Fr => None,
         "a" | "an" => (language == Language::En).then_some(1),
         "vingts" => Some(20),
         _ => place(FRENCH)
@@ -75,7 +110,7 @@ fn number_word(word: &str, language: Language) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::understand::lines::tokens;
+    use crate::understand::tokens::tokens;
 
     #[test]
     fn numbers_are_read_in_digits_and_words() {
@@ -89,6 +124,9 @@ mod tests {
             ("quatre-vingts", 80000, 2),
             ("quatre-vingt-dix-neuf", 99000, 4),
             ("cent vingt-cinq", 125000, 3),
+            ("un virgule quatre", 1_400, 3),
+            ("deux virgule vingt-cinq kilos", 2_250, 4),
+            ("trois virgule zéro cinq", 3_050, 4),
             ("deux cents", 200000, 2),
             ("une douzaine", 12000, 2),
             ("deux douzaines", 24000, 2),

@@ -116,6 +116,12 @@ fn a_description_is_asked_for() {
     Je n'ai pas compris, mais j'ai tout gardé. Redites-le autrement, en quelques mots : « un fauteuil, 12 kg ».
     [❌ Annuler]{Cancel}
     ");
+    insta::assert_snapshot!(show(Language::Fr, asked(Asked::NoDeposit)), @"
+    *📦 Nouveau dépôt*
+
+    Je n'ai pas reconnu d'objet dans votre message. Pour un dépôt, dites l'objet, le nombre et le poids : « un fauteuil, 12 kg ». Pour le reste : /aide.
+    [❌ Annuler]{Cancel}
+    ");
     insta::assert_snapshot!(show(Language::En, asked(Asked::VoiceKept)), @"
     *📦 New deposit*
 

@@ -1,0 +1,131 @@
+//! `depot-bot understand`: notes in, lines out, by the code that the bot runs; or how good it is on labelled notes.
+
+use std::io::{BufRead as _, Write as _, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::environment;
+use crate::deposit::{CategoryKey, Weight};
+use crate::session::{Language, Understanding};
+use crate::taxonomy::Taxonomy;
+use crate::understand::score::{Labelled, Read, Scores};
+use crate::understand::{Embedded, Understand as _};
+
+/// What to do with the notes.
+#[derive(Clone, Debug, Args)]
+pub struct Arguments {
+    /// Print how well the notes of this file (JSON Lines with labels) are understood, instead of reading standard input.
+    #[arg(long, value_name = "FILE")]
+    evaluate: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    text: String,
+}
+
+/// What was understood of one note; no lines when it is no deposit.
+#[derive(Serialize)]
+struct Answer<'a> {
+    text: &'a str,
+    lines: Vec<Line<'a>>,
+    total_weight_kg: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    object: &'a str,
+    quantity: Option<u32>,
+    weight_kg: Option<f64>,
+    category: &'a CategoryKey,
+    confidence: f64,
+    alternatives: &'a [CategoryKey],
+    destination: &'static str,
+}
+
+/// Reads notes from standard input, or a labelled file, and prints what was understood.
+///
+/// # Errors
+/// A taxonomy that is not sound, a line that is no JSON of the expected form, a closed pipe.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let file = environment()?.get("TAXONOMY_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let taxonomy = Arc::new(Taxonomy::load(file.as_deref())?);
+    let embedded = Embedded::start(Arc::clone(&taxonomy));
+    match arguments.evaluate {
+        Some(file) => evaluate(&file, &taxonomy, &embedded).await?,
+        None => answer(&embedded).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn answer(embedded: &Embedded) -> anyhow::Result<()> {
+    let mut line = String::new();
+    for number in 1.. {
+        line.clear();
+        if stdin().lock().read_line(&mut line).with_context(|| format!("line {number}"))? == 0 {
+            break;
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        let asked: Asked = serde_json::from_str(&line).with_context(|| format!("line {number}"))?;
+        let found = embedded.understand(&asked.text, Language::Fr).await?;
+        let answer = serde_json::to_string(&answered(&asked.text, &found))?;
+        writeln!(stdout(), "{answer}")?;
+    }
+    Ok(())
+}
+
+fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
+    let line = |line: &'a crate::deposit::Line| Line {
+        object: &line.object,
+        quantity: line.quantity,
+        weight_kg: line.weight.map(kilograms),
+        category: &line.proposal.category,
+        // Three digits: more would be noise.
+        confidence: f64::from((line.proposal.confidence * 1000.0).round()) / 1000.0,
+        alternatives: &line.proposal.alternatives,
+        destination: line.destination.as_str(),
+    };
+    Answer {
+        text,
+        lines: found.lines.iter().map(line).collect(),
+        total_weight_kg: found.total_weight.map(kilograms),
+    }
+}
+
+fn kilograms(weight: Weight) -> f64 {
+    f64::from(weight.grams) / 1000.0
+}
+
+async fn evaluate(file: &Path, taxonomy: &Taxonomy, embedded: &Embedded) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let is_electrical = |key: &str| taxonomy.category(&key.into()).is_some_and(|category| category.eee);
+    let mut scores = Scores::default();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let note: Labelled =
+            serde_json::from_str(line).with_context(|| format!("{}, line {}", file.display(), number + 1))?;
+        let found = embedded.understand(&note.text, Language::Fr).await?;
+        let lines: Vec<Read> = found.lines.iter().map(read).collect();
+        scores.add(&note, &lines, found.total_weight.map(kilograms), is_electrical);
+    }
+    writeln!(stdout(), "{scores}")?;
+    Ok(())
+}
+
+fn read(line: &crate::deposit::Line) -> Read {
+    let proposal = &line.proposal;
+    let categories = std::iter::once(&proposal.category).chain(&proposal.alternatives);
+    Read {
+        categories: categories.map(|key| key.0.clone()).collect(),
+        confidence: proposal.confidence,
+        quantity: line.quantity,
+        weight_kg: line.weight.map(kilograms),
+        destination: line.destination.as_str(),
+    }
+}

@@ -1,0 +1,141 @@
+//! A linear model over the words and the pieces of words of a text: trained in a moment, the same each time.
+
+use crate::understand::lexicon::is_function;
+use crate::understand::tokens::{plain_letters, stem};
+
+/// How many weights there are for each category; two features that meet in one share it.
+const BUCKETS: usize = 1 << 15;
+const EPOCHS: usize = 6;
+const RATE: f32 = 1.2;
+/// How long the pieces of a word are, in letters; the space around it is one of them.
+const PIECES: std::ops::RangeInclusive<usize> = 3..=5;
+/// What a feature counts beside a whole word.
+const PIECE: f32 = 0.35;
+const PAIR: f32 = 0.7;
+const HEAD: f32 = 0.7;
+/// Words behind the first count less and less: French names the thing first.
+const FADING: f32 = 0.85;
+const WORDS_MAX: usize = 24;
+const LETTERS_MAX: usize = 30;
+
+/// The weights.
+#[derive(Debug)]
+pub(super) struct Linear {
+    categories: usize,
+    weights: Vec<f32>,
+}
+
+impl Linear {
+    /// Learns texts with the place of their category.
+    pub(super) fn train(categories: usize, texts: &[(usize, String)]) -> Self {
+        let mut model = Self { categories, weights: vec![0.0; BUCKETS * categories] };
+        let mut examples: Vec<_> = texts.iter().map(|(category, text)| (*category, features(text))).collect();
+        shuffle(&mut examples);
+        let mut scores = vec![0.0; categories];
+        for epoch in 0..EPOCHS {
+            let rate = RATE / (1.0 + epoch as f32);
+            for (category, features) in &examples {
+                model.score(features, &mut scores);
+                softmax(&mut scores);
+                for (place, score) in scores.iter_mut().enumerate() {
+                    *score = rate * (f32::from(u8::from(place == *category)) - *score);
+                }
+                for (bucket, value) in features {
+                    for (weight, step) in model.row_mut(*bucket).iter_mut().zip(&scores) {
+                        *weight += value * step;
+                    }
+                }
+            }
+        }
+        model
+    }
+
+    /// How much each category is like the text.
+    pub(super) fn scores(&self, text: &str) -> Vec<f32> {
+        let mut scores = vec![0.0; self.categories];
+        self.score(&features(text), &mut scores);
+        scores
+    }
+
+    fn score(&self, features: &[(usize, f32)], scores: &mut [f32]) {
+        scores.fill(0.0);
+        for (bucket, value) in features {
+            let row = self.weights.get(bucket * self.categories..).unwrap_or_default();
+            for (score, weight) in scores.iter_mut().zip(row) {
+                *score += value * weight;
+            }
+        }
+    }
+
+    fn row_mut(&mut self, bucket: usize) -> &mut [f32] {
+        let row = bucket * self.categories..(bucket + 1) * self.categories;
+        self.weights.get_mut(row).unwrap_or_default()
+    }
+}
+
+/// Scores as shares of one.
+pub(super) fn softmax(scores: &mut [f32]) {
+    let most = scores.iter().copied().fold(f32::MIN, f32::max);
+    let mut sum = 0.0;
+    for score in scores.iter_mut() {
+        *score = (*score - most).exp();
+        sum += *score;
+    }
+    for score in scores.iter_mut() {
+        *score /= sum;
+    }
+}
+
+/// An order that is the same each time and has nothing to do with the file's.
+fn shuffle<T>(items: &mut [T]) {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for at in (1..items.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let other = usize::try_from(state >> 33).unwrap_or_default() % (at + 1);
+        items.swap(at, other);
+    }
+}
+
+/// Which weights speak about a text, and how loud; all together have length one.
+fn features(text: &str) -> Vec<(usize, f32)> {
+    let plain = plain_letters(text);
+    let is_word = |word: &&str| !is_function(word) && !word.starts_with(|c: char| c.is_ascii_digit());
+    let mut features = Vec::new();
+    let mut before: Option<&str> = None;
+    let mut loud = 1.0;
+    for word in plain.split_whitespace().filter(is_word).map(stem).take(WORDS_MAX) {
+        features.push((bucket('w', "", word), loud));
+        if before.is_none() {
+            features.push((bucket('h', "", word), HEAD));
+        }
+        if let Some(before) = before {
+            features.push((bucket('p', before, word), PAIR * loud));
+        }
+        pieces(word, PIECE * loud, &mut features);
+        before = Some(word);
+        loud *= FADING;
+    }
+    let length = features.iter().map(|(_, value)| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    for (_, value) in &mut features {
+        *value /= length;
+    }
+    features
+}
+
+fn pieces(word: &str, value: f32, features: &mut Vec<(usize, f32)>) {
+    let padded: String = " ".chars().chain(word.chars().take(LETTERS_MAX)).chain(" ".chars()).collect();
+    let starts: Vec<usize> = padded.char_indices().map(|(start, _)| start).chain([padded.len()]).collect();
+    for length in PIECES {
+        for (start, end) in starts.iter().zip(starts.iter().skip(length)) {
+            features.push((bucket('c', "", padded.get(*start..*end).unwrap_or_default()), value));
+        }
+    }
+}
+
+fn bucket(kind: char, before: &str, word: &str) -> usize {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(kind);
+    for byte in before.bytes().chain([0]).chain(word.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    usize::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or_default() % BUCKETS
+}

@@ -1,0 +1,292 @@
+//! One walk over a note: which words begin a thing, which numbers count it, which weights are whose.
+
+mod figures;
+mod things;
+mod weighings;
+
+use crate::deposit::Destination;
+use crate::session::Language;
+use crate::understand::destinations::destination;
+use crate::understand::lexicon::Lexicon;
+use crate::understand::numbers::number;
+use crate::understand::tokens::Token;
+use crate::understand::vocabulary::{ASIDES, CORRECTIONS};
+use crate::understand::weights::weight;
+
+const DEFINITE: &[&str] = &[
+    "le", "la", "les", "l", "the", "leur", "leurs", "son", "sa", "ses", "its", "their", "mon", "ma", "mes",
+    "my", "ce", "cet", "cette", "ces", "this", "these",
+];
+const PARTITIVE: &[&str] = &["des", "du", "some", "quelques", "plusieurs", "several"];
+const OWNED: &[&str] = &["son", "sa", "ses", "leur", "leurs", "its", "their"];
+/// Words that begin a remark behind a comma.
+const REMARKS: &[&str] = &[
+    "ca",
+    "c",
+    "il",
+    "elle",
+    "ils",
+    "elles",
+    "je",
+    "on",
+    "it",
+    "they",
+    "i",
+    "personne",
+    "faut",
+    "apporte",
+    "donne",
+    "venu",
+    "vient",
+    "viennent",
+    "y",
+    "fait",
+    "perd",
+    "sent",
+    "pese",
+    "marche",
+    "fonctionne",
+    "manque",
+    "tient",
+];
+
+/// A thing as it is being read.
+#[derive(Debug, Default)]
+pub(super) struct Item {
+    /// Its tokens, in order.
+    pub(super) words: Vec<usize>,
+    /// How many were counted.
+    pub(super) count: Option<u64>,
+    /// Whether nobody knows how many: a container, a mass, an article of plenty.
+    pub(super) uncountable: bool,
+    /// What was put on the scale, in grams.
+    pub(super) weighings: Vec<u64>,
+    pub(super) destination: Option<Destination>,
+    /// Whether it only says what the next things have in common.
+    pub(super) is_heading: bool,
+    /// Whether a word names it.
+    pub(super) named: bool,
+    /// Whether the lexicon knows it.
+    pub(super) known: bool,
+    /// Its category, where its name tells.
+    pub(super) category: Option<usize>,
+    /// Whether its weight was said without a unit.
+    pub(super) is_bare: bool,
+    /// Where the words about a container end.
+    pub(super) contents: usize,
+}
+
+impl Item {
+    /// Whether it is more than some words before the first thing.
+    pub(super) fn is_sound(&self) -> bool {
+        self.known || self.count.is_some() || self.uncountable || !self.weighings.is_empty()
+    }
+}
+
+/// What was read of a note.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) items: Vec<Item>,
+    /// One weight for several things, in grams.
+    pub(super) total: Option<u64>,
+    /// Where all of it goes that says nothing else.
+    pub(super) destination: Option<Destination>,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) tokens: &'a [Token],
+    lexicon: &'a Lexicon,
+    known: &'a [Option<u32>],
+    language: Language,
+    found: Found,
+    /// The thing that is spoken of.
+    current: usize,
+    at: usize,
+    /// Whether a new thing may begin here.
+    begins: bool,
+    /// Whether "avec" or "with" led here.
+    with: bool,
+    /// Whether what was said last is taken back.
+    corrects: bool,
+    /// Whether words are said about a thing and count nothing.
+    aside: bool,
+    /// Whether words are a remark that no label needs.
+    mute: bool,
+    /// Whether a thing that was named before is spoken of again.
+    returned: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        tokens: &'a [Token],
+        known: &'a [Option<u32>],
+        lexicon: &'a Lexicon,
+        language: Language,
+    ) -> Self {
+        Self {
+            tokens,
+            lexicon,
+            known,
+            language,
+            found: Found::default(),
+            current: 0,
+            at: 0,
+            begins: true,
+            with: false,
+            corrects: false,
+            aside: false,
+            mute: false,
+            returned: false,
+        }
+    }
+
+    pub(super) fn read(mut self) -> Found {
+        while self.at < self.tokens.len() {
+            let used = self.step().max(1);
+            self.at += used;
+            if let Some(last) = self.tokens.get(self.at - 1)
+                && (last.stops || matches!(last.sign, '+' | '&' | '/'))
+            {
+                let sign = last.sign;
+                self.stop(sign);
+                self.aside = sign == '(' && self.has_item();
+            }
+        }
+        self.found
+    }
+
+    /// Takes what begins here; how many tokens it is.
+    fn step(&mut self) -> usize {
+        let rest = self.tokens.get(self.at..).unwrap_or_default();
+        if self.takes_back() {
+            self.corrects = true;
+            self.begins = true;
+            return 1;
+        }
+        if let Some((grams, used)) = weight(rest, self.language) {
+            return self.weigh(grams, used);
+        }
+        if let Some((destination, used)) = destination(self.tokens, self.at) {
+            self.send(destination);
+            return used;
+        }
+        if let Some((value, used)) = number(rest, self.language)
+            && self.name(self.at).is_none_or(|end| end == self.at + 1)
+        {
+            return self.number(value, used);
+        }
+        match self.word(0) {
+            "et" | "plus" | "puis" | "ainsi" | "and" | "also" | "ensuite" | "avec" | "with" => {
+                self.with = matches!(self.word(0), "avec" | "with");
+                self.begins = true;
+                1
+            }
+            word if (ASIDES.contains(&word) || word == "no") && self.has_item() => {
+                self.aside = true;
+                self.append(1);
+                1
+            }
+            _word => self.words(),
+        }
+    }
+
+    fn stop(&mut self, sign: char) {
+        self.begins = true;
+        self.with = false;
+        self.aside = false;
+        self.mute = false;
+        self.returned = false;
+        if sign == ':'
+            && let Some(item) = self.found.items.last_mut().filter(|item| item.weighings.is_empty())
+        {
+            item.is_heading = true;
+        }
+    }
+
+    /// The word `ahead` of here.
+    fn word(&self, ahead: usize) -> &'a str {
+        self.word_at(self.at + ahead)
+    }
+
+    fn word_at(&self, at: usize) -> &'a str {
+        self.tokens.get(at).map_or("", |token| token.word.as_str())
+    }
+
+    /// The word `back` behind here.
+    fn before(&self, back: usize) -> &'a str {
+        self.at.checked_sub(back).map_or("", |at| self.word_at(at))
+    }
+
+    fn stopped_before(&self) -> bool {
+        self.at == 0 || self.tokens.get(self.at - 1).is_none_or(|token| token.stops)
+    }
+
+    /// Where the name that begins at `at` ends.
+    fn name(&self, at: usize) -> Option<usize> {
+        self.lexicon.longest(self.tokens, self.known, at).map(|(_, end)| end)
+    }
+
+    fn has_item(&self) -> bool {
+        self.found.items.get(self.current).is_some_and(|item| item.named)
+    }
+
+    /// Whether the word here takes back what was said before it.
+    fn takes_back(&self) -> bool {
+        let word = self.word(0);
+        let figure_follows =
+            self.tokens.get(self.at + 1..).and_then(|rest| number(rest, self.language)).is_some();
+        match word {
+            "enfin" => figure_follows && !self.found.items.is_empty(),
+            "non" | "no" | "plutot" | "rather" | "actually" | "wait" => {
+                let stops = self.tokens.get(self.at).is_none_or(|token| token.stops);
+                !self.found.items.is_empty()
+                    && (figure_follows || stops || matches!(self.before(1), "euh" | "ou"))
+            }
+            "dire" | "mean" => self.before(1) == "veux" || self.before(1) == "i",
+            word => CORRECTIONS.contains(&word) && !self.found.items.is_empty(),
+        }
+    }
+
+    fn push(&mut self, tokens: std::ops::Range<usize>) {
+        if let Some(item) = self.found.items.get_mut(self.current) {
+            item.words.extend(tokens);
+        }
+    }
+
+    /// Says more about the thing that is spoken of.
+    fn append(&mut self, used: usize) {
+        let (from, to) = (self.at, self.at + used);
+        if let Some(item) = self.found.items.get_mut(self.current) {
+            let joined = item.words.last().is_some_and(|last| last + 2 == from)
+                && matches!(
+                    self.tokens.get(from - 1).map(|token| token.word.as_str()),
+                    Some("et" | "and" | "avec" | "with")
+                );
+            item.words.extend(from - usize::from(joined)..to);
+        }
+    }
+
+    fn send(&mut self, to: Destination) {
+        let all = (1..=5)
+            .any(|back| matches!(self.before(back), "tout" | "tous" | "toutes" | "all" | "everything"));
+        let after_stop = (1..=4).any(|back| {
+            self.at.checked_sub(back + 1).and_then(|at| self.tokens.get(at)).is_some_and(|token| token.stops)
+                && self.at.checked_sub(back).is_some_and(|at| {
+                    self.found.items.iter().all(|item| {
+                        !item.words.contains(&at) || !item.named || item.words.first() != Some(&at)
+                    })
+                })
+        });
+        let several = self.found.items.len() > 1;
+        let first = self.found.items.iter().all(|item| item.destination.is_none());
+        let returned = self.returned || self.current + 1 < self.found.items.len();
+        if self.found.items.is_empty() || all {
+            self.found.destination = Some(to);
+        } else if several && after_stop && first && !returned {
+            self.found.items.iter_mut().for_each(|item| item.destination = Some(to));
+        } else if let Some(item) = self.found.items.get_mut(self.current) {
+            item.destination = Some(to);
+        }
+    }
+}
