@@ -36,4 +36,5 @@ mod store_redis;
 mod stores;
 mod tidy;
 mod trouble;
+mod understand;
 mod unreadable;
