@@ -62,7 +62,7 @@ pub(super) fn destination(tokens: &[Token], at: usize) -> Option<(Destination, u
         {
             Some((Destination::Dechetterie, 1))
         }
-        "jeter" | "jette" | "jeté" | "bennes" | "tip" | "dump" | "landfill" if !came => {
+        "jeter" | "jette" | "bennes" | "tip" | "dump" | "landfill" if !came => {
             Some((Destination::Dechetterie, 1))
         }
         "throw" if matches!(word(at + 1), "away" | "out") => Some((Destination::Dechetterie, 2)),

@@ -40,4 +40,5 @@ mod store_redis;
 mod stores;
 mod tidy;
 mod trouble;
+mod understand;
 mod unreadable;
