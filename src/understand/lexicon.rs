@@ -22,6 +22,9 @@ pub(super) struct Name {
     pub(super) stems: Box<[u32]>,
 }
 
+/// A word and its number.
+type Spelling = (Box<str>, u32);
+
 /// All names, found by their first word.
 #[derive(Debug)]
 pub(super) struct Lexicon {
@@ -32,7 +35,7 @@ pub(super) struct Lexicon {
     /// The names that begin with each word.
     first: Vec<Vec<u32>>,
     /// Words by their first letter and their length, for what is misspelt.
-    spellings: HashMap<(u8, usize), Vec<(Box<str>, u32)>>,
+    spellings: HashMap<(u8, usize), Vec<Spelling>>,
     /// Words by how they sound.
     sounds: HashMap<Box<str>, u32>,
 }

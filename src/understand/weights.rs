@@ -117,7 +117,7 @@ fn fraction(tokens: &[Token], at: usize, language: Language) -> (u64, usize) {
         || AFTER_FRACTION.contains(&next)
         || EACH.contains(&next)
         || ADJECTIVES.contains(&next);
-    if !ends || unit(next).is_some() || value % 1000 != 0 || matches!(word(1), "un" | "une") {
+    if !ends || unit(next).is_some() || !value.is_multiple_of(1000) || matches!(word(1), "un" | "une") {
         return (0, 0);
     }
     match value {

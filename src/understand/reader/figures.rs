@@ -51,7 +51,7 @@ impl Reader<'_> {
             self.aside |= measures && matches!(next, "fois" | "pour");
             return used + usize::from(measures);
         }
-        if self.has_item() && self.before(1) == "x" && value % 1000 == 0 {
+        if self.has_item() && self.before(1) == "x" && value.is_multiple_of(1000) {
             self.count(whole);
             return used;
         }
@@ -59,13 +59,13 @@ impl Reader<'_> {
             self.append(used);
             return used;
         }
-        if value % 1000 == 0 && !stops && next == "x" && !self.word(used + 1).is_empty() {
+        if value.is_multiple_of(1000) && !stops && next == "x" && !self.word(used + 1).is_empty() {
             return self.begin_counted(whole, used + 1);
         }
         if stops || self.is_bare(used) {
             return self.bare(value, used);
         }
-        if value % 1000 != 0 {
+        if !value.is_multiple_of(1000) {
             return used;
         }
         self.begin_counted(whole, used)
@@ -164,7 +164,7 @@ impl Reader<'_> {
             self.open();
         }
         let Some(item) = self.found.items.get_mut(self.current) else { return used };
-        let integer = value % 1000 == 0;
+        let integer = value.is_multiple_of(1000);
         if starts && integer {
             item.count = Some(whole.min(COUNT_MAX));
         } else if is_new {

@@ -108,20 +108,25 @@ impl Reader<'_> {
                 self.begins = false;
                 return noun + 1 - self.at;
             }
-            self.close();
-            if PARTITIVE.contains(&word) || word == "les" {
-                self.open();
-                if let Some(item) = self.found.items.get_mut(self.current) {
-                    item.uncountable = true;
-                }
-            }
-            let from = self.at;
-            return noun - from + self.begin_thing(noun);
+            return self.begin_behind_article(noun);
         }
         self.aside |= belongs;
         self.append(1);
         self.begins = false;
         1
+    }
+
+    /// A new thing behind its article.
+    fn begin_behind_article(&mut self, noun: usize) -> usize {
+        let word = self.word(0);
+        self.close();
+        if PARTITIVE.contains(&word) || word == "les" {
+            self.open();
+            if let Some(item) = self.found.items.get_mut(self.current) {
+                item.uncountable = true;
+            }
+        }
+        noun - self.at + self.begin_thing(noun)
     }
 
     /// "Casseroles et poêles": one heap of one category.
@@ -182,8 +187,8 @@ impl Reader<'_> {
                 item.contents = item.words.len();
             }
             let inner = self.tokens.get(end..).and_then(|rest| number(rest, self.language));
-            let counts =
-                inner.filter(|(value, used)| value % 1000 == 0 && !self.word_at(end + used).is_empty());
+            let counts = inner
+                .filter(|(value, used)| value.is_multiple_of(1000) && !self.word_at(end + used).is_empty());
             if let Some(item) = self.found.items.get_mut(self.current) {
                 item.uncountable = true;
                 if let Some((value, _)) = counts {
