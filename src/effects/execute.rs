@@ -120,7 +120,6 @@ impl Executor {
 
     async fn understand(&self, session: &Session, note: &Note) -> Result<Event, Failure> {
         match self.understanding.understand(&note.text, session.language).await {
-            Ok(found) if found.lines.is_empty() => Ok(Event::UnderstandingFailed),
             Ok(found) => {
                 crate::failpoint!("understood");
                 Ok(Event::Understood(found))
