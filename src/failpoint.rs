@@ -105,6 +105,8 @@ mod switched_on {
             abort();
         }
         if FREEZE.get_or_init(|| Point::read("FREEZE")).as_ref().is_some_and(|point| point.is_now(name)) {
+            // Whoever holds a lock that others need gives it back meanwhile.
+            std::thread::sleep(Duration::from_millis(300));
             let _it_is_there = std::process::Command::new("kill").args(["-STOP", &id().to_string()]).status();
         }
         if PANIC.get_or_init(|| Point::read("PANIC")).as_ref().is_some_and(|point| point.is_now(name)) {

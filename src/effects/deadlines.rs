@@ -50,6 +50,7 @@ pub async fn run(
             biased;
             () = stop.cancelled() => {}
             Ok(()) = allowed.changed() => {}
+            () = service.caught_up() => {}
             () = clock.sleep(TURN) => {}
         }
     }

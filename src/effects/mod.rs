@@ -166,9 +166,20 @@ impl Effects {
             return Vec::new();
         };
         crate::failpoint!("effect_claimed");
+        let is_record = matches!(effect, Effect::RecordDeposit(_));
+        if is_record && !planted("record_before_mirror") {
+            // Were this step lost after the ledger has the deposit, the conversation would go on about it, and what is
+            // said then would be taken for the deposit that is there.
+            if let Err(error) = self.shared.service.mirrored(session).await {
+                tracing::warn!(%error, "a deposit waits: the decision about it is not safe yet");
+                return Vec::new();
+            }
+        }
         let event = self.shared.executor.execute(session, &effect, attempts).await;
         self.observe_age(session, id, &event);
-        let is_record = matches!(effect, Effect::RecordDeposit(_));
+        if let Event::Recorded(_) = event {
+            crate::journal!({ "what": "recorded", "mark": session.commit.to_string() });
+        }
         if is_record {
             let _ = tried.take().map(|tried| tried.send(()));
         }

@@ -61,7 +61,7 @@ impl Watch {
         if planted("copy_before_epoch") {
             self.shared.redis.serve(epoch, &probe.run_id);
             let _copied = self.shared.copy_documents().await;
-            tokio::time::sleep(COMMAND).await;
+            tokio::time::sleep(4 * COMMAND).await;
         }
         match self.shared.appoint(Some(from), to.clone()).await {
             Some(authority) if authority == to => self.copy(&to).await,

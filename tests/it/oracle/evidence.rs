@@ -29,6 +29,8 @@ pub(crate) struct Evidence {
     pub(super) applied: HashSet<String>,
     /// Marks whose update could be acknowledged.
     pub(super) kept: HashSet<String>,
+    /// Marks of the steps from which a deposit was recorded.
+    pub(super) recorded: HashSet<String>,
     /// Updates that led to nothing.
     pub(super) still: HashSet<i64>,
     /// Outcomes by the mark of their commit, as (lane, token): whether it was the holder's, and whose they really were.
@@ -172,6 +174,7 @@ impl Evidence {
                     self.sent.insert(text("mark"), sent);
                 }
                 "applied" => self.applied.extend([text("mark")]),
+                "recorded" => self.recorded.extend([text("mark")]),
                 "kept" => self.kept.extend([text("mark")]),
                 "still" => self.still.extend(line["update"].as_i64()),
                 "outcome" => {

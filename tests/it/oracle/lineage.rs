@@ -63,6 +63,11 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
                 .broken("P3", format!("a commit was lost after its update could be acknowledged: {sent:?}"));
         }
     }
+    for mark in evidence.recorded.iter().filter(|mark| !on_line.contains(mark.as_str())) {
+        let sent = evidence.sent.get(mark);
+        report
+            .broken("P2", format!("a deposit was recorded that the conversation knows nothing of: {sent:?}"));
+    }
     acknowledged(evidence, &by_user, report);
     holders(evidence, report);
     thawed(evidence, report);

@@ -213,6 +213,11 @@ impl Stage {
         if let Some(update) = unanswered(&self.happened()).first() {
             return Some(format!("{update:?} is not answered"));
         }
+        let waiting: Vec<(i64,)> =
+            self.sql().await.rows("select count(*) from deliveries where sent_at is null").await;
+        if waiting[0].0 > 0 {
+            return Some(format!("{} deliveries wait", waiting[0].0));
+        }
         let documents = self.sql().await.documents().await;
         if self.authority().await.is_some_and(|(_, store, _)| store == "redis") {
             // What a bot that died left in Redis alone is owed to SQL for a second.

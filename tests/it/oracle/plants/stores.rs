@@ -95,7 +95,8 @@ async fn mirror_overwrites() {
         stage.until("the mirror has it", async || stage.is_settled(1).await).await;
         let before = version().await;
         late.signal(Signal::SIGCONT);
-        stage.comes(A_MOMENT, async || version().await < before).await;
+        let long = if plant.is_empty() { A_MOMENT } else { 10 * A_MOMENT };
+        stage.comes(long, async || version().await < before).await;
         stage.kill(&mut late).await;
         stage.empty_redis();
         in_charge(&stage, "redis", 3).await;
@@ -146,6 +147,26 @@ async fn stale_cache() {
         let knows = async || get(&bot.http, "/health/ready").await.1.contains(&format!("epoch {epoch}"));
         stage.until("it knows who is in charge now", knows).await;
         user.says("/aide");
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+/// Redis is emptied between the decision about a deposit and its way into SQL; the ledger must not have it by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn record_before_mirror() {
+    catches("record_before_mirror", "P2", async |plant| {
+        let stage = planted(Behind::SqliteAndRedis, 10, plant).await;
+        let mut bot = stage.start(&[("FREEZE", "decision_due")]).await;
+        let user = stage.user(1);
+        user.says(TEXT);
+        user.sees("Valider").await.unwrap();
+        stage.until("the mirror has it", async || stage.is_settled(1).await).await;
+        user.taps("Valider").unwrap();
+        stage.froze(&bot).await;
+        stage.empty_redis();
+        stage.kill(&mut bot).await;
+        let bot = stage.start(&[]).await;
         stage.ends(bot, "").await
     })
     .await;
