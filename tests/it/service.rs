@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::clock::{Clock, Timestamp};
-use depot_bot::deposit::{BotId, MessageId, Status, UserId};
+use depot_bot::deposit::{BotId, Destination, Line, MessageId, Proposal, Status, UserId};
 use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{
     Answer, Cause, Event, Lane, Language, Note, State, Tap, Understanding, Verb, Verdict,
@@ -58,7 +58,21 @@ async fn a_session_is_completed_by_the_tap_on_its_picture() {
     let noted = service.update(key, update(1), &note("une bouilloire")).await.unwrap();
     let token = noted.compute.unwrap();
     let (effect, ..) = noted.session.next_effect(Lane::Compute, clock.now()).unwrap();
-    let understood = Understanding { lines: Vec::new(), total_weight: None };
+    let proposal = Proposal {
+        category: "small_equipment".into(),
+        confidence: 0.9,
+        alternatives: Vec::new(),
+        model: "test".to_owned(),
+    };
+    let line = Line {
+        object: "bouilloire".to_owned(),
+        quantity: Some(1),
+        weight: None,
+        destination: Destination::Magasin,
+        proposal,
+        chosen: None,
+    };
+    let understood = Understanding { lines: vec![line], total_weight: None };
     let settled =
         service.settle(key, Lane::Compute, token, &[(effect, Event::Understood(understood))]).await.unwrap();
     let draft = settled.session.draft().unwrap().clone();
