@@ -300,15 +300,6 @@ impl ValidationSessionService {
         looks.catching_up_until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Resolves when expiry need not wait any more after a gap; never, if it does not wait.
-    pub async fn caught_up(&self) {
-        let until = self.looks.lock().unwrap_or_else(PoisonError::into_inner).catching_up_until;
-        match until.filter(|until| Instant::now() < *until) {
-            Some(until) => tokio::time::sleep(until.duration_since(Instant::now())).await,
-            None => std::future::pending().await,
-        }
-    }
-
     /// The conversations that are open or have something left to do, the next due first; at most `limit`.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ mod tokens;
 mod vocabulary;
 mod weights;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
@@ -94,7 +94,7 @@ impl Embedded {
     /// Must be called within a tokio runtime.
     #[must_use]
     pub fn start(taxonomy: Arc<Taxonomy>) -> Self {
-        let embedded = Self { taxonomy, classifier: Arc::default() };
+        let embedded = Self { classifier: trained_on(&taxonomy), taxonomy };
         let training = embedded.clone();
         tokio::spawn(async move {
             if let Err(error) = training.classifier().await {
@@ -112,6 +112,19 @@ impl Embedded {
         };
         self.classifier.get_or_try_init(train).await
     }
+}
+
+/// The classifier of a taxonomy; the bots of one process share it, trained once.
+fn trained_on(taxonomy: &Arc<Taxonomy>) -> Arc<OnceCell<Classifier>> {
+    type Trained = (Arc<Taxonomy>, Arc<OnceCell<Classifier>>);
+    static ALL: Mutex<Vec<Trained>> = Mutex::new(Vec::new());
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, classifier)) = all.iter().find(|(known, _)| known == taxonomy) {
+        return Arc::clone(classifier);
+    }
+    let classifier = Arc::default();
+    all.push((Arc::clone(taxonomy), Arc::clone(&classifier)));
+    classifier
 }
 
 #[async_trait]
