@@ -70,7 +70,7 @@ async fn copy_before_epoch() {
         in_charge(&stage, "sql", 2).await;
         stage.redis().restart();
         in_charge(&stage, "redis", 3).await;
-        let went_home = timeout(Duration::from_secs(20), crowd.goes_home()).await;
+        let went_home = timeout(Duration::from_secs(60), crowd.goes_home()).await;
         assert!(!plant.is_empty() || went_home.is_ok_and(|rounds| rounds.unwrap() > 4));
         stage.ends(bot, "").await
     })
