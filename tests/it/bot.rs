@@ -18,7 +18,7 @@ use crate::servers::{RedisServer, postgres_database};
 /// When the tests' clock starts.
 pub(crate) const START: Timestamp = Timestamp(1_780_000_000_000);
 /// How long people wait before a test fails: the machine may be busy with the other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "4242:AAtest_token_0123456789_abcdefghijkl";
 
 /// Which engines stand behind the bot.

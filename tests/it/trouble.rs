@@ -9,7 +9,7 @@ use depot_bot::store::sql::SqlStore;
 use depot_bot::store::{Commit, Committed, SessionStore as _};
 use serde_json::json;
 
-use crate::bot::{Behind, TestBot};
+use crate::bot::{Behind, PATIENCE, TestBot};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_429_pauses_its_chat_alone_and_is_obeyed() {
@@ -95,7 +95,7 @@ async fn document(bot: &TestBot, look: impl Fn(&Session) -> bool) -> Session {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the document comes to this")
+    tokio::time::timeout(PATIENCE, found).await.expect("the document comes to this")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,11 +124,17 @@ async fn nobody_is_expired_while_telegram_cannot_be_reached() {
     let user = bot.user(7);
     user.says("une bouilloire");
     user.sees_new("Valider").await.unwrap();
-    bot.telegram.faults(|faults| faults.add(Rule::every_call(Fault::BadGateway).on("getUpdates")));
-    user.says("deux chaises");
     let mut allowed = bot.app().service().expiry_allowed();
-    let forbidden = tokio::time::timeout(Duration::from_secs(20), allowed.wait_for(|allowed| !allowed));
-    forbidden.await.expect("expiry waits while nothing comes in").unwrap();
+    let mut becomes = async |wanted: bool| {
+        let is_so = allowed.wait_for(|&allowed| allowed == wanted);
+        drop(tokio::time::timeout(PATIENCE, is_so).await.expect("expiry follows the intake").unwrap());
+    };
+    becomes(true).await;
+    bot.telegram.faults(|faults| faults.add(Rule::every_call(Fault::BadGateway).on("getUpdates")));
+    // The call that was waiting brings this; the next ones fail.
+    bot.user(8).says("une table");
+    becomes(false).await;
+    user.says("deux chaises");
     bot.advance(301);
     // The loop of the deadlines has looked by now; it looks again with each turn.
     bot.advance(1);

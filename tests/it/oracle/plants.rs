@@ -8,17 +8,23 @@ use crate::oracle::people::deposits;
 use crate::oracle::stage::Stage;
 use crate::oracle::{Report, measured};
 
+/// Most plants do harm only if two things meet, so a scenario with a plant is played until they do.
+const PLAYS: usize = 6;
+
 /// A scenario is clean, and with the plant the oracle says that this promise is broken.
 async fn catches(plant: &'static str, promise: &str, play: impl AsyncFn(&'static str) -> Report) {
     let clean = play("").await;
     clean.verdict().unwrap_or_else(|error| panic!("without {plant}: {error}"));
-    let report = play(plant).await;
-    let caught = report.violations.iter().find(|violation| violation.starts_with(promise));
-    let Some(caught) = caught else {
-        let found: Vec<_> = report.violations.iter().take(5).collect();
-        panic!("{plant} is not caught as {promise}; found was: {found:#?}")
-    };
-    measured(&format!("| {plant} | {promise} | {} |", caught.chars().take(150).collect::<String>()));
+    let mut found = Vec::new();
+    for _ in 0..PLAYS {
+        let report = play(plant).await;
+        if let Some(caught) = report.violations.iter().find(|violation| violation.starts_with(promise)) {
+            measured(&format!("| {plant} | {promise} | {} |", caught.chars().take(150).collect::<String>()));
+            return;
+        }
+        found.extend(report.violations.into_iter().take(5));
+    }
+    panic!("{plant} is not caught as {promise}; found was: {found:#?}")
 }
 
 /// A stage for one person, with a plant in its bots.

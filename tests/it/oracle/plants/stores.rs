@@ -1,4 +1,6 @@
 //! Plants in what two stores have to keep between them.
+//!
+//! Where a bot stands still beside another one, both use a server: who stands still may have a file locked.
 
 use std::time::Duration;
 
@@ -81,7 +83,7 @@ async fn copy_before_epoch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mirror_overwrites() {
     catches("mirror_overwrites", "P3", async |plant| {
-        let stage = planted(Behind::SqliteAndRedis, 5, plant).await;
+        let stage = planted(Behind::PostgresAndRedis, 5, plant).await;
         let mut late = stage.start(&[("FREEZE", "mirror_due:2")]).await;
         let user = stage.user(1);
         user.says(TEXT);
@@ -110,7 +112,7 @@ async fn mirror_overwrites() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_mirror_accepted() {
     catches("late_mirror_accepted", "P3", async |plant| {
-        let stage = planted(Behind::SqliteAndRedis, 5, plant).await;
+        let stage = planted(Behind::PostgresAndRedis, 5, plant).await;
         let bot = stage.start(&[("FREEZE", "mirror_due")]).await;
         let user = stage.user(1);
         let first = user.says(TEXT).update_id.unwrap();
@@ -133,7 +135,7 @@ async fn late_mirror_accepted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stale_cache() {
     catches("stale_cache", "P5", async |plant| {
-        let stage = planted(Behind::SqliteAndRedis, 3, plant).await;
+        let stage = planted(Behind::PostgresAndRedis, 3, plant).await;
         let bot = stage.start(&[("FREEZE", "mirror_due:2")]).await;
         let user = stage.user(1);
         user.says("/aide");
