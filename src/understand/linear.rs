@@ -4,7 +4,7 @@ use crate::understand::lexicon::is_function;
 use crate::understand::tokens::{plain_letters, stem};
 
 /// How many weights there are for each category; two features that meet in one share it.
-const BUCKETS: usize = 1 << 15;
+const BUCKETS: u16 = 1 << 15;
 const EPOCHS: usize = 6;
 const RATE: f32 = 1.2;
 /// How long the pieces of a word are, in letters; the space around it is one of them.
@@ -28,13 +28,21 @@ pub(super) struct Linear {
 impl Linear {
     /// Learns texts with the place of their category.
     pub(super) fn train(categories: usize, texts: &[(usize, String)]) -> Self {
-        let mut model = Self { categories, weights: vec![0.0; BUCKETS * categories] };
-        let mut examples: Vec<_> = texts.iter().map(|(category, text)| (*category, features(text))).collect();
+        let mut model = Self { categories, weights: vec![0.0; usize::from(BUCKETS) * categories] };
+        // One piece of memory, which goes back to the system whole.
+        let mut all = Vec::new();
+        let mut examples = Vec::with_capacity(texts.len());
+        for (category, text) in texts {
+            let start = all.len();
+            add_features(text, &mut all);
+            examples.push((*category, start..all.len()));
+        }
         shuffle(&mut examples);
         let mut scores = vec![0.0; categories];
         for epoch in 0..EPOCHS {
             let rate = RATE / (1.0 + epoch as f32);
-            for (category, features) in &examples {
+            for (category, range) in &examples {
+                let features = all.get(range.clone()).unwrap_or_default();
                 model.score(features, &mut scores);
                 softmax(&mut scores);
                 for (place, score) in scores.iter_mut().enumerate() {
@@ -53,21 +61,24 @@ impl Linear {
     /// How much each category is like the text.
     pub(super) fn scores(&self, text: &str) -> Vec<f32> {
         let mut scores = vec![0.0; self.categories];
-        self.score(&features(text), &mut scores);
+        let mut features = Vec::new();
+        add_features(text, &mut features);
+        self.score(&features, &mut scores);
         scores
     }
 
-    fn score(&self, features: &[(usize, f32)], scores: &mut [f32]) {
+    fn score(&self, features: &[Feature], scores: &mut [f32]) {
         scores.fill(0.0);
         for (bucket, value) in features {
-            let row = self.weights.get(bucket * self.categories..).unwrap_or_default();
+            let row = self.weights.get(usize::from(*bucket) * self.categories..).unwrap_or_default();
             for (score, weight) in scores.iter_mut().zip(row) {
                 *score += value * weight;
             }
         }
     }
 
-    fn row_mut(&mut self, bucket: usize) -> &mut [f32] {
+    fn row_mut(&mut self, bucket: u16) -> &mut [f32] {
+        let bucket = usize::from(bucket);
         let row = bucket * self.categories..(bucket + 1) * self.categories;
         self.weights.get_mut(row).unwrap_or_default()
     }
@@ -96,33 +107,36 @@ fn shuffle<T>(items: &mut [T]) {
     }
 }
 
-/// Which weights speak about a text, and how loud; all together have length one.
-fn features(text: &str) -> Vec<(usize, f32)> {
+/// Which weights speak, and how loud.
+type Feature = (u16, f32);
+
+/// Adds which weights speak about a text, and how loud; all together have length one.
+fn add_features(text: &str, all: &mut Vec<Feature>) {
+    let start = all.len();
     let plain = plain_letters(text);
     let is_word = |word: &&str| !is_function(word) && !word.starts_with(|c: char| c.is_ascii_digit());
-    let mut features = Vec::new();
     let mut before: Option<&str> = None;
     let mut loud = 1.0;
     for word in plain.split_whitespace().filter(is_word).map(stem).take(WORDS_MAX) {
-        features.push((bucket('w', "", word), loud));
+        all.push((bucket('w', "", word), loud));
         if before.is_none() {
-            features.push((bucket('h', "", word), HEAD));
+            all.push((bucket('h', "", word), HEAD));
         }
         if let Some(before) = before {
-            features.push((bucket('p', before, word), PAIR * loud));
+            all.push((bucket('p', before, word), PAIR * loud));
         }
-        pieces(word, PIECE * loud, &mut features);
+        pieces(word, PIECE * loud, all);
         before = Some(word);
         loud *= FADING;
     }
+    let features = all.get_mut(start..).unwrap_or_default();
     let length = features.iter().map(|(_, value)| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    for (_, value) in &mut features {
+    for (_, value) in features {
         *value /= length;
     }
-    features
 }
 
-fn pieces(word: &str, value: f32, features: &mut Vec<(usize, f32)>) {
+fn pieces(word: &str, value: f32, features: &mut Vec<Feature>) {
     let padded: String = " ".chars().chain(word.chars().take(LETTERS_MAX)).chain(" ".chars()).collect();
     let starts: Vec<usize> = padded.char_indices().map(|(start, _)| start).chain([padded.len()]).collect();
     for length in PIECES {
@@ -132,10 +146,10 @@ fn pieces(word: &str, value: f32, features: &mut Vec<(usize, f32)>) {
     }
 }
 
-fn bucket(kind: char, before: &str, word: &str) -> usize {
+fn bucket(kind: char, before: &str, word: &str) -> u16 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(kind);
     for byte in before.bytes().chain([0]).chain(word.bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    usize::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or_default() % BUCKETS
+    u16::try_from(((hash >> 32) ^ (hash & 0xffff_ffff)) % u64::from(BUCKETS)).unwrap_or_default()
 }

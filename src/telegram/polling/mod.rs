@@ -31,8 +31,8 @@ const LIMIT: u8 = 100;
 const WAIT: Duration = Duration::from_secs(30);
 /// While another poller was met: long enough to meet it again, short enough to notice soon that it is gone.
 const WAIT_BESIDE_ANOTHER: Duration = Duration::from_secs(4);
-/// How many chats are worked on at once.
-const CHATS_AT_ONCE: usize = 64;
+/// How many chats are worked on at once: all that one answer brings, since most of the time of each is waiting.
+const CHATS_AT_ONCE: usize = LIMIT as usize;
 /// After this long a turn begins nothing more, so that other people's taps do not age out (150 s) behind it.
 const TURN: Duration = Duration::from_secs(20);
 /// The first pause after a failure; twice as long each time. Above the half second of the facts.
