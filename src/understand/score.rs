@@ -160,8 +160,8 @@ impl Scores {
         self.categories.right += by_category.iter().filter(|(_, _, right)| *right).count() as f64;
         self.categories.read += lines.len() as f64;
         self.categories.labelled += note.items.len() as f64;
-        self.add_weights(note, lines, &by_category, total_kg);
-        self.add_destinations(note, lines, &by_category);
+        self.add_weights(note, lines, &pairs, total_kg);
+        self.add_destinations(note, lines, &pairs);
         self.chat.read += f64::from(u8::from(lines.is_empty()));
         self.chat.labelled += f64::from(u8::from(note.items.is_empty()));
         self.chat.right += f64::from(u8::from(lines.is_empty() && note.items.is_empty()));
@@ -358,8 +358,15 @@ fn pairs(note: &Labelled, lines: &[Read], right: impl Fn(&Item, &Read) -> bool) 
     pairs
 }
 
-/// Finds a line for an item, moving others on where that helps.
+/// Finds a line for an item, the first free one, or moves others on where that helps.
 fn place(item: usize, fits: &[Vec<usize>], taken: &mut [Option<usize>], seen: &mut [bool]) -> bool {
+    let is_free = |line: &&usize| taken.get(**line).is_some_and(Option::is_none);
+    if let Some(free) =
+        fits.get(item).into_iter().flatten().find(is_free).and_then(|line| taken.get_mut(*line))
+    {
+        *free = Some(item);
+        return true;
+    }
     for line in fits.get(item).into_iter().flatten() {
         let Some(was_seen) = seen.get_mut(*line) else { continue };
         if std::mem::replace(was_seen, true) {

@@ -4,7 +4,8 @@ use super::Reader;
 use crate::understand::numbers::number;
 use crate::understand::tokens::stem;
 use crate::understand::vocabulary::{
-    ACCESSORIES, ADJECTIVES, BEFORE_NOUN, CONTAINERS, COUNTED_TOO, MEASURES, NAMING, PAIRED, STATES,
+    ACCESSORIES, ADJECTIVES, BEFORE_NOUN, CONTAINERS, CORRECTIONS, COUNTED_TOO, MEASURES, NAMING, PAIRED,
+    STATES,
 };
 use crate::understand::weights::{GRAMS_MAX, unit, weight};
 
@@ -20,11 +21,18 @@ impl Reader<'_> {
         if matches!(self.before(1), "eux" | "elles") || (stops && matches!(self.before(1), "les" | "both")) {
             return used;
         }
-        if self.has_item() && (self.word(used), self.word(used + 1)) == ("et", "demi") {
-            return self.weigh(value + 500, used + 2);
-        }
-        if self.has_item() && next == "net" {
+        if self.has_item() && (next == "net" || self.before(1) == "net") {
             return self.weigh(value, used);
+        }
+        if let Some(end) = self.share(value, used) {
+            return end;
+        }
+        if self.count_in_brackets(whole, used) {
+            return used;
+        }
+        if let Some(more) = self.size_more(used) {
+            self.append(used + more);
+            return used + more;
         }
         if !self.has_item() && matches!(next, "fois" | "times") {
             self.open();
@@ -69,6 +77,31 @@ impl Reader<'_> {
             return used;
         }
         self.begin_counted(whole, used)
+    }
+
+    /// "Cadres (12)".
+    fn count_in_brackets(&mut self, whole: u64, used: usize) -> bool {
+        let sign = |at: usize| self.tokens.get(at).map_or(' ', |token| token.sign);
+        let alone =
+            self.at > 0 && sign(self.at - 1) == '(' && sign(self.at + used - 1).is_ascii_punctuation();
+        let counts = alone && self.has_item() && (1..=COUNT_MAX).contains(&whole);
+        if counts {
+            self.count(whole);
+        }
+        counts
+    }
+
+    /// "140 sur 190", "cent quarante par deux mètres": how many tokens the other sides take.
+    fn size_more(&self, used: usize) -> Option<usize> {
+        let mut end = self.at + used;
+        while self.has_item() && matches!(self.word_at(end), "sur" | "par" | "x" | "by") {
+            let rest = self.tokens.get(end + 1..)?;
+            let (_, length) =
+                number(rest, self.language).filter(|_| weight(rest, self.language).is_none())?;
+            end += 1 + length;
+        }
+        let measure = usize::from(MEASURES.contains(&self.word_at(end)));
+        (end > self.at + used).then_some(end + measure - self.at - used)
     }
 
     /// Whether the number measures what its next word says.
@@ -140,13 +173,11 @@ impl Reader<'_> {
                     | "tout"
                     | "total"
                     | "pour"
-                    | "non"
                     | "euh"
-                    | "pardon"
                     | "enfin"
-                    | "sorry"
                     | "no"
             )
+            || CORRECTIONS.contains(&next)
             || (follows && self.has_item())
     }
 
@@ -159,6 +190,9 @@ impl Reader<'_> {
             || matches!(self.before(1), "euh" | "enfin");
         let (at, is_new) = (self.at, self.word(0) == "neuf" && used == 1 && !self.stopped_before());
         let corrects = std::mem::take(&mut self.corrects);
+        // "3,4 + 2,6 kg"
+        let goes_on = self.word(used) == "plus"
+            || self.tokens.get(self.at + used - 1).is_some_and(|token| token.sign == '+');
         let starts = !self.has_item();
         if starts {
             self.open();
@@ -179,7 +213,7 @@ impl Reader<'_> {
             item.uncountable = false;
         } else if item.weighings.is_empty() && value > 0 && value < 500_000 && item.named {
             item.weighings.push(value);
-            item.is_bare = true;
+            item.is_bare = !goes_on;
         }
         self.mute = false;
         used
@@ -188,7 +222,7 @@ impl Reader<'_> {
     /// A number with something that is counted.
     fn begin_counted(&mut self, whole: u64, used: usize) -> usize {
         let noun = self.at + used;
-        if self.mute && matches!(self.before(1), "est" | "s" | "is") && self.has_item() {
+        if self.mute && matches!(self.before(1), "est" | "s" | "is") && self.has_item() && !self.corrects {
             self.aside = true;
             self.append(used);
             return used;
@@ -223,6 +257,15 @@ impl Reader<'_> {
                 self.count(whole);
                 return self.past_adjectives(noun) + 1 - self.at;
             }
+            if self.counts_pieces(noun) {
+                self.count(whole);
+                return used + 1;
+            }
+            if self.is_part_of_set(noun) || (!self.begins && self.is_accessory(noun)) {
+                self.aside = true;
+                self.append(used);
+                return used;
+            }
             let unknown = self.name(self.past_adjectives(noun)).is_none();
             if self.with && (self.is_accessory(noun) || unknown || super::OWNED.contains(&self.before(1))) {
                 self.aside = true;
@@ -244,6 +287,7 @@ impl Reader<'_> {
         if let Some(item) = self.found.items.get_mut(self.current) {
             item.count = (!holds && !unknown).then_some(whole.min(COUNT_MAX));
             item.uncountable = holds || unknown;
+            item.holders = holds.then_some(whole);
         }
         self.corrects = false;
         if holds && whole > 1 {
@@ -281,6 +325,28 @@ impl Reader<'_> {
             at += 1;
         }
         at
+    }
+
+    /// "Un lot de casques, dix-huit pièces".
+    fn counts_pieces(&self, noun: usize) -> bool {
+        let item = self.found.items.get(self.current);
+        let is_word = matches!(self.word_at(noun), "pieces" | "piece" | "pcs" | "exemplaires" | "unites");
+        let rest = self.tokens.get(noun + 1..).unwrap_or_default();
+        is_word
+            && item.is_some_and(|item| item.count.is_none())
+            && !self.is_set()
+            && (self.ends_at(noun) || weight(rest, self.language).is_some())
+    }
+
+    /// "Un salon de jardin, une table et quatre chaises" is one thing.
+    fn is_part_of_set(&self, noun: usize) -> bool {
+        let Some(item) = self.found.items.get(self.current) else { return false };
+        let first = item.words.first().map_or("", |at| self.word_at(*at));
+        let part = stem(self.word_at(self.past_adjectives(noun)));
+        matches!(first, "salon" | "ensemble")
+            && item.weighings.is_empty()
+            && item.count.is_none_or(|count| count == 1)
+            && matches!(part, "table" | "chaise" | "fauteuil" | "banc" | "banquette" | "canape")
     }
 
     fn is_accessory(&self, noun: usize) -> bool {
