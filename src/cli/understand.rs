@@ -10,10 +10,10 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::environment;
-use crate::deposit::{CategoryKey, Weight};
+use crate::deposit::CategoryKey;
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
-use crate::understand::score::{Labelled, Read, Scores};
+use crate::understand::score::{Labelled, Read, Scores, kilograms};
 use crate::understand::{Embedded, Understand as _};
 
 /// What to do with the notes.
@@ -99,10 +99,6 @@ fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
     }
 }
 
-fn kilograms(weight: Weight) -> f64 {
-    f64::from(weight.grams) / 1000.0
-}
-
 async fn evaluate(file: &Path, taxonomy: &Taxonomy, embedded: &Embedded) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let is_electrical = |key: &str| taxonomy.category(&key.into()).is_some_and(|category| category.eee);
@@ -111,21 +107,9 @@ async fn evaluate(file: &Path, taxonomy: &Taxonomy, embedded: &Embedded) -> anyh
         let note: Labelled =
             serde_json::from_str(line).with_context(|| format!("{}, line {}", file.display(), number + 1))?;
         let found = embedded.understand(&note.text, Language::Fr).await?;
-        let lines: Vec<Read> = found.lines.iter().map(read).collect();
+        let lines: Vec<Read> = found.lines.iter().map(Read::of).collect();
         scores.add(&note, &lines, found.total_weight.map(kilograms), is_electrical);
     }
     writeln!(stdout(), "{scores}")?;
     Ok(())
-}
-
-fn read(line: &crate::deposit::Line) -> Read {
-    let proposal = &line.proposal;
-    let categories = std::iter::once(&proposal.category).chain(&proposal.alternatives);
-    Read {
-        categories: categories.map(|key| key.0.clone()).collect(),
-        confidence: proposal.confidence,
-        quantity: line.quantity,
-        weight_kg: line.weight.map(kilograms),
-        destination: line.destination.as_str(),
-    }
 }

@@ -57,6 +57,11 @@ impl Linear {
         scores
     }
 
+    /// How much memory the weights take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.weights.capacity() * size_of::<f32>()
+    }
+
     fn score(&self, features: &[(usize, f32)], scores: &mut [f32]) {
         scores.fill(0.0);
         for (bucket, value) in features {

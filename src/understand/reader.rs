@@ -1,6 +1,8 @@
 //! One walk over a note: which words begin a thing, which numbers count it, which weights are whose.
 
 mod figures;
+mod found;
+mod measures;
 mod shares;
 mod things;
 mod weighings;
@@ -10,6 +12,7 @@ use crate::session::Language;
 use crate::understand::destinations::destination;
 use crate::understand::lexicon::Lexicon;
 use crate::understand::numbers::number;
+pub(super) use crate::understand::reader::found::{Found, Item, Share};
 use crate::understand::tokens::Token;
 use crate::understand::vocabulary::{ABOUT, ASIDES, CONTAINERS, CORRECTIONS};
 use crate::understand::weights::weight;
@@ -50,62 +53,6 @@ const REMARKS: &[&str] = &[
     "manque",
     "tient",
 ];
-
-/// A thing as it is being read.
-#[derive(Debug, Default)]
-pub(super) struct Item {
-    /// Its tokens, in order.
-    pub(super) words: Vec<usize>,
-    /// How many were counted.
-    pub(super) count: Option<u64>,
-    /// Whether nobody knows how many: a container, a mass, an article of plenty.
-    pub(super) uncountable: bool,
-    /// What was put on the scale, in grams.
-    pub(super) weighings: Vec<u64>,
-    pub(super) destination: Option<Destination>,
-    /// Whether it only says what the next things have in common.
-    pub(super) is_heading: bool,
-    /// Whether a word names it.
-    pub(super) named: bool,
-    /// Whether the lexicon knows it.
-    pub(super) known: bool,
-    /// Its category, where its name tells.
-    pub(super) category: Option<usize>,
-    /// Whether its weight was said without a unit.
-    pub(super) is_bare: bool,
-    /// Where the words about a container end.
-    pub(super) contents: usize,
-    /// How many containers it came in.
-    pub(super) holders: Option<u64>,
-    /// What was said to go elsewhere, of those that were counted.
-    pub(super) shares: Vec<Share>,
-}
-
-impl Item {
-    /// Whether it is more than some words before the first thing.
-    pub(super) fn is_sound(&self) -> bool {
-        self.known || self.count.is_some() || self.uncountable || !self.weighings.is_empty()
-    }
-}
-
-/// Some of the things that were counted together.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    pub(super) count: u64,
-    pub(super) destination: Destination,
-}
-
-/// What was read of a note.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) items: Vec<Item>,
-    /// One weight for several things, in grams.
-    pub(super) total: Option<u64>,
-    /// Where all of it goes that says nothing else.
-    pub(super) destination: Option<Destination>,
-    /// Weights that were said one after the other behind all things.
-    spread: Vec<u64>,
-}
 
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
