@@ -5,7 +5,7 @@ use crate::understand::tokens::{plain_letters, stem};
 
 /// How many weights there are for each category; two features that meet in one share it.
 const BUCKETS: usize = 1 << 15;
-const EPOCHS: usize = 6;
+const EPOCHS: usize = 4;
 const RATE: f32 = 1.2;
 /// How long the pieces of a word are, in letters; the space around it is one of them.
 const PIECES: std::ops::RangeInclusive<usize> = 3..=5;
