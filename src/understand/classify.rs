@@ -29,7 +29,7 @@ const FADING: f32 = 0.5;
 /// The rarity that a name needs to be believed by half.
 const DOUBT: f32 = 3.0;
 /// What makes shares of right answers follow the confidence; fitted as `docs/UNDERSTANDING.md` says.
-const TEMPERATURE: f32 = 1.4;
+const TEMPERATURE: f32 = 1.6;
 
 /// Words that say that a thing has a plug or a battery, that it has none, that it burns fuel.
 const POWERED: &[&str] =
