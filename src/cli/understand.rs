@@ -10,10 +10,10 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::environment;
-use crate::deposit::{CategoryKey, Weight, WeightSource};
+use crate::deposit::{CategoryKey, WeightSource};
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
-use crate::understand::score::{Labelled, Read, Scores};
+use crate::understand::score::{Labelled, Read, Scores, kilograms, said};
 use crate::understand::{Embedded, Understand as _};
 
 /// What to do with the notes.
@@ -106,14 +106,6 @@ fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
     }
 }
 
-fn said(line: &crate::deposit::Line) -> Option<f64> {
-    line.weight.filter(|weight| weight.source != WeightSource::Estimated).map(kilograms)
-}
-
-fn kilograms(weight: Weight) -> f64 {
-    f64::from(weight.grams) / 1000.0
-}
-
 async fn evaluate(file: &Path, taxonomy: &Taxonomy, embedded: &Embedded) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let is_electrical = |key: &str| taxonomy.category(&key.into()).is_some_and(|category| category.eee);
@@ -122,21 +114,9 @@ async fn evaluate(file: &Path, taxonomy: &Taxonomy, embedded: &Embedded) -> anyh
         let note: Labelled =
             serde_json::from_str(line).with_context(|| format!("{}, line {}", file.display(), number + 1))?;
         let found = embedded.understand(&note.text, Language::Fr).await?;
-        let lines: Vec<Read> = found.lines.iter().map(read).collect();
+        let lines: Vec<Read> = found.lines.iter().map(Read::of).collect();
         scores.add(&note, &lines, found.total_weight.map(kilograms), is_electrical);
     }
     writeln!(stdout(), "{scores}")?;
     Ok(())
-}
-
-fn read(line: &crate::deposit::Line) -> Read {
-    let proposal = &line.proposal;
-    let categories = std::iter::once(&proposal.category).chain(&proposal.alternatives);
-    Read {
-        categories: categories.map(|key| key.0.clone()).collect(),
-        confidence: proposal.confidence,
-        quantity: line.quantity,
-        weight_kg: said(line),
-        destination: line.destination.as_str(),
-    }
 }

@@ -106,6 +106,17 @@ const OPENINGS: &[&str] = &[
     "tu pourrais",
     "tu veux",
     "vous etes",
+    "c est qui",
+    "is any",
+    "on n a plus",
+    "j ai oublie",
+    "faut rappeler",
+    "faut appeler",
+    "faut penser",
+    "faut vider",
+    "faut demander",
+    "faut prevenir",
+    "faut qu",
 ];
 /// Words of those who greet and thank.
 const POLITE: &[&str] = &[
@@ -140,6 +151,10 @@ const TOLD: &[&str] = &[
     "prevenez",
     "previens",
     "prevenir",
+    "repasse",
+    "repassera",
+    "reviendra",
+    "repassent",
 ];
 
 /// Whether nothing is brought. A weight is always a deposit.

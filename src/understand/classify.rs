@@ -10,7 +10,7 @@ mod tests;
 use crate::deposit::{CategoryKey, Line, Proposal};
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
-use crate::understand::lexicon::{Lexicon, WORDS_MAX, entries};
+use crate::understand::lexicon::{Lexicon, WORDS_MAX, entries, telling};
 use crate::understand::linear::{Linear, softmax};
 use crate::understand::lines;
 use crate::understand::site::Site;
@@ -30,7 +30,7 @@ const FADING: f32 = 0.5;
 /// The rarity that a name needs to be believed by half.
 const DOUBT: f32 = 3.0;
 /// What makes shares of right answers follow the confidence; fitted as `docs/UNDERSTANDING.md` says.
-const TEMPERATURE: f32 = 1.4;
+const TEMPERATURE: f32 = 1.6;
 
 /// Words that say that a thing has a plug or a battery, that it has none, that it burns fuel.
 const POWERED: &[&str] =
@@ -52,6 +52,35 @@ impl Classifier {
     #[must_use]
     pub fn train(taxonomy: &Taxonomy) -> Self {
         Self::train_on(taxonomy, &entries(taxonomy))
+    }
+
+    /// Learns as [`Classifier::train`] does, but not what these objects are called: what happens to things that nobody
+    /// wrote down. `widely` leaves out every name that holds all words of an object: with "lampe" go all lamps.
+    #[must_use]
+    pub fn train_without(taxonomy: &Taxonomy, objects: &[&str], widely: bool) -> Self {
+        let objects: Vec<_> =
+            objects.iter().map(|object| telling(object)).filter(|o| !o.is_empty()).collect();
+        let is_left_out = |name: &str| {
+            let name = telling(name);
+            objects.iter().any(|object| {
+                if widely { object.iter().all(|word| name.contains(word)) } else { *object == name }
+            })
+        };
+        let mut names = entries(taxonomy);
+        names.retain(|(_, name)| !is_left_out(name));
+        Self::train_on(taxonomy, &names)
+    }
+
+    /// How many names were learned.
+    #[must_use]
+    pub fn names(&self) -> usize {
+        self.lexicon.names.len()
+    }
+
+    /// How much memory it takes, in bytes, as its tables are laid out.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lexicon.bytes() + self.linear.bytes()
     }
 
     fn train_on(taxonomy: &Taxonomy, names: &[(usize, String)]) -> Self {

@@ -1,6 +1,8 @@
 //! Where a thing goes, if the note says so: the shop, recycling, the tip.
 
 use crate::deposit::Destination;
+use crate::session::Language;
+use crate::understand::numbers::number;
 use crate::understand::tokens::Token;
 
 /// Words that say where a thing comes from or where people are.
@@ -58,15 +60,15 @@ pub(super) fn destination(tokens: &[Token], at: usize) -> Option<(Destination, u
             Some((Destination::Recyclage, 1))
         }
         "dechetterie" | "decheterie" | "dechet" | "dechets" | "encombrants" | "decharge"
-            if (led || stops) && !came && at > 0 =>
+            if (led || stops || figure_follows(tokens, at)) && !came && at > 0 =>
         {
             Some((Destination::Dechetterie, 1))
         }
         "jeter" | "jette" | "bennes" | "tip" | "dump" | "landfill" if !came => {
             Some((Destination::Dechetterie, 1))
         }
-        "throw" if matches!(word(at + 1), "away" | "out") => Some((Destination::Dechetterie, 2)),
-        "thrown" if matches!(word(at + 1), "away" | "out") => Some((Destination::Dechetterie, 2)),
+        "throw" if matches!(word(at + 2), "away" | "out") => Some((Destination::Dechetterie, 3)),
+        "throw" | "thrown" if matches!(word(at + 1), "away" | "out") => Some((Destination::Dechetterie, 2)),
         "poubelle" | "benne" | "bin" | "skip" | "rubbish" | "trash"
             if !came
                 && at > 0
@@ -85,4 +87,8 @@ pub(super) fn destination(tokens: &[Token], at: usize) -> Option<(Destination, u
         "vendre" | "sale" if matches!(before(1), "a" | "for") => Some((Destination::Magasin, 1)),
         _no_destination => None,
     }
+}
+
+fn figure_follows(tokens: &[Token], at: usize) -> bool {
+    tokens.get(at + 1..).and_then(|rest| number(rest, Language::Fr)).is_some()
 }

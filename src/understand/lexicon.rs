@@ -1,12 +1,14 @@
 //! What things are called: the taxonomy's examples and the shipped lexicon, found again in a note.
 
+mod names;
+mod spelling;
+
 use std::collections::HashMap;
 
-use crate::taxonomy::{Category, Taxonomy};
+pub(super) use crate::understand::lexicon::names::{entries, telling};
+use crate::understand::lexicon::spelling::{distance, sound};
 use crate::understand::tokens::{Token, plain_letters, stem};
 
-/// Names of things, by category of the default taxonomy; what another taxonomy does not know is left out.
-const SHIPPED: [&str; 2] = [include_str!("lexicon-electrical.txt"), include_str!("lexicon.txt")];
 /// Words that tell no thing from another.
 const FUNCTION: &[&str] = &[
     "a", "au", "aux", "avec", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les", "of", "the", "un",
@@ -38,32 +40,6 @@ pub(super) struct Lexicon {
     spellings: HashMap<(u8, usize), Vec<Spelling>>,
     /// Words by how they sound.
     sounds: HashMap<Box<str>, u32>,
-}
-
-/// All names of a taxonomy with the place of their category: its labels and examples, then what is shipped for its key.
-pub(super) fn entries(taxonomy: &Taxonomy) -> Vec<(usize, String)> {
-    let mut entries = Vec::new();
-    for (place, category) in taxonomy.categories.iter().enumerate() {
-        entries.extend(texts(category).map(|text| (place, text.to_owned())));
-    }
-    for file in SHIPPED {
-        let mut place = None;
-        for line in file.lines().filter(|line| !line.starts_with('#')) {
-            if let Some(key) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                place = taxonomy.categories.iter().position(|category| category.key.0 == key);
-            } else if let Some(place) = place {
-                let names = line.split(',').map(str::trim).filter(|name| !name.is_empty());
-                entries.extend(names.map(|name| (place, name.to_owned())));
-            }
-        }
-    }
-    entries
-}
-
-fn texts(category: &Category) -> impl Iterator<Item = &str> {
-    let labels = [&category.label, &category.short].into_iter().flat_map(|label| [&label.fr, &label.en]);
-    let labels = labels.filter(|_| category.examples.is_empty());
-    category.examples.iter().chain(labels).map(String::as_str)
 }
 
 impl Lexicon {
@@ -204,6 +180,22 @@ impl Lexicon {
         named.any(|name| name.category == category && found(name, tokens, known, start).is_some())
     }
 
+    /// How much memory it takes, in bytes, as its tables are laid out; the allocator's own is not counted.
+    pub(super) fn bytes(&self) -> usize {
+        let names = self.names.iter().map(|name| size_of::<Name>() + size_of_val::<[u32]>(&name.stems));
+        let first =
+            self.first.iter().map(|names| size_of::<Vec<u32>>() + names.capacity() * size_of::<u32>());
+        let words = |table: &HashMap<Box<str>, u32>| {
+            table.keys().map(|word| word.len()).sum::<usize>()
+                + table.capacity() * (size_of::<Spelling>() + 1)
+        };
+        let rows = self.spellings.values().flatten().map(|(word, _)| word.len() + size_of::<Spelling>());
+        let rows =
+            rows.sum::<usize>() + self.spellings.capacity() * size_of::<((u8, usize), Vec<Spelling>)>();
+        let uses = self.uses.capacity() * size_of::<u32>();
+        names.sum::<usize>() + first.sum::<usize>() + words(&self.words) + words(&self.sounds) + rows + uses
+    }
+
     /// How much it says that a name was found: the rarity of its words.
     pub(super) fn rarity(&self, name: &Name) -> f32 {
         let all = self.names.len() as f32;
@@ -237,72 +229,17 @@ pub(super) fn is_function(word: &str) -> bool {
     FUNCTION.contains(&word)
 }
 
-/// How a French word sounds, roughly: for what a transcriber or a hasty hand made of it.
-fn sound(word: &str) -> String {
-    const SPELT: [(&str, &str); 14] = [
-        ("eau", "o"),
-        ("au", "o"),
-        ("ph", "f"),
-        ("qu", "k"),
-        ("ai", "e"),
-        ("ei", "e"),
-        ("ch", "$"),
-        ("y", "i"),
-        ("c", "k"),
-        ("z", "s"),
-        ("w", "v"),
-        ("h", ""),
-        ("ou", "u"),
-        ("$", "ch"),
-    ];
-    let mut sound = word.replace("ce", "se").replace("ci", "si");
-    for (spelt, said) in SPELT {
-        sound = sound.replace(spelt, said);
-    }
-    let mut short = String::with_capacity(sound.len());
-    for char in sound.chars().filter(|c| c.is_ascii_alphanumeric()) {
-        if !short.ends_with(char) {
-            short.push(char);
-        }
-    }
-    let said = short.trim_end_matches(['e', 't', 's', 'd']);
-    if said.len() < 3 { short } else { said.to_owned() }
-}
-
-/// How many letters differ, if no more than `most`.
-fn distance(one: &str, other: &str, most: usize) -> Option<usize> {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut corner = i;
-        let mut left = i + 1;
-        let mut least = left;
-        for (above, b) in row.iter_mut().skip(1).zip(other) {
-            let here = (corner + usize::from(a != b)).min(left + 1).min(*above + 1);
-            corner = *above;
-            *above = here;
-            left = here;
-            least = least.min(here);
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-        if least > most {
-            return None;
-        }
-    }
-    row.last().copied().filter(|far| *far <= most)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::names::SHIPPED;
     use super::*;
+    use crate::taxonomy::Taxonomy;
     use crate::understand::tokens::tokens;
 
     #[test]
     fn the_shipped_lexicon_is_broad_and_every_key_exists() {
         let taxonomy = Taxonomy::built_in().unwrap();
-        assert!(entries(&taxonomy).len() > 8_000);
+        assert!(entries(&taxonomy).len() > 18_000);
         for file in SHIPPED {
             for key in file.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')) {
                 assert!(taxonomy.category(&key.into()).is_some(), "{key}");

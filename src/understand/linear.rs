@@ -5,7 +5,7 @@ use crate::understand::tokens::{plain_letters, stem};
 
 /// How many weights there are for each category; two features that meet in one share it.
 const BUCKETS: u16 = 1 << 15;
-const EPOCHS: usize = 6;
+const EPOCHS: usize = 4;
 const RATE: f32 = 1.2;
 /// How long the pieces of a word are, in letters; the space around it is one of them.
 const PIECES: std::ops::RangeInclusive<usize> = 3..=5;
@@ -65,6 +65,11 @@ impl Linear {
         add_features(text, &mut features);
         self.score(&features, &mut scores);
         scores
+    }
+
+    /// How much memory the weights take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.weights.capacity() * size_of::<f32>()
     }
 
     fn score(&self, features: &[Feature], scores: &mut [f32]) {

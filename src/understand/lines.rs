@@ -9,7 +9,7 @@ use crate::deposit::{Destination, LINES_MAX, Weight, WeightSource};
 use crate::session::Language;
 use crate::understand::chat;
 use crate::understand::lexicon::Lexicon;
-use crate::understand::reader::{Found, Item, Reader};
+use crate::understand::reader::{Found, Item, Reader, Share};
 use crate::understand::tokens::{Token, stem, tokens};
 use crate::understand::vocabulary::{BEFORE_NOUN, FILLERS, LEFTOVERS, MASSES, NO_PLURAL, SINGULAR_COUNTS};
 use crate::understand::weights::GRAMS_MAX;
@@ -95,7 +95,8 @@ pub(super) fn read(note: &str, language: Language, lexicon: &Lexicon) -> (Vec<Sa
     if found.items.is_empty() {
         return (unnamed(note, things, &found), None);
     }
-    let total = found.total.and_then(stated);
+    let shared = share_out(&mut found);
+    let total = found.total.or(shared).and_then(stated);
     let mut lines: Vec<Said> = found.items.iter().map(|item| said(note, &tokens, item, &found)).collect();
     lines.truncate(LINES_MAX);
     if let ([line], Some(weight)) = (lines.as_mut_slice(), total) {
@@ -104,6 +105,43 @@ pub(super) fn read(note: &str, language: Language, lexicon: &Lexicon) -> (Vec<Sa
     }
     let repeats = lines.iter().all(|line| line.weight.is_some());
     (lines, total.filter(|_| !repeats))
+}
+
+/// Makes things of their own of parts that go elsewhere. The weight of a thing that was the only one is that of all parts.
+fn share_out(found: &mut Found) -> Option<u64> {
+    let mut total = None;
+    let only = found.items.len() == 1;
+    for item in std::mem::take(&mut found.items) {
+        let left = item.count.unwrap_or_default().saturating_sub(item.shares.iter().map(|s| s.count).sum());
+        let home = item.destination.or(found.destination).unwrap_or_default();
+        let mut places: Vec<Share> = Vec::new();
+        for share in item.shares.iter().copied().chain([Share { count: left, destination: home }]) {
+            match places.iter_mut().find(|place| place.destination == share.destination) {
+                Some(place) => place.count += share.count,
+                None if share.count > 0 => places.push(share),
+                None => {}
+            }
+        }
+        if item.shares.is_empty() || places.len() < 2 {
+            let destination =
+                places.first().map(|place| place.destination).filter(|_| !item.shares.is_empty());
+            found.items.push(Item { destination: destination.or(item.destination), ..item });
+            continue;
+        }
+        total = total.or_else(|| only.then(|| item.weighings.iter().sum()).filter(|grams| *grams > 0));
+        for (place, share) in places.into_iter().enumerate() {
+            let weighings = if only || place > 0 { Vec::new() } else { item.weighings.clone() };
+            found.items.push(Item {
+                words: item.words.clone(),
+                count: Some(share.count),
+                weighings,
+                destination: Some(share.destination),
+                shares: Vec::new(),
+                ..item
+            });
+        }
+    }
+    total
 }
 
 /// The language that the note is in, where its small words tell.

@@ -20,6 +20,14 @@ pub(super) fn number(tokens: &[Token], language: Language) -> Option<(u64, usize
     }
     let (whole, used) = whole(tokens, language)?;
     let is_comma = tokens.get(used).is_some_and(|token| matches!(token.word.as_str(), "virgule" | "point"));
+    let stops = tokens.get(used - 1).is_none_or(|token| token.stops);
+    // "deux et demi", "four and a half"; "deux et demie bouteilles" is nobody's.
+    match (said(used), said(used + 1), said(used + 2)) {
+        _ if stops => {}
+        ("et", "demi" | "demie", _) => return Some((whole.saturating_add(500), used + 2)),
+        ("and", "a", "half") => return Some((whole.saturating_add(500), used + 3)),
+        _no_half => {}
+    }
     let decimals = tokens.get(used + 1..).filter(|_| is_comma).and_then(|rest| decimals(rest, language));
     Some(decimals.map_or((whole, used), |(more, length)| (whole.saturating_add(more), used + 1 + length)))
 }

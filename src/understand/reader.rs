@@ -1,6 +1,9 @@
 //! One walk over a note: which words begin a thing, which numbers count it, which weights are whose.
 
 mod figures;
+mod found;
+mod measures;
+mod shares;
 mod things;
 mod weighings;
 
@@ -9,8 +12,9 @@ use crate::session::Language;
 use crate::understand::destinations::destination;
 use crate::understand::lexicon::Lexicon;
 use crate::understand::numbers::number;
+pub(super) use crate::understand::reader::found::{Found, Item, Share};
 use crate::understand::tokens::Token;
-use crate::understand::vocabulary::{ASIDES, CORRECTIONS};
+use crate::understand::vocabulary::{ABOUT, ASIDES, CONTAINERS, CORRECTIONS};
 use crate::understand::weights::weight;
 
 const DEFINITE: &[&str] = &[
@@ -50,49 +54,6 @@ const REMARKS: &[&str] = &[
     "tient",
 ];
 
-/// A thing as it is being read.
-#[derive(Debug, Default)]
-pub(super) struct Item {
-    /// Its tokens, in order.
-    pub(super) words: Vec<usize>,
-    /// How many were counted.
-    pub(super) count: Option<u64>,
-    /// Whether nobody knows how many: a container, a mass, an article of plenty.
-    pub(super) uncountable: bool,
-    /// What was put on the scale, in grams.
-    pub(super) weighings: Vec<u64>,
-    pub(super) destination: Option<Destination>,
-    /// Whether it only says what the next things have in common.
-    pub(super) is_heading: bool,
-    /// Whether a word names it.
-    pub(super) named: bool,
-    /// Whether the lexicon knows it.
-    pub(super) known: bool,
-    /// Its category, where its name tells.
-    pub(super) category: Option<usize>,
-    /// Whether its weight was said without a unit.
-    pub(super) is_bare: bool,
-    /// Where the words about a container end.
-    pub(super) contents: usize,
-}
-
-impl Item {
-    /// Whether it is more than some words before the first thing.
-    pub(super) fn is_sound(&self) -> bool {
-        self.known || self.count.is_some() || self.uncountable || !self.weighings.is_empty()
-    }
-}
-
-/// What was read of a note.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) items: Vec<Item>,
-    /// One weight for several things, in grams.
-    pub(super) total: Option<u64>,
-    /// Where all of it goes that says nothing else.
-    pub(super) destination: Option<Destination>,
-}
-
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     pub(super) tokens: &'a [Token],
@@ -115,6 +76,8 @@ pub(super) struct Reader<'a> {
     mute: bool,
     /// Whether a thing that was named before is spoken of again.
     returned: bool,
+    /// Where the last weight ends.
+    weighed_up_to: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -138,6 +101,7 @@ impl<'a> Reader<'a> {
             aside: false,
             mute: false,
             returned: false,
+            weighed_up_to: 0,
         }
     }
 
@@ -164,8 +128,14 @@ impl<'a> Reader<'a> {
             self.begins = true;
             return 1;
         }
+        if let Some(used) = self.about() {
+            return used;
+        }
         if let Some((grams, used)) = weight(rest, self.language) {
             return self.weigh(grams, used);
+        }
+        if let Some(used) = self.rest_goes() {
+            return used;
         }
         if let Some((destination, used)) = destination(self.tokens, self.at) {
             self.send(destination);
@@ -178,7 +148,7 @@ impl<'a> Reader<'a> {
         }
         match self.word(0) {
             "et" | "plus" | "puis" | "ainsi" | "and" | "also" | "ensuite" | "avec" | "with" => {
-                self.with = matches!(self.word(0), "avec" | "with");
+                self.with = matches!(self.word(0), "avec" | "with") && !self.only_holds();
                 self.begins = true;
                 1
             }
@@ -189,6 +159,33 @@ impl<'a> Reader<'a> {
             }
             _word => self.words(),
         }
+    }
+
+    /// "À peu près", "brut": what is said about a weight before or behind it; how many tokens it takes.
+    fn about(&self) -> Option<usize> {
+        let figure_follows = |used: usize| {
+            let rest = self.tokens.get(self.at + used..).unwrap_or_default();
+            weight(rest, self.language).is_some()
+                || matches!(self.word(0), "brut" | "brute" | "tare" | "net" | "gross")
+                    && number(rest, self.language).is_some()
+        };
+        if matches!(self.word(0), "brut" | "brute" | "tare" | "net" | "gross") {
+            return (self.has_item() && figure_follows(1)).then_some(1);
+        }
+        let weighed = self.at.checked_sub(1).is_some_and(|last| self.weighed_up_to == last + 1);
+        let mut said = String::new();
+        for used in 1..=5 {
+            let (word, before) = (self.word(used - 1), used > 1);
+            said.push_str(if before { "_" } else { "" });
+            said.push_str(word);
+            if ABOUT.contains(said.as_str()) && (weighed || figure_follows(used)) {
+                return Some(used);
+            }
+            if self.tokens.get(self.at + used - 1).is_none_or(|token| token.stops) {
+                break;
+            }
+        }
+        None
     }
 
     fn stop(&mut self, sign: char) {
@@ -229,6 +226,16 @@ impl<'a> Reader<'a> {
 
     fn has_item(&self) -> bool {
         self.found.items.get(self.current).is_some_and(|item| item.named)
+    }
+
+    /// "Un carton avec des jouets": whether the last thing is only what the next ones came in, which it is from now on.
+    fn only_holds(&mut self) -> bool {
+        let words = self.found.items.get(self.current).map_or(&[][..], |item| item.words.as_slice());
+        let holds = matches!(words, [at] if CONTAINERS.contains(&self.word_at(*at)));
+        if let Some(item) = self.found.items.get_mut(self.current).filter(|_| holds) {
+            item.is_heading = true;
+        }
+        holds
     }
 
     /// Whether the word here takes back what was said before it.

@@ -1,8 +1,12 @@
 //! How good an understanding is: what was read of labelled notes against their labels.
 
-use std::fmt;
+mod pairs;
+mod shown;
 
 use serde::Deserialize;
+
+use crate::deposit::{Line, Weight, WeightSource};
+use crate::understand::score::pairs::pairs;
 
 /// A labelled note; what it does not say is empty.
 #[derive(Debug, Deserialize)]
@@ -48,6 +52,34 @@ pub struct Read {
     pub weight_kg: Option<f64>,
     /// Where it goes.
     pub destination: &'static str,
+}
+
+impl Read {
+    /// A line as it stands on the card.
+    #[must_use]
+    pub fn of(line: &Line) -> Self {
+        let proposal = &line.proposal;
+        let categories = std::iter::once(&proposal.category).chain(&proposal.alternatives);
+        Self {
+            categories: categories.map(|key| key.0.clone()).collect(),
+            confidence: proposal.confidence,
+            quantity: line.quantity,
+            weight_kg: said(line),
+            destination: line.destination.as_str(),
+        }
+    }
+}
+
+/// What a line weighs in kg, as far as somebody said so: a suggestion does not count.
+#[must_use]
+pub fn said(line: &Line) -> Option<f64> {
+    line.weight.filter(|weight| weight.source != WeightSource::Estimated).map(kilograms)
+}
+
+/// A weight in kg.
+#[must_use]
+pub fn kilograms(weight: Weight) -> f64 {
+    f64::from(weight.grams) / 1000.0
 }
 
 /// So many right of so many.
@@ -151,17 +183,17 @@ impl Scores {
         is_electrical: impl Fn(&str) -> bool,
     ) {
         self.notes += 1;
-        let pairs =
+        let paired =
             pairs(note, lines, |item, line| item.fits(line.categories.first()) && item.counts(line.quantity));
-        let right = pairs.iter().filter(|(_, _, right)| *right).count();
+        let right = paired.iter().filter(|(_, _, right)| *right).count();
         self.whole.add(right == note.items.len() && lines.len() == note.items.len());
-        self.add_items(note, lines, &pairs, &is_electrical);
-        let by_category = self::pairs(note, lines, |item, line| item.fits(line.categories.first()));
+        self.add_items(note, lines, &paired, &is_electrical);
+        let by_category = pairs(note, lines, |item, line| item.fits(line.categories.first()));
         self.categories.right += by_category.iter().filter(|(_, _, right)| *right).count() as f64;
         self.categories.read += lines.len() as f64;
         self.categories.labelled += note.items.len() as f64;
-        self.add_weights(note, lines, &by_category, total_kg);
-        self.add_destinations(note, lines, &by_category);
+        self.add_weights(note, lines, &paired, total_kg);
+        self.add_destinations(note, lines, &paired);
         self.chat.read += f64::from(u8::from(lines.is_empty()));
         self.chat.labelled += f64::from(u8::from(note.items.is_empty()));
         self.chat.right += f64::from(u8::from(lines.is_empty() && note.items.is_empty()));
@@ -271,107 +303,4 @@ impl Scores {
         let by = |side: Overlap, share: f64| side.scaled(share / (side.labelled / all).max(1e-9));
         by(other, 1.0 - DESK_ELECTRICAL).plus(by(electrical, DESK_ELECTRICAL)).f1()
     }
-}
-
-impl fmt::Display for Scores {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [[other, other_three], [electrical, electrical_three]] = self.top;
-        let both =
-            |one: Share, two: Share| Share { right: one.right + two.right, of: one.of + two.of }.value();
-        let desk = (1.0 - DESK_ELECTRICAL) * other.value() + DESK_ELECTRICAL * electrical.value();
-        writeln!(f, "notes                       {}", self.notes)?;
-        writeln!(
-            f,
-            "single object: top-1        {:.3} (electrical {:.3}, other {:.3}, desk {desk:.3})",
-            both(other, electrical),
-            electrical.value(),
-            other.value()
-        )?;
-        writeln!(f, "single object: top-3        {:.3}", both(other_three, electrical_three))?;
-        writeln!(f, "items: F1                   {:.3} (desk {:.3})", self.items.f1(), self.desk_f1())?;
-        writeln!(f, "items: F1 on category       {:.3}", self.categories.f1())?;
-        writeln!(f, "weights: F1                 {:.3}", self.weights.f1())?;
-        writeln!(f, "totals: F1                  {:.3} of {}", self.totals.f1(), self.totals.labelled)?;
-        writeln!(f, "whole notes right           {:.3}", self.whole.value())?;
-        writeln!(
-            f,
-            "not electrical              recall {:.3}, precision {:.3}",
-            self.other.recall(),
-            self.other.precision()
-        )?;
-        writeln!(
-            f,
-            "electrical                  recall {:.3}, precision {:.3}",
-            self.electrical.recall(),
-            self.electrical.precision()
-        )?;
-        writeln!(
-            f,
-            "destination where spoken    {:.3} of {}",
-            self.destinations.value(),
-            self.destinations.of
-        )?;
-        writeln!(
-            f,
-            "redirected                  recall {:.3}, precision {:.3}",
-            self.redirected.recall(),
-            self.redirected.precision()
-        )?;
-        writeln!(
-            f,
-            "no deposit                  recall {:.3}, precision {:.3}, deposits taken for chat {}",
-            self.chat.recall(),
-            self.chat.precision(),
-            self.lost
-        )?;
-        write!(f, "right by confidence        ")?;
-        for (tenth, share) in self.sure.iter().enumerate().filter(|(_, share)| share.of > 0.0) {
-            write!(f, " {:.1}: {:.2} of {}", tenth as f64 / 10.0, share.value(), share.of)?;
-        }
-        let sure = self
-            .sure
-            .iter()
-            .skip(7)
-            .fold(Share::default(), |all, bin| Share { right: all.right + bin.right, of: all.of + bin.of });
-        write!(f, "\nright where sure            {:.3} of {}", sure.value(), sure.of)
-    }
-}
-
-/// Pairs items with lines, each at most once, as many right as can be; then the others in order. (item, line, right)
-fn pairs(note: &Labelled, lines: &[Read], right: impl Fn(&Item, &Read) -> bool) -> Vec<(usize, usize, bool)> {
-    let fits: Vec<Vec<usize>> = note
-        .items
-        .iter()
-        .map(|item| {
-            lines.iter().enumerate().filter(|(_, line)| right(item, line)).map(|(place, _)| place).collect()
-        })
-        .collect();
-    let mut taken: Vec<Option<usize>> = vec![None; lines.len()];
-    for item in 0..fits.len() {
-        place(item, &fits, &mut taken, &mut vec![false; lines.len()]);
-    }
-    let mut pairs: Vec<_> =
-        taken.iter().enumerate().filter_map(|(line, item)| Some(((*item)?, line, true))).collect();
-    let free: Vec<_> = (0..fits.len()).filter(|item| !taken.contains(&Some(*item))).collect();
-    let idle = taken.iter().enumerate().filter(|(_, item)| item.is_none()).map(|(line, _)| line);
-    pairs.extend(free.into_iter().zip(idle).map(|(item, line)| (item, line, false)));
-    pairs
-}
-
-/// Finds a line for an item, moving others on where that helps.
-fn place(item: usize, fits: &[Vec<usize>], taken: &mut [Option<usize>], seen: &mut [bool]) -> bool {
-    for line in fits.get(item).into_iter().flatten() {
-        let Some(was_seen) = seen.get_mut(*line) else { continue };
-        if std::mem::replace(was_seen, true) {
-            continue;
-        }
-        let other = taken.get(*line).copied().flatten();
-        if other.is_none_or(|other| place(other, fits, taken, seen)) {
-            if let Some(free) = taken.get_mut(*line) {
-                *free = Some(item);
-            }
-            return true;
-        }
-    }
-    false
 }

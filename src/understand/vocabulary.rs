@@ -29,9 +29,9 @@ pub(super) static COUNTED_TOO: Words = LazyLock::new(|| section("counted_too"));
 pub(super) static NAMING: Words = LazyLock::new(|| section("naming"));
 /// Adjectives that stand before a thing and are no thing.
 pub(super) static BEFORE_NOUN: Words = LazyLock::new(|| section("before_noun"));
-/// What is said of things that were named already.
 /// What is wrong with some of the things that were counted already.
 pub(super) static STATES: Words = LazyLock::new(|| section("states"));
+/// What is said of things that were named already.
 pub(super) static ADJECTIVES: Words = LazyLock::new(|| section("adjectives"));
 /// Things that belong to what was named before them.
 pub(super) static ACCESSORIES: Words = LazyLock::new(|| section("accessories"));
@@ -47,6 +47,8 @@ pub(super) static LEFTOVERS: Words = LazyLock::new(|| section("leftovers"));
 pub(super) static FILLERS: Words = LazyLock::new(|| section("fillers"));
 /// What takes back what was said last.
 pub(super) static CORRECTIONS: Words = LazyLock::new(|| section("corrections"));
+/// How near a figure is to the truth; `_` between the words.
+pub(super) static ABOUT: Words = LazyLock::new(|| section("about"));
 /// Words for all of it.
 pub(super) static TOGETHER: Words = LazyLock::new(|| section("together"));
 /// Words for each of them.
@@ -70,7 +72,8 @@ mod tests {
             let words = section(heading);
             assert!(!words.is_empty(), "{heading}");
             for word in words {
-                assert_eq!(word, crate::understand::tokens::plain_letters(word), "{heading}");
+                let words = word.replace('_', " ");
+                assert_eq!(words, crate::understand::tokens::plain_letters(&words), "{heading}");
             }
         }
         assert!(KILOGRAMS.contains("kilo") && !KILOGRAMS.contains("chaise"));

@@ -3,7 +3,7 @@
 use crate::session::Language;
 use crate::understand::numbers::number;
 use crate::understand::tokens::Token;
-use crate::understand::vocabulary::{ADJECTIVES, EACH, GRAMS, KILOGRAMS};
+use crate::understand::vocabulary::{ADJECTIVES, CORRECTIONS, EACH, GRAMS, KILOGRAMS};
 
 /// What else weighs, in grams.
 const OTHER_UNITS: &[(&str, u64)] = &[
@@ -36,9 +36,18 @@ const AFTER_FRACTION: &[&str] = &[
 /// The weight that is said at the first of `tokens`, in grams, and how many tokens say it.
 pub(super) fn weight(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
     let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
-    if KILOGRAMS.contains(&word(0)) && (word(1), word(2)) == ("et", "demi") {
-        return Some((1_500, 3));
+    // "kilo deux", "kilo et demi": the "un" goes without saying.
+    if word(0) == "kilo" {
+        let (more, length) = fraction(tokens, 0, language);
+        return (length > 0).then_some((1_000 + more, 1 + length));
     }
+    let said = several_times(tokens, language).or_else(|| between(tokens, language));
+    said.or_else(|| once(tokens, language))
+}
+
+/// One number and its unit.
+fn once(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
+    let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
     let demi = usize::from(matches!(word(0), "demi" | "half"));
     let (mut value, mut used) = match number(tokens, language) {
         Some(number) => number,
@@ -68,6 +77,14 @@ pub(super) fn weight(tokens: &[Token], language: Language) -> Option<(u64, usize
         used += 1;
         skipped += 1;
     }
+    // "un bon trois kilos"
+    if let Some((inner, length)) =
+        tokens.get(used..).filter(|_| skipped == 1).and_then(|rest| number(rest, language))
+        && unit(word(used + length)).is_some()
+    {
+        value = inner;
+        used += length;
+    }
     // A pound of butter is "une livre", a book is "un livre".
     let pound = (word(used), word(used.wrapping_sub(1))) == ("livre", "une")
         || (word(used) == "livre" && word(used - 1) == "demi");
@@ -75,6 +92,33 @@ pub(super) fn weight(tokens: &[Token], language: Language) -> Option<(u64, usize
     let base = (value.min(GRAMS_MAX * 10) * grams) / 1000;
     let (more, length) = if grams >= 500 { fraction(tokens, used, language) } else { (0, 0) };
     Some((base.saturating_add(more * grams / 1000), used + 1 + length))
+}
+
+/// "trois fois deux kilos", "2 x 5 kg", "deux pesées de dix kilos".
+fn several_times(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
+    let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
+    let (times, used) = number(tokens, language)?;
+    let by = match (word(used), word(used + 1)) {
+        ("pesees" | "fois", "de") => 2,
+        ("fois" | "x" | "times", _) => 1,
+        _once => return None,
+    };
+    let (grams, length) = once(tokens.get(used + by..)?, language)?;
+    let is_count = times.is_multiple_of(1_000) && (1_000..=100_000).contains(&times);
+    is_count.then_some((grams.saturating_mul(times / 1_000), used + by + length))
+}
+
+/// "entre trois et quatre kilos": the middle.
+fn between(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
+    let word = |at: usize| tokens.get(at).map_or("", |token| token.word.as_str());
+    if !matches!(word(0), "entre" | "between") {
+        return None;
+    }
+    let (least, used) = number(tokens.get(1..)?, language)?;
+    let gap = used + 1 + usize::from(unit(word(used + 1)).is_some());
+    let (most, length) = once(tokens.get(gap + 1..)?, language)?;
+    let is_spread = matches!(word(gap), "et" | "and") && least < most;
+    is_spread.then_some((u64::midpoint(least, most), gap + 1 + length))
 }
 
 /// What a unit weighs, in grams.
@@ -116,6 +160,7 @@ fn fraction(tokens: &[Token], at: usize, language: Language) -> (u64, usize) {
         || hundreds_of_grams
         || AFTER_FRACTION.contains(&next)
         || EACH.contains(&next)
+        || CORRECTIONS.contains(&next)
         || ADJECTIVES.contains(&next);
     if !ends || unit(next).is_some() || !value.is_multiple_of(1000) || matches!(word(1), "un" | "une") {
         return (0, 0);
@@ -157,11 +202,18 @@ mod tests {
             ("un virgule quatre kilo", 1_400, 4),
             ("deux kilos trois cents grammes", 2_300, 5),
             ("une tonne", 1_000_000, 2),
+            ("kilo deux", 1_200, 2),
+            ("trois fois deux kilos", 6_000, 4),
+            ("2 x 5 kg", 10_000, 4),
+            ("entre trois et quatre kilos", 3_500, 5),
+            ("un bon trois kilos", 3_000, 4),
+            ("deux et demi kilos", 2_500, 4),
         ] {
             assert_eq!(weight(&tokens(text), Language::Fr), Some((grams, used)), "{text}");
         }
         assert_eq!(weight(&tokens("two kilos and a half"), Language::En), Some((2_500, 5)));
         assert_eq!(weight(&tokens("a pound of nails"), Language::En), Some((454, 2)));
+        assert_eq!(weight(&tokens("one and a half kilos"), Language::En), Some((1_500, 5)));
         for text in ["un livre", "deux livres", "2 litres", "kilo", "trois, kilos", "chaise"] {
             assert_eq!(weight(&tokens(text), Language::Fr), None, "{text}");
         }

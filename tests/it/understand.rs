@@ -77,3 +77,25 @@ fn labelled_notes_are_scored() {
     assert_eq!(value("items: F1  "), "0.500");
     assert_eq!(value("weights: F1"), "1.000");
 }
+
+/// Our own notes: written from the labelling rules, `"source": "ours"`, none of them of the shared file.
+#[test]
+fn our_own_notes_are_understood() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/understand/notes.jsonl");
+    let (scores, content) = understood(&["--evaluate", file.to_str().unwrap()], "");
+    assert!(content, "{scores}");
+    let value = |name: &str| {
+        let line =
+            scores.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{scores}"));
+        line.split_whitespace().next().unwrap().parse::<f64>().unwrap()
+    };
+    for (name, least) in [
+        ("single object: top-1", 0.95),
+        ("items: F1  ", 0.93),
+        ("weights: F1", 0.93),
+        ("destination where spoken", 0.93),
+        ("whole notes right", 0.92),
+    ] {
+        assert!(value(name) >= least, "{name}\n{scores}");
+    }
+}

@@ -144,6 +144,45 @@ fn a_destination_is_taken_where_it_is_said() {
 }
 
 #[test]
+fn parts_that_go_to_different_places_are_lines_of_their_own() {
+    are_read(&[
+        ("quatre chaises, trois au magasin et une cassée à jeter", "3 chaises; 1 chaises dechetterie"),
+        ("deux télés une en rayon et l'autre au recyclage", "1 télés; 1 télés recyclage"),
+        ("cinq vélos, deux pour pièces", "2 vélos recyclage; 3 vélos"),
+        (
+            "six chairs, four for the shop and two for the tip, ten kilos",
+            "4 chairs; 2 chairs dechetterie; = 10000",
+        ),
+        ("trois lampes, deux au recyclage et une à recycler", "3 lampes recyclage"),
+        ("deux lampes, trois au recyclage", "2 lampes 3000 recyclage"),
+    ]);
+}
+
+#[test]
+fn weights_are_summed_spread_and_said_roughly() {
+    are_read(&[
+        ("trois fois deux kilos de vêtements", "- vêtements 6000"),
+        ("une bouilloire kilo deux", "1 bouilloire 1200"),
+        ("vaisselle brut 14 kg net 12,5", "- vaisselle 12500"),
+        ("jouets 3,4 + 2,6 kg", "- jouets 6000"),
+        ("deux sacs de terreau vingt kilos l'un", "- deux sacs de terreau 40000"),
+        ("pas loin de six kilos de magazines", "- magazines 6000"),
+        ("un buffet quarante kilos à la louche", "1 buffet 40000"),
+        (
+            "un sac de linge et un sac de livres, six kilos et quatre kilos",
+            "- sac de linge 6000; - sac de livres 4000",
+        ),
+        ("en tout dix kilos pour une valise et un miroir", "1 valise; 1 miroir; = 10000"),
+        ("une lampe deux kilos et une chaise cinq kilos donc sept kilos", "1 lampe 2000; 1 chaise 5000"),
+        ("Cadres (12) 5kg", "12 Cadres 5000"),
+        (
+            "un matelas cent quarante sur cent quatre-vingt-dix",
+            "1 matelas cent quarante sur cent quatre-vingt-dix",
+        ),
+    ]);
+}
+
+#[test]
 fn what_is_no_deposit_has_no_lines() {
     for note in [
         "bonjour",

@@ -3,13 +3,11 @@
 use super::Reader;
 use crate::understand::numbers::number;
 use crate::understand::tokens::stem;
-use crate::understand::vocabulary::{
-    ACCESSORIES, ADJECTIVES, BEFORE_NOUN, CONTAINERS, COUNTED_TOO, MEASURES, NAMING, PAIRED, STATES,
-};
-use crate::understand::weights::{GRAMS_MAX, unit, weight};
+use crate::understand::vocabulary::{ADJECTIVES, BEFORE_NOUN, CONTAINERS, CORRECTIONS, PAIRED, STATES};
+use crate::understand::weights::{GRAMS_MAX, weight};
 
 /// More of one thing is not a deposit but a slip.
-const COUNT_MAX: u64 = 9_999;
+pub(super) const COUNT_MAX: u64 = 9_999;
 
 impl Reader<'_> {
     /// A number that is no weight; how many tokens it takes.
@@ -20,11 +18,18 @@ impl Reader<'_> {
         if matches!(self.before(1), "eux" | "elles") || (stops && matches!(self.before(1), "les" | "both")) {
             return used;
         }
-        if self.has_item() && (self.word(used), self.word(used + 1)) == ("et", "demi") {
-            return self.weigh(value + 500, used + 2);
-        }
-        if self.has_item() && next == "net" {
+        if self.has_item() && (next == "net" || self.before(1) == "net") {
             return self.weigh(value, used);
+        }
+        if let Some(end) = self.share(value, used) {
+            return end;
+        }
+        if self.count_in_brackets(whole, used) {
+            return used;
+        }
+        if let Some(more) = self.size_more(used) {
+            self.append(used + more);
+            return used + more;
         }
         if !self.has_item() && matches!(next, "fois" | "times") {
             self.open();
@@ -71,56 +76,6 @@ impl Reader<'_> {
         self.begin_counted(whole, used)
     }
 
-    /// Whether the number measures what its next word says.
-    fn measures(&self, next: &str, used: usize) -> bool {
-        if matches!(next, "pour" | "d" | "e" | "h" | "p" | "t" | "a")
-            && self.tokens.get(self.at).is_some_and(|token| token.thousandths.is_none())
-        {
-            return false;
-        }
-        let is_measure = MEASURES.contains(&next) || unit(next).is_some();
-        let many = number(self.tokens.get(self.at..).unwrap_or_default(), self.language)
-            .is_some_and(|(value, _)| value >= 100_000);
-        let is_set = self.has_item() && self.is_set();
-        is_measure
-            && (!COUNTED_TOO.contains(&next) || many || is_set || self.has_item() && !self.begins)
-            && self.word(used) == next
-    }
-
-    fn is_set(&self) -> bool {
-        let item = self.found.items.get(self.current);
-        let first = item.and_then(|item| item.words.first()).map_or("", |at| self.word_at(*at));
-        matches!(first, "service" | "menagere" | "salon" | "ensemble" | "coffret" | "set")
-    }
-
-    /// What follows a measure and belongs to it: "un mètre soixante-dix", "deux mètres cubes".
-    fn measure_more(&self, used: usize) -> usize {
-        let ends = self.tokens.get(self.at + used).is_none_or(|token| token.stops);
-        if ends
-            || !matches!(
-                self.word(used),
-                "m" | "metre" | "metres" | "h" | "heure" | "heures" | "feet" | "foot"
-            )
-        {
-            return 0;
-        }
-        if matches!(self.word(used + 1), "cube" | "cubes" | "carre" | "carres") {
-            return 1;
-        }
-        let rest = self.tokens.get(self.at + used + 1..).unwrap_or_default();
-        let is_weight = weight(rest, self.language).is_some();
-        number(rest, self.language)
-            .filter(|(value, _)| !is_weight && *value > 4_000)
-            .map_or(0, |(_, length)| length)
-    }
-
-    /// A model, a size, a year, the second half of "60 x 40".
-    fn is_part_of_name(&self, whole: u64) -> bool {
-        let before = self.before(1);
-        let is_led = matches!(before, "de" | "d" | "of" | "a") && !self.begins && self.before(2) != "en";
-        (NAMING.contains(&before) && !self.stopped_before()) || is_led || (1850..=2050).contains(&whole)
-    }
-
     /// Whether nothing that could be counted follows.
     fn is_bare(&self, used: usize) -> bool {
         let next = self.word(used);
@@ -140,13 +95,11 @@ impl Reader<'_> {
                     | "tout"
                     | "total"
                     | "pour"
-                    | "non"
                     | "euh"
-                    | "pardon"
                     | "enfin"
-                    | "sorry"
                     | "no"
             )
+            || CORRECTIONS.contains(&next)
             || (follows && self.has_item())
     }
 
@@ -159,6 +112,9 @@ impl Reader<'_> {
             || matches!(self.before(1), "euh" | "enfin");
         let (at, is_new) = (self.at, self.word(0) == "neuf" && used == 1 && !self.stopped_before());
         let corrects = std::mem::take(&mut self.corrects);
+        // "3,4 + 2,6 kg"
+        let goes_on = self.word(used) == "plus"
+            || self.tokens.get(self.at + used - 1).is_some_and(|token| token.sign == '+');
         let starts = !self.has_item();
         if starts {
             self.open();
@@ -179,7 +135,7 @@ impl Reader<'_> {
             item.uncountable = false;
         } else if item.weighings.is_empty() && value > 0 && value < 500_000 && item.named {
             item.weighings.push(value);
-            item.is_bare = true;
+            item.is_bare = !goes_on;
         }
         self.mute = false;
         used
@@ -188,7 +144,7 @@ impl Reader<'_> {
     /// A number with something that is counted.
     fn begin_counted(&mut self, whole: u64, used: usize) -> usize {
         let noun = self.at + used;
-        if self.mute && matches!(self.before(1), "est" | "s" | "is") && self.has_item() {
+        if self.mute && matches!(self.before(1), "est" | "s" | "is") && self.has_item() && !self.corrects {
             self.aside = true;
             self.append(used);
             return used;
@@ -223,6 +179,15 @@ impl Reader<'_> {
                 self.count(whole);
                 return self.past_adjectives(noun) + 1 - self.at;
             }
+            if self.counts_pieces(noun) {
+                self.count(whole);
+                return used + 1;
+            }
+            if self.is_part_of_set(noun) || (!self.begins && self.is_accessory(noun)) {
+                self.aside = true;
+                self.append(used);
+                return used;
+            }
             let unknown = self.name(self.past_adjectives(noun)).is_none();
             if self.with && (self.is_accessory(noun) || unknown || super::OWNED.contains(&self.before(1))) {
                 self.aside = true;
@@ -244,6 +209,7 @@ impl Reader<'_> {
         if let Some(item) = self.found.items.get_mut(self.current) {
             item.count = (!holds && !unknown).then_some(whole.min(COUNT_MAX));
             item.uncountable = holds || unknown;
+            item.holders = holds.then_some(whole);
         }
         self.corrects = false;
         if holds && whole > 1 {
@@ -276,17 +242,11 @@ impl Reader<'_> {
         Some(noun - start + 1 + usize::from(of_figure) + bare.map_or(0, |(_, length)| length))
     }
 
-    fn past_adjectives(&self, mut at: usize) -> usize {
+    pub(super) fn past_adjectives(&self, mut at: usize) -> usize {
         while BEFORE_NOUN.contains(&self.word_at(at)) {
             at += 1;
         }
         at
-    }
-
-    fn is_accessory(&self, noun: usize) -> bool {
-        let head = self.word_at(self.past_adjectives(noun));
-        ACCESSORIES.contains(&head)
-            && !matches!(head, "ampoule" | "ampoules" | "coussins" | "piles" | "coussin")
     }
 
     /// "Dix creuses et six plates": the same thing again.
@@ -317,7 +277,7 @@ impl Reader<'_> {
         self.begins = false;
     }
 
-    fn count(&mut self, count: u64) {
+    pub(super) fn count(&mut self, count: u64) {
         if let Some(item) = self.found.items.get_mut(self.current) {
             item.count = Some(count.min(COUNT_MAX));
             item.uncountable = false;

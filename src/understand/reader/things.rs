@@ -29,6 +29,9 @@ impl Reader<'_> {
 
     fn first_words(&mut self) -> usize {
         let word = self.word(0);
+        if matches!(word, "en" | "in" | "au") && TOGETHER.contains(&self.word(1)) {
+            return 2;
+        }
         let named = self.name(self.at).filter(|end| *end > self.at + 1);
         let is_empty_word = (FILLERS.contains(&word) || TOGETHER.contains(&word) && word != "lot")
             && !self.tokens.get(self.at).is_none_or(|token| token.stops && self.at + 1 == self.tokens.len());
@@ -59,7 +62,7 @@ impl Reader<'_> {
             && (FILLERS.contains(&word) || TOGETHER.contains(&word))
             && self.name(self.at).is_none_or(|end| end == self.at + 1)
         {
-            self.mute = REMARKS.contains(&word);
+            self.mute = REMARKS.contains(&word) && !self.corrects;
             return 1;
         }
         if REMARKS.contains(&word) {

@@ -1,7 +1,7 @@
 //! Whose a weight is: one thing's, each one's, all of them's.
 
 use super::Reader;
-use crate::understand::vocabulary::{EACH, FILLERS, LEFTOVERS, TOGETHER};
+use crate::understand::vocabulary::{CONTAINERS, EACH, FILLERS, LEFTOVERS, TOGETHER};
 use crate::understand::weights::GRAMS_MAX;
 
 const DEFINITE_ALONE: &[&str] = &["chacun", "chacune"];
@@ -14,7 +14,8 @@ impl Reader<'_> {
         let leads = matches!(self.word_at(behind), "de" | "d" | "of")
             && !self.tokens.get(behind - 1).is_none_or(|token| token.stops)
             && !matches!(self.word_at(behind + 1), "plus" | "trop" | "moins" | "tare" | "mieux" | "");
-        if leads && (!self.has_item() || self.begins) && !self.corrects && self.words_between() == 0 {
+        self.weighed_up_to = behind;
+        if leads && !self.corrects && (!self.has_item() || self.begins && self.words_between() == 0) {
             self.close();
             self.open();
             if let Some(item) = self.found.items.get_mut(self.current) {
@@ -23,6 +24,11 @@ impl Reader<'_> {
             }
             self.begins = true;
             return used + 1 + usize::from(self.word_at(behind + 1) == "la");
+        }
+        let leads_all = !self.has_item() && (self.together(behind) || self.before(1) == "total");
+        if leads_all && self.found.items.iter().all(|item| !item.named) {
+            self.found.total = Some(grams);
+            return used;
         }
         self.weigh_named(grams, behind);
         self.begins = true;
@@ -43,12 +49,24 @@ impl Reader<'_> {
         let weighed = self.found.items.iter().any(|item| !item.weighings.is_empty());
         let returned = self.returned || self.current + 1 < self.found.items.len();
         let corrects = std::mem::take(&mut self.corrects);
+        let in_one = |item: &super::Item| {
+            item.is_heading && item.words.first().is_some_and(|at| CONTAINERS.contains(&self.word_at(*at)))
+        };
+        let for_all = matches!(self.before(1), "pour" | "for") || self.found.items.iter().any(in_one);
+        if named > 1 && !returned && self.repeats_the_sum(grams) {
+            return;
+        }
         if named > 1
             && !returned
             && self.each(behind).is_none()
-            && (together || (after_stop && !weighed && !self.says_own()))
+            && (together || ((after_stop || for_all) && !weighed && !self.says_own()))
         {
             self.found.total = if weighed && !together { self.found.total } else { Some(grams) };
+            self.found.spread = vec![grams];
+            return;
+        }
+        if named > 1 && !weighed && !self.found.spread.is_empty() && self.begins && !returned {
+            self.spread(grams, named);
             return;
         }
         if named > 1 && self.each(behind).is_some() && !weighed && !returned {
@@ -69,8 +87,8 @@ impl Reader<'_> {
         if std::mem::take(&mut item.is_bare) {
             item.weighings.clear();
         }
-        let grams =
-            if each { grams.saturating_mul(item.count.unwrap_or(1).max(1)).min(GRAMS_MAX) } else { grams };
+        let several = item.count.or(item.holders).unwrap_or(1).max(1);
+        let grams = if each { grams.saturating_mul(several).min(GRAMS_MAX) } else { grams };
         if takes_off {
             let before: u64 = item.weighings.iter().sum();
             item.weighings = vec![before.saturating_sub(grams)];
@@ -79,6 +97,28 @@ impl Reader<'_> {
         } else if !is_capacity {
             item.weighings.push(grams);
         }
+    }
+
+    /// "Une lampe deux kilos et une chaise cinq kilos, donc sept kilos".
+    fn repeats_the_sum(&self, grams: u64) -> bool {
+        let named = || self.found.items.iter().filter(|item| item.named);
+        let sum: u64 = named().flat_map(|item| &item.weighings).sum();
+        named().all(|item| !item.weighings.is_empty()) && sum == grams
+    }
+
+    /// "Un sac de linge et un sac de livres, six kilos et quatre kilos": to each its own, once all were said.
+    fn spread(&mut self, grams: u64, named: usize) {
+        self.found.spread.push(grams);
+        if self.found.spread.len() < named {
+            return;
+        }
+        let weights = std::mem::take(&mut self.found.spread);
+        let things =
+            self.found.items.iter_mut().filter(|item| item.named && !item.is_heading && item.is_sound());
+        for (item, grams) in things.zip(weights) {
+            item.weighings = vec![grams];
+        }
+        self.found.total = None;
     }
 
     /// How many words stand between the weight and the stop before it that say "it all weighs" and nothing else.
@@ -147,7 +187,9 @@ impl Reader<'_> {
         }
         (0..3)
             .find(|ahead| {
-                EACH.contains(&self.word_at(behind + ahead))
+                let one = matches!(self.word_at(behind + ahead), "un" | "une");
+                (EACH.contains(&self.word_at(behind + ahead))
+                    || one && *ahead > 0 && self.word_at(behind + ahead - 1) == "l")
                     && (0..*ahead).all(|at| {
                         matches!(self.word_at(behind + at), "la" | "l" | "par" | "a" | "de" | "pour")
                     })
@@ -165,7 +207,12 @@ impl Reader<'_> {
                         .and_then(|at| self.tokens.get(at))
                         .is_none_or(|token| token.stops)
             })
-            .any(|back| matches!(self.before(back), "tare" | "moins" | "minus" | "less"))
+            .any(|back| {
+                matches!(self.before(back), "tare" | "minus" | "less")
+                    || self.before(back) == "moins"
+                        && self.before(back + 1) != "au"
+                        && !(back > 1 && matches!(self.before(back - 1), "de" | "d"))
+            })
             && self.found.items.get(self.current).is_some_and(|item| !item.weighings.is_empty())
     }
 
@@ -183,6 +230,9 @@ impl Reader<'_> {
                 )
             })
         });
-        washes && (4_000..=12_000).contains(&grams)
+        let bears = (1..=4).any(|back| {
+            matches!(self.before(back), "jusqu" | "supporte" | "capacite" | "charge" | "portee" | "capacity")
+        });
+        bears || washes && (4_000..=12_000).contains(&grams)
     }
 }
