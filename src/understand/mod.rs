@@ -5,6 +5,7 @@
 
 mod chat;
 mod classify;
+mod correction;
 mod destinations;
 mod lexicon;
 mod linear;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use crate::deposit::Attachment;
-use crate::session::{Language, Understanding};
+use crate::session::{Correction, Language, OnCard, Understanding};
 use crate::taxonomy::Taxonomy;
 
 pub use crate::understand::classify::{Classifier, MODEL};
@@ -36,6 +37,17 @@ pub trait Understand: Send + Sync + 'static {
     /// # Errors
     /// [`UnderstandError`] means that trying again may help.
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError>;
+
+    /// What a note says about the lines that its author had before them; `None` where it is not about them.
+    ///
+    /// # Errors
+    /// [`UnderstandError`] means that trying again may help.
+    async fn correct(
+        &self,
+        note: &str,
+        card: &OnCard<'_>,
+        language: Language,
+    ) -> Result<Option<Correction>, UnderstandError>;
 }
 
 /// Turns a recording into text.
@@ -131,6 +143,15 @@ fn trained_on(taxonomy: &Arc<Taxonomy>) -> Arc<OnceCell<Classifier>> {
 impl Understand for Embedded {
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError> {
         Ok(self.classifier().await?.understand(note, language))
+    }
+
+    async fn correct(
+        &self,
+        note: &str,
+        card: &OnCard<'_>,
+        language: Language,
+    ) -> Result<Option<Correction>, UnderstandError> {
+        Ok(correction::read(note, card, language, self.classifier().await?, &self.taxonomy))
     }
 }
 

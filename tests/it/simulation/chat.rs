@@ -10,7 +10,9 @@ use depot_bot::deposit::{
 use depot_bot::effects::execute::{Chat, Record, Shown};
 use depot_bot::effects::retry::Failure;
 use depot_bot::ledger::{LedgerError, Owner};
-use depot_bot::session::{Language, Sentence, Session, State, Understanding, Verb, View};
+use depot_bot::session::{
+    Change, Correction, Language, OnCard, Part, Sentence, Session, State, Understanding, Verb, View,
+};
 use depot_bot::understand::{Understand, UnderstandError};
 use tokio::time::sleep;
 
@@ -54,8 +56,19 @@ impl Picture {
                     vec![Verb::Validate, Verb::Validate, Verb::Validate, Verb::Correct, Verb::Cancel]
                 }
                 View::PickLine => vec![Verb::PickLine(0), Verb::Back],
-                View::Groups { .. } => vec![Verb::OpenGroup("g".to_owned()), Verb::Back],
+                View::Groups { .. } => vec![
+                    Verb::OpenGroup("g".to_owned()),
+                    Verb::OpenPart(Part::Quantity),
+                    Verb::OpenPart(Part::Weight),
+                    Verb::OpenPart(Part::Destination),
+                    Verb::Remove,
+                    Verb::Back,
+                ],
                 View::Categories { .. } => vec![Verb::Choose("c".into()), Verb::Back],
+                View::Quantities { .. } => vec![Verb::Count(Some(4)), Verb::Count(None), Verb::Back],
+                View::Weights { .. } => vec![Verb::Weigh(Some(2_000)), Verb::WriteWeight, Verb::Back],
+                View::WeightAsked { .. } => vec![Verb::Back],
+                View::Destinations { .. } => vec![Verb::Send(Destination::Recyclage), Verb::Back],
             },
         };
         let keyboard = session.draft().filter(|_| !verbs.is_empty());
@@ -200,6 +213,24 @@ impl Understand for Outside {
             chosen: None,
         };
         Ok(Understanding { lines: vec![line], total_weight: None })
+    }
+
+    async fn correct(
+        &self,
+        _: &str,
+        card: &OnCard<'_>,
+        _: Language,
+    ) -> Result<Option<Correction>, UnderstandError> {
+        let world = &self.chat.world;
+        let seen = card.lines.to_vec();
+        // As a person may: now and then it is about what is there, and mostly it is not.
+        Ok(if world.happens(10) {
+            Some(Correction::Changes { seen, changes: vec![Change::Removed { line: 0 }] })
+        } else if world.happens(10) {
+            Some(Correction::Changes { seen, changes: vec![Change::Counted { line: 0, quantity: Some(2) }] })
+        } else {
+            None
+        })
     }
 }
 
