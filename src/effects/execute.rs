@@ -134,8 +134,7 @@ impl Executor {
     /// What a note says: about the lines of the open card, if it is about them, or about other things.
     async fn read(&self, session: &Session, note: &Note) -> Result<Event, UnderstandError> {
         if let Some(card) = session.on_card(note)
-            && let Some(correction) =
-                self.understanding.correct(&note.text, &card, session.language).await?
+            && let Some(correction) = self.understanding.correct(&note.text, &card, session.language).await?
         {
             return Ok(Event::Corrected(correction));
         }

@@ -299,11 +299,12 @@ fn take_from_total(draft: &mut Draft, grams: u32) {
 
 /// Whether the weight of all lines together could be noted: it has to leave something for those that have none.
 fn weigh_all(draft: &mut Draft, all: Weight) -> bool {
-    let said: u32 =
-        draft.lines.iter().filter(|line| !is_unweighed(line)).filter_map(|line| line.weight).fold(
-            0,
-            |sum, weight| sum.saturating_add(weight.grams),
-        );
+    let said: u32 = draft
+        .lines
+        .iter()
+        .filter(|line| !is_unweighed(line))
+        .filter_map(|line| line.weight)
+        .fold(0, |sum, weight| sum.saturating_add(weight.grams));
     if draft.lines.len() < 2 {
         let Some(line) = draft.lines.first_mut() else { return false };
         line.weight = Some(all);

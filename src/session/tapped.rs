@@ -130,7 +130,9 @@ impl Session {
             (View::Groups { line }, Verb::Remove) => Some(Move::Change(Change::Removed { line: *line })),
             (View::Quantities { line }, Verb::Count(quantity)) => count(*line, *quantity),
             (View::Weights { line }, Verb::Weigh(grams)) => weigh(*line, *grams),
-            (View::Weights { line }, Verb::WriteWeight) => Some(Move::Show(View::WeightAsked { line: *line })),
+            (View::Weights { line }, Verb::WriteWeight) => {
+                Some(Move::Show(View::WeightAsked { line: *line }))
+            }
             (View::Destinations { line }, Verb::Send(destination)) => {
                 Some(Move::Change(Change::Sent { line: *line, destination: *destination }))
             }

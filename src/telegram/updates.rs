@@ -293,9 +293,7 @@ fn event_of_command(command: Parsed) -> Event {
 fn event_of_content(message: &Message) -> Event {
     let reply_to = message.reply_to;
     match &message.content {
-        Content::Text(text) => {
-            Event::NoteReceived(Note { text: text.clone(), reply_to, ..Note::default() })
-        }
+        Content::Text(text) => Event::NoteReceived(Note { text: text.clone(), reply_to, ..Note::default() }),
         Content::File { attachment, caption, album } => Event::NoteReceived(Note {
             text: caption.clone().unwrap_or_default(),
             attachment: Some(attachment.clone()),

@@ -66,6 +66,11 @@ impl Classifier {
         }
     }
 
+    /// What things are called.
+    pub(super) fn lexicon(&self) -> &Lexicon {
+        &self.lexicon
+    }
+
     /// The lines of a note with a proposal for each; none where it is no deposit.
     #[must_use]
     pub fn understand(&self, note: &str, language: Language) -> Understanding {

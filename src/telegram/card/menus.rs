@@ -74,8 +74,11 @@ impl Painter<'_> {
         let picture = with_ending(self.about_line("destinations-title", draft, line), ending);
         let all = [Destination::Magasin, Destination::Recyclage, Destination::Dechetterie];
         let places = all.map(|place| button(&self.destination(place), draft, Verb::Send(place)));
-        in_columns(1, picture, places.to_vec())
-            .with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
+        in_columns(1, picture, places.to_vec()).with_row(vec![self.deposit_button(
+            "button-back",
+            draft,
+            Verb::Back,
+        )])
     }
 
     pub(super) fn categories(

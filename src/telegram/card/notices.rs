@@ -54,7 +54,8 @@ impl Painter<'_> {
     fn done(&self, done: &Done) -> String {
         let say = |key: &str, line: usize, object: &str, args: Vec<(&'static str, String)>| {
             let named = [("line", (line + 1).to_string()), ("object", short(object))];
-            let args: Vec<_> = named.into_iter().chain(args).map(|(name, value)| (name, value.into())).collect();
+            let args: Vec<_> =
+                named.into_iter().chain(args).map(|(name, value)| (name, value.into())).collect();
             self.phrases.say(key, &args)
         };
         match done {

@@ -61,7 +61,6 @@ impl Picture {
                     Verb::OpenPart(Part::Quantity),
                     Verb::OpenPart(Part::Weight),
                     Verb::OpenPart(Part::Destination),
-                    Verb::Remove,
                     Verb::Back,
                 ],
                 View::Categories { .. } => vec![Verb::Choose("c".into()), Verb::Back],
@@ -198,39 +197,40 @@ impl Understand for Outside {
         if world.happens(3) {
             return Err(UnderstandError::Unavailable("chance".to_owned()));
         }
-        let proposal = Proposal {
-            category: "c".into(),
-            confidence: 0.9,
-            alternatives: Vec::new(),
-            model: "model".to_owned(),
-        };
-        let line = Line {
-            object: note.to_owned(),
-            quantity: Some(1),
-            weight: None,
-            destination: Destination::default(),
-            proposal,
-            chosen: None,
-        };
-        Ok(Understanding { lines: vec![line], total_weight: None })
+        Ok(Understanding { lines: vec![line_of(note)], total_weight: None })
     }
 
     async fn correct(
         &self,
-        _: &str,
+        note: &str,
         card: &OnCard<'_>,
         _: Language,
     ) -> Result<Option<Correction>, UnderstandError> {
         let world = &self.chat.world;
         let seen = card.lines.to_vec();
-        // As a person may: now and then it is about what is there, and mostly it is not.
-        Ok(if world.happens(10) {
-            Some(Correction::Changes { seen, changes: vec![Change::Removed { line: 0 }] })
-        } else if world.happens(10) {
-            Some(Correction::Changes { seen, changes: vec![Change::Counted { line: 0, quantity: Some(2) }] })
-        } else {
-            None
-        })
+        if !world.happens(20) {
+            return Ok(None);
+        }
+        // Every note must be found again in a line.
+        let changes = vec![Change::Counted { line: 0, quantity: Some(2) }, Change::Added(line_of(note))];
+        Ok(Some(Correction::Changes { seen, changes }))
+    }
+}
+
+fn line_of(note: &str) -> Line {
+    let proposal = Proposal {
+        category: "c".into(),
+        confidence: 0.9,
+        alternatives: Vec::new(),
+        model: "model".to_owned(),
+    };
+    Line {
+        object: note.to_owned(),
+        quantity: Some(1),
+        weight: None,
+        destination: Destination::default(),
+        proposal,
+        chosen: None,
     }
 }
 
