@@ -129,7 +129,7 @@ impl Scene<'_> {
     /// The line that answers the question which one was meant: "la 2", "2", "les chaises".
     fn answered(&self) -> Option<usize> {
         if let ([token], Some(thousandths)) = (self.tokens, self.number(0).map(|(value, _)| value))
-            && thousandths % 1000 == 0
+            && thousandths.is_multiple_of(1000)
             && token.stops
         {
             let place = usize::try_from(thousandths / 1000).ok()?.checked_sub(1)?;

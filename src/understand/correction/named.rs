@@ -33,7 +33,9 @@ impl Scene<'_> {
             let more = usize::from(!self.ends(from) && ONE.contains(&self.word(from + 1)));
             return Some((self.line(place), article + 1 + more));
         }
-        if LINE.contains(&self.word(from)) && !self.ends(from) {
+        // "Article 5" may be a thing.
+        let may_be_thing = matches!(self.word(from), "objet" | "item" | "article") && article == 0;
+        if LINE.contains(&self.word(from)) && !self.ends(from) && !may_be_thing {
             let (place, used) = self.whole(from + 1)?;
             return Some((self.line(place), article + 1 + used));
         }
@@ -51,7 +53,7 @@ impl Scene<'_> {
 
     /// A whole number from 1, as a place from 0.
     fn whole(&self, at: usize) -> Option<(usize, usize)> {
-        let (value, used) = self.number(at).filter(|(value, _)| value % 1000 == 0)?;
+        let (value, used) = self.number(at).filter(|(value, _)| value.is_multiple_of(1000))?;
         let place = usize::try_from(value / 1000).ok()?.checked_sub(1)?;
         Some((place, used))
     }
