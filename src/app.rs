@@ -3,6 +3,7 @@
 pub mod boot;
 mod gap;
 mod intake;
+mod learning;
 mod retention;
 mod stores;
 mod vitals;
@@ -99,7 +100,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     );
     let service = Arc::new(service);
     let chat = telegram_chat(&config, &ledger, &clock)?;
-    let effects = Effects::new(Arc::clone(&service), executor(&chat), clock.clone());
+    let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
+    let effects = Effects::new(Arc::clone(&service), executor(&chat, embedded.clone()), clock.clone());
     let updates = Updates {
         service: Arc::clone(&service),
         effects: effects.clone(),
@@ -140,6 +142,14 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     app.tasks.spawn(replaying);
     let kept = config.retention;
     app.tasks.spawn(retention::run(kept, app.ledger.clone(), chat.clock.clone(), app.loops.clone()));
+    let taught = chat.taxonomy.id.clone();
+    app.tasks.spawn(learning::run(
+        app.ledger.clone(),
+        taught,
+        embedded,
+        chat.clock.clone(),
+        app.loops.clone(),
+    ));
     app.start_loops(chat);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
@@ -178,13 +188,13 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
     })
 }
 
-/// What the lanes reach the world through; the classifier begins to train, and the first note waits for it.
-fn executor(chat: &TelegramChat) -> Executor {
+/// What the lanes reach the world through.
+fn executor(chat: &TelegramChat, embedded: Embedded) -> Executor {
     Executor {
         chat: Arc::new(chat.clone()),
         ledger: Arc::new(chat.ledger.clone()),
         transcriber: Arc::new(NoTranscriber),
-        understanding: Arc::new(Embedded::start(Arc::clone(&chat.taxonomy))),
+        understanding: Arc::new(embedded),
         taxonomy: chat.taxonomy.id.clone(),
         clock: chat.clock.clone(),
         chance: Chance::system(),

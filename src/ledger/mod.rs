@@ -8,6 +8,7 @@
 //! Every write can be repeated, so that an unknown outcome is settled by asking again.
 
 pub mod access;
+pub mod choices;
 mod claims;
 mod csv;
 pub mod deliveries;
@@ -20,6 +21,7 @@ pub mod members;
 pub mod names;
 mod owners;
 pub mod parked;
+pub mod quality;
 mod quarantine;
 mod requests;
 pub mod retention;
@@ -51,13 +53,14 @@ pub struct Ledger {
     bot: BotId,
     clock: Clock,
     added: Arc<Notify>,
+    taught: Arc<Notify>,
 }
 
 impl Ledger {
     /// The ledger of `bot` in a database whose tables are up to date.
     #[must_use]
     pub fn new(database: Database, bot: BotId, clock: Clock) -> Self {
-        Self { database, bot, clock, added: Arc::new(Notify::new()) }
+        Self { database, bot, clock, added: Arc::new(Notify::new()), taught: Arc::new(Notify::new()) }
     }
 
     fn now(&self) -> Timestamp {

@@ -251,6 +251,8 @@ fn change_line(draft: &mut Draft, at: usize, change: &Change) -> Option<Done> {
         Change::Renamed { object: name, proposal, .. } => {
             let is_new = line.object != *name || line.category() != &proposal.category;
             line.object.clone_from(name);
+            // What was guessed is the weight of another thing.
+            line.weight = line.weight.filter(|weight| is_said(*weight));
             if proposal.confidence >= SURE {
                 line.chosen = Some(proposal.category.clone());
             } else {
@@ -267,6 +269,7 @@ fn change_line(draft: &mut Draft, at: usize, change: &Change) -> Option<Done> {
         Change::Counted { quantity, .. } => {
             let quantity = quantity.map(|quantity| quantity.clamp(1, QUANTITY_MAX));
             let was = std::mem::replace(&mut line.quantity, quantity);
+            line.weight = line.weight.and_then(|weight| guessed_again(weight, was, quantity));
             (was != quantity).then_some(Done::Counted { line: at, object, was, quantity })
         }
         Change::Weighed { weight, .. } => {
@@ -362,6 +365,17 @@ fn is_said(weight: Weight) -> bool {
         WeightSource::Weighed | WeightSource::Stated => true,
         WeightSource::Estimated => false,
     }
+}
+
+/// A guess is that of so many; what somebody said stands.
+fn guessed_again(weight: Weight, was: Option<u32>, quantity: Option<u32>) -> Option<Weight> {
+    if is_said(weight) || was == quantity {
+        return Some(weight);
+    }
+    let (was, many) = was.zip(quantity)?;
+    let grams = u64::from(weight.grams) * u64::from(many) / u64::from(was.max(1));
+    let grams = u32::try_from(grams).ok().filter(|grams| (1..=GRAMS_MAX).contains(grams))?;
+    Some(Weight { grams, ..weight })
 }
 
 fn told(lines: &[Line], at: usize) -> String {

@@ -17,6 +17,7 @@ use crate::taxonomy::Taxonomy;
 use crate::understand::classify::Classifier;
 use crate::understand::correction::parse::{Act, Clause, Parser, Target};
 use crate::understand::lines::{Said, spoken};
+use crate::understand::site::Site;
 use crate::understand::tokens::{Token, stem, tokens};
 
 /// The longest correction that waits for the number of its line, in characters.
@@ -33,6 +34,7 @@ struct Scene<'a> {
     card: &'a OnCard<'a>,
     classifier: &'a Classifier,
     taxonomy: &'a Taxonomy,
+    site: &'a Site,
     /// The words that name each line.
     names: Vec<Vec<Word>>,
 }
@@ -72,6 +74,7 @@ pub(super) fn read(
     language: Language,
     classifier: &Classifier,
     taxonomy: &Taxonomy,
+    site: &Site,
 ) -> Option<Correction> {
     let tokens = tokens(note);
     if tokens.is_empty() || tokens.len() > WORDS_MAX || card.lines.is_empty() {
@@ -85,13 +88,14 @@ pub(super) fn read(
         card,
         classifier,
         taxonomy,
+        site,
         names: card.lines.iter().map(|line| words_of(&line.object, classifier)).collect(),
     };
     if let Some(said) = card.unclear
         && let Some(line) = scene.answered()
     {
         let card = OnCard { line: Some(line), unclear: None, ..*card };
-        return read(said, &card, language, classifier, taxonomy);
+        return read(said, &card, language, classifier, taxonomy, site);
     }
     let Some(parsed) = Parser::new(&scene).parse() else {
         return scene.not_parsed().map(Correction::Unclear);
@@ -158,7 +162,7 @@ impl Scene<'_> {
         let first = (0..self.tokens.len()).find(|at| !words::SKIPPED.contains(&self.word(*at)))?;
         let removes = words::REMOVE.contains(&self.word(first));
         let denies = words::STRONG.contains(&self.word(first));
-        let understood = || self.classifier.understand(self.note, self.language).lines;
+        let understood = || self.classifier.understand(self.note, self.language, self.site).lines;
         if removes {
             return Some(Unclear::NoSuchLine);
         }

@@ -10,14 +10,17 @@ mod destinations;
 mod lexicon;
 mod linear;
 mod lines;
+pub mod names;
 mod numbers;
 mod reader;
 pub mod score;
+pub mod site;
 mod tokens;
+pub mod typical;
 mod vocabulary;
 mod weights;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
@@ -28,6 +31,7 @@ use crate::taxonomy::Taxonomy;
 
 pub use crate::understand::classify::{Classifier, MODEL};
 pub use crate::understand::lines::OBJECT_CHARS_MAX;
+use crate::understand::site::{Learned, Site};
 
 /// Turns a note into lines.
 #[async_trait]
@@ -93,11 +97,13 @@ impl Transcribe for NoTranscriber {
     }
 }
 
-/// The embedded default: lines read by rules, their categories by a [`Classifier`] trained on the taxonomy and the lexicon.
+/// The embedded default: lines read by rules, their categories by what the site has learned, else by a [`Classifier`]
+/// trained on the taxonomy and the lexicon.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     taxonomy: Arc<Taxonomy>,
     classifier: Arc<OnceCell<Classifier>>,
+    site: Arc<RwLock<Arc<Site>>>,
 }
 
 impl Embedded {
@@ -106,7 +112,7 @@ impl Embedded {
     /// Must be called within a tokio runtime.
     #[must_use]
     pub fn start(taxonomy: Arc<Taxonomy>) -> Self {
-        let embedded = Self { classifier: trained_on(&taxonomy), taxonomy };
+        let embedded = Self { classifier: trained_on(&taxonomy), taxonomy, site: Arc::default() };
         let training = embedded.clone();
         tokio::spawn(async move {
             if let Err(error) = training.classifier().await {
@@ -114,6 +120,15 @@ impl Embedded {
             }
         });
         embedded
+    }
+
+    /// From now on the site knows this, and nothing else.
+    pub fn learn(&self, learned: Vec<Learned>) {
+        *self.site.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Site::new(learned));
+    }
+
+    fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn classifier(&self) -> Result<&Classifier, UnderstandError> {
@@ -142,7 +157,9 @@ fn trained_on(taxonomy: &Arc<Taxonomy>) -> Arc<OnceCell<Classifier>> {
 #[async_trait]
 impl Understand for Embedded {
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError> {
-        Ok(self.classifier().await?.understand(note, language))
+        let mut found = self.classifier().await?.understand(note, language, &self.site());
+        typical::suggest(&mut found);
+        Ok(found)
     }
 
     async fn correct(
@@ -151,7 +168,8 @@ impl Understand for Embedded {
         card: &OnCard<'_>,
         language: Language,
     ) -> Result<Option<Correction>, UnderstandError> {
-        Ok(correction::read(note, card, language, self.classifier().await?, &self.taxonomy))
+        let (classifier, site) = (self.classifier().await?, self.site());
+        Ok(correction::read(note, card, language, classifier, &self.taxonomy, &site))
     }
 }
 

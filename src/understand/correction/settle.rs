@@ -5,6 +5,7 @@ use crate::session::{Change, Unclear, is_unweighed};
 use crate::understand::correction::parse::{Act, Clause, Parsed, Target};
 use crate::understand::correction::{Scene, Value, which};
 use crate::understand::lines::Said;
+use crate::understand::typical;
 
 type Changes = Result<Vec<Change>, Unclear>;
 
@@ -42,7 +43,8 @@ pub(super) fn settle(scene: &Scene<'_>, parsed: &Parsed) -> Option<Changes> {
 
 /// Other lines; `None` where they are more than lines.
 fn added(scene: &Scene<'_>, text: &str) -> Option<Changes> {
-    let understood = scene.classifier.understand(text, scene.language);
+    let mut understood = scene.classifier.understand(text, scene.language, scene.site);
+    typical::suggest(&mut understood);
     if understood.total_weight.is_some() {
         return None;
     }
@@ -286,7 +288,7 @@ fn is_thing(scene: &Scene<'_>, line: &Line, at: usize, said: &Said) -> Vec<Chang
         scene.names.get(at).is_some_and(|name| words.iter().all(|word| super::named::has(name, word)));
     let mut changes = Vec::new();
     if !is_called_so {
-        let proposal = scene.classifier.propose(&said.words);
+        let proposal = scene.classifier.propose_for(said, scene.site);
         changes.push(Change::Renamed { line: at, object: said.object.clone(), proposal });
     }
     if let Some(quantity) = said.quantity.filter(|quantity| Some(*quantity) != line.quantity) {

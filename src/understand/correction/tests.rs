@@ -60,7 +60,7 @@ fn changes(lines: &str, note: &str, language: Language, with: impl FnOnce(&mut O
         unclear: None,
     };
     with(&mut card);
-    match read(note, &card, language, classifier(), taxonomy()) {
+    match read(note, &card, language, classifier(), taxonomy(), &Site::default()) {
         None => "description".to_owned(),
         Some(Correction::Unclear(Unclear::Which(said))) => {
             assert_eq!(said, note);

@@ -7,6 +7,7 @@ use crate::deposit::{GRAMS_MAX, LINES_MAX, Line, QUANTITY_MAX, SAID_CHARS_MAX, W
 use crate::session::{Change, Correction, Language, OnCard, Part};
 use crate::understand::OBJECT_CHARS_MAX;
 use crate::understand::correction::read;
+use crate::understand::site::Site;
 
 /// Words that the grammar turns on, in any order: what text by chance would hardly ever hit.
 const WORDS: &[&str] = &[
@@ -147,7 +148,7 @@ proptest! {
 
     #[test]
     fn any_note_is_understood_as_something_sound(note in notes(), language in languages()) {
-        let found = classifier().understand(&note, language);
+        let found = classifier().understand(&note, language, &Site::default());
         prop_assert!(found.lines.len() <= LINES_MAX);
         found.lines.iter().for_each(assert_sound);
         prop_assert!(found.total_weight.is_none_or(is_sound));
@@ -172,7 +173,7 @@ proptest! {
             is_reply: flags.1,
             unclear: said.as_deref(),
         };
-        if let Some(Correction::Changes { changes, .. }) = read(&note, &card, language, classifier(), taxonomy()) {
+        if let Some(Correction::Changes { changes, .. }) = read(&note, &card, language, classifier(), taxonomy(), &Site::default()) {
             changes.iter().for_each(|change| assert_change(change, lines.len()));
         }
     }
