@@ -55,9 +55,12 @@ impl Session {
         })
     }
 
-    /// Whether the message is the card, or was until a moment ago.
+    /// Whether the message is the card, was until a moment ago, or may be: one that is sent anew is read before its number
+    /// is known here.
     pub(super) fn is_card(&self, message: MessageId) -> bool {
-        self.card.message == Some(message) || self.card.strays.contains(&message)
+        let card = &self.card;
+        let may_be = card.anew > 0 && card.message.is_none_or(|known| known < message);
+        may_be || card.message == Some(message) || card.strays.contains(&message)
     }
 
     /// A note spoke of the lines: what fits them as they are now is done, and the card anew says what.

@@ -39,8 +39,7 @@ async fn what_is_said_of_the_card_changes_its_lines_and_comes_first_on_it() {
     says("la troisième, c'est une imprimante", "✏️ 3. imprimante au lieu de « grille-pain »").await;
     says("ajoute un vélo", "✏️ 4. vélo : nouvelle ligne").await;
     says("enlève la dernière", "✏️ vélo : ligne enlevée").await;
-    says("huit, pas sept", "❓ Quelle ligne ? Répondez par son numéro, par exemple « la 2 ».")
-        .await;
+    says("huit, pas sept", "❓ Quelle ligne ? Répondez par son numéro, par exemple « la 2 ».").await;
     says("la 3 : 4 kg, la 2 : douze kilos", "✏️ 3. imprimante : 4 kg ; 2. chaises : 12 kg").await;
     let lines = validated(&bot, &user).await;
     let [kettle, chairs, printer] = lines.as_slice() else { panic!("{lines:?}") };

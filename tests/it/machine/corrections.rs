@@ -176,6 +176,19 @@ fn only_a_reply_to_the_card_counts_as_one() {
 }
 
 #[test]
+fn a_reply_to_a_card_whose_number_is_not_known_yet_counts() {
+    let mut chat = two_lines();
+    let card = chat.session.card.message.unwrap();
+    chat.corrects("quatre", &[Change::Counted { line: 0, quantity: Some(4) }]).settle(1);
+    let anew = MessageId(card.0 + 2);
+    let text = "une imprimante".to_owned();
+    chat.update(&Event::NoteReceived(Note { text, reply_to: Some(anew), ..Note::default() }), true);
+    let pending = chat.session.pending.last().map(|pending| pending.effect.clone());
+    let Some(depot_bot::session::Effect::Understand(note)) = pending else { panic!("{pending:?}") };
+    assert_eq!(note.reply_to, Some(anew));
+}
+
+#[test]
 fn forged_buttons_of_a_menu_are_refused() {
     let mut chat = two_lines();
     chat.taps(Verb::Remove).taps(Verb::Count(Some(4))).taps(Verb::Weigh(Some(1_000)));

@@ -77,7 +77,7 @@ fn each_part_of_a_line_has_its_menu() {
     [Par lot]{Count(None)}
     [↩ Retour]{Back}
     ");
-    insta::assert_snapshot!(show(Language::En, view_of(View::Weights { line: 0 })), @"
+    insta::assert_snapshot!(show(Language::En, view_of(View::Weights { line: 0 })).replace('\u{a0}', " "), @"
     *✏️ “bouilloires”: how heavy?*
     🔌 Small appliances
     ×2 · 2.5 kg · shop
