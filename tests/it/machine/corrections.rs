@@ -33,7 +33,7 @@ fn lines_are_corrected_in_words_and_by_buttons() {
     let mut chat = two_lines();
     chat.corrects("quatre", &[Change::Counted { line: 1, quantity: Some(4) }]).settles();
     chat.taps(Verb::Correct).taps(Verb::PickLine(1)).taps(Verb::OpenPart(Part::Weight)).settles();
-    chat.taps(Verb::Weigh(Some(12_000))).settles();
+    chat.taps(Verb::Weigh(Some(15_000))).settles();
     chat.taps(Verb::Correct).taps(Verb::PickLine(0)).taps(Verb::OpenPart(Part::Destination));
     chat.taps(Verb::Back)
         .taps(Verb::OpenPart(Part::Destination))
@@ -49,7 +49,7 @@ fn lines_are_corrected_in_words_and_by_buttons() {
     let State::Closed { recorded } = &chat.session.state else { panic!("{}", chat.log) };
     assert_eq!(
         (recorded.lines[0].weight, recorded.lines[1].weight),
-        (Some(stated(1_200)), Some(stated(12_000)))
+        (Some(stated(1_200)), Some(stated(15_000)))
     );
 }
 

@@ -10,9 +10,7 @@ use depot_bot::deposit::{
 use depot_bot::effects::execute::{Chat, Record, Shown};
 use depot_bot::effects::retry::Failure;
 use depot_bot::ledger::{LedgerError, Owner};
-use depot_bot::session::{
-    Change, Correction, Language, OnCard, Part, Sentence, Session, State, Understanding, Verb, View,
-};
+use depot_bot::session::{Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb, View};
 use depot_bot::understand::{Understand, UnderstandError};
 use tokio::time::sleep;
 
@@ -56,13 +54,7 @@ impl Picture {
                     vec![Verb::Validate, Verb::Validate, Verb::Validate, Verb::Correct, Verb::Cancel]
                 }
                 View::PickLine => vec![Verb::PickLine(0), Verb::Back],
-                View::Groups { .. } => vec![
-                    Verb::OpenGroup("g".to_owned()),
-                    Verb::OpenPart(Part::Quantity),
-                    Verb::OpenPart(Part::Weight),
-                    Verb::OpenPart(Part::Destination),
-                    Verb::Back,
-                ],
+                View::Groups { .. } => vec![Verb::OpenGroup("g".to_owned()), Verb::Back],
                 View::Categories { .. } => vec![Verb::Choose("c".into()), Verb::Back],
                 View::Quantities { .. } => vec![Verb::Count(Some(4)), Verb::Count(None), Verb::Back],
                 View::Weights { .. } => vec![Verb::Weigh(Some(2_000)), Verb::WriteWeight, Verb::Back],
@@ -202,18 +194,12 @@ impl Understand for Outside {
 
     async fn correct(
         &self,
-        note: &str,
-        card: &OnCard<'_>,
+        _: &str,
+        _: &OnCard<'_>,
         _: Language,
     ) -> Result<Option<Correction>, UnderstandError> {
-        let world = &self.chat.world;
-        let seen = card.lines.to_vec();
-        if !world.happens(20) {
-            return Ok(None);
-        }
         // Every note must be found again in a line.
-        let changes = vec![Change::Counted { line: 0, quantity: Some(2) }, Change::Added(line_of(note))];
-        Ok(Some(Correction::Changes { seen, changes }))
+        Ok(None)
     }
 }
 
