@@ -13,6 +13,10 @@ pub const LINES_MAX: usize = 20;
 pub const SAID_CHARS_MAX: usize = 4096;
 /// The most attachments (voice notes, photos) one deposit keeps.
 pub const ATTACHMENTS_MAX: usize = 20;
+/// The most of one thing: more is not a deposit but a slip.
+pub const QUANTITY_MAX: u32 = 9_999;
+/// The greatest weight, in grams: more than ten tonnes is not a deposit but a slip.
+pub const GRAMS_MAX: u32 = 10_000_000;
 /// Below this confidence a line is doubtful and its best alternatives are offered as buttons.
 pub const SURE: f32 = 0.70;
 
@@ -128,7 +132,7 @@ pub enum WeightSource {
 /// A weight in grams, and where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weight {
-    /// Grams, 1 to 10,000,000.
+    /// Grams, 1 to [`GRAMS_MAX`].
     pub grams: u32,
     /// Where it comes from.
     pub source: WeightSource,

@@ -7,6 +7,7 @@ asked-opening = Tell me what you are dropping off: what it is, how many, the wei
 asked-voice-kept = 🎤 I kept your voice message, but I cannot listen to it yet. Write me a few words: what, how many, the weight.
 asked-photo-kept = 📷 Got your photo. What is it? A few words are enough, with the weight if you have it.
 asked-no-deposit = I found no object in your message. For a deposit, say what, how many and the weight: “one armchair, 12 kg”. For anything else: /help.
+asked-emptied = The card is empty now. What are you dropping off? For example: “two kettles, 3 kg”.
 asked-not-understood = I did not understand, but I kept everything. Say it another way, in a few words: “one armchair, 12 kg”.
 
 ## The card: to be confirmed
@@ -51,11 +52,32 @@ notice-photo-kept = 📷 Photo added.
 notice-no-deposit = I found no object in your last message: no line was added.
 notice-not-understood = I did not understand your last message; it is kept. Say it another way.
 notice-resumed = ▶️ Your draft is back.
+done-renamed = { $line }. { $object } instead of “{ $was }”
+done-sorted = { $line }. { $object }: { $category }
+done-changed = { $line }. { $object }: { $now } instead of { $was }
+done-set = { $line }. { $object }: { $now }
+done-added = { $line }. { $object }: new line
+done-removed = { $object }: line removed
+done-total = Total weight: { $weight }
+done-more = and { $count } more
+done-nothing = That is how it stands already.
+done-outdated = The card had changed meanwhile: tell me again what is missing.
+unclear-which = ❓ Which line? Answer with its number, for example “number 2”.
+unclear-no-such-line = ❓ I cannot find that line: say its number, for example “remove number 2”.
+unclear-what = ❓ I changed nothing: tell me the line and what it should say, for example “line 2: 3 kg”.
+unclear-everything = ❓ To drop everything, press ❌ Cancel; for a single line, say its number.
+unclear-total = ❓ This total does not go with the weights of the lines: which line should change?
 
 ## The card: correcting
 
 pick-line-title = ✏️ Which line do you want to correct?
-groups-title = ✏️ “{ $object }”: which family?
+groups-title = ✏️ “{ $object }”: what should change?
+groups-more = Choose a family for another category, or write me the correction.
+quantities-title = ✏️ “{ $object }”: how many?
+weights-title = ✏️ “{ $object }”: how heavy?
+weight-asked-title = ✏️ “{ $object }”: how heavy?
+weight-asked = Write me the weight of this line, for example “2.5 kg”.
+destinations-title = ✏️ “{ $object }”: where does it go?
 categories-title = ✏️ “{ $object }”: which category?
 categories-page = { $group } · page { $page } of { $pages }
 
@@ -81,6 +103,13 @@ button-correct = ✏️ Correct
 button-cancel = ❌ Cancel
 button-other = Other…
 button-back = ↩ Back
+button-quantity = 🔢 Quantity
+button-weight = ⚖️ Weight
+button-destination = 📍 Destination
+button-remove = 🗑️ Remove
+button-lot = As a lot
+button-other-weight = Other weight…
+button-no-weight = No weight
 button-previous = ◀
 button-next = ▶
 button-undo = ↩ Undo this deposit
@@ -100,8 +129,9 @@ say-welcome =
 say-help =
     To make a deposit, write what it is, how many and the weight: “one armchair, 12 kg”. You can add a photo.
 
-    ✅ Confirm saves it, ✏️ Correct changes a category, ❌ Cancel drops it.
+    ✅ Confirm saves it, ✏️ Correct changes a line, ❌ Cancel drops it.
     Another item? Write it while the card is open: it is added.
+    A mistake? Say it: “no, it's a printer”, “line 2: 3 kg”, “remove number 2”.
 
     /depot – new deposit
     /cancel – drop the current deposit

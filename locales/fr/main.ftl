@@ -8,6 +8,7 @@ asked-opening = Dites-moi ce que vous déposez : l'objet, le nombre, le poids si
 asked-voice-kept = 🎤 J'ai gardé votre message vocal, mais je ne peux pas encore l'écouter. Écrivez-moi quelques mots : l'objet, le nombre, le poids.
 asked-photo-kept = 📷 Photo bien reçue. Qu'est-ce que c'est ? Quelques mots suffisent, avec le poids si vous l'avez.
 asked-no-deposit = Je n'ai pas reconnu d'objet dans votre message. Pour un dépôt, dites l'objet, le nombre et le poids : « un fauteuil, 12 kg ». Pour le reste : /aide.
+asked-emptied = La fiche est vide maintenant. Qu'est-ce que vous déposez ? Par exemple : « deux bouilloires, 3 kg ».
 asked-not-understood = Je n'ai pas compris, mais j'ai tout gardé. Redites-le autrement, en quelques mots : « un fauteuil, 12 kg ».
 
 ## La carte : à valider
@@ -52,11 +53,32 @@ notice-photo-kept = 📷 Photo ajoutée.
 notice-no-deposit = Je n'ai pas reconnu d'objet dans votre dernier message : aucune ligne ajoutée.
 notice-not-understood = Je n'ai pas compris votre dernier message ; il est gardé. Redites-le autrement.
 notice-resumed = ▶️ Votre brouillon est de retour.
+done-renamed = { $line }. { $object } au lieu de « { $was } »
+done-sorted = { $line }. { $object } : { $category }
+done-changed = { $line }. { $object } : { $now } au lieu de { $was }
+done-set = { $line }. { $object } : { $now }
+done-added = { $line }. { $object } : nouvelle ligne
+done-removed = { $object } : ligne enlevée
+done-total = Poids total : { $weight }
+done-more = et { $count } de plus
+done-nothing = C'est déjà noté ainsi.
+done-outdated = La fiche avait changé entre-temps : redites-moi ce qui manque.
+unclear-which = ❓ Quelle ligne ? Répondez par son numéro, par exemple « la 2 ».
+unclear-no-such-line = ❓ Je ne trouve pas cette ligne : dites-la avec son numéro, par exemple « enlève la 2 ».
+unclear-what = ❓ Je n'ai rien changé : dites-moi la ligne et ce qu'il faut y mettre, par exemple « la 2 : 3 kg ».
+unclear-everything = ❓ Pour tout abandonner, appuyez sur ❌ Annuler ; pour une seule ligne, dites son numéro.
+unclear-total = ❓ Ce total ne va pas avec le poids des lignes : quelle ligne faut-il changer ?
 
 ## La carte : corriger
 
 pick-line-title = ✏️ Quelle ligne voulez-vous corriger ?
-groups-title = ✏️ « { $object } » : quelle famille ?
+groups-title = ✏️ « { $object } » : que faut-il corriger ?
+groups-more = Choisissez une famille pour changer de catégorie, ou écrivez-moi la correction.
+quantities-title = ✏️ « { $object } » : combien ?
+weights-title = ✏️ « { $object } » : quel poids ?
+weight-asked-title = ✏️ « { $object } » : quel poids ?
+weight-asked = Écrivez-moi le poids de cette ligne, par exemple « 2,5 kg ».
+destinations-title = ✏️ « { $object } » : pour où ?
 categories-title = ✏️ « { $object } » : quelle catégorie ?
 categories-page = { $group } · page { $page } sur { $pages }
 
@@ -82,6 +104,13 @@ button-correct = ✏️ Corriger
 button-cancel = ❌ Annuler
 button-other = Autre…
 button-back = ↩ Retour
+button-quantity = 🔢 Quantité
+button-weight = ⚖️ Poids
+button-destination = 📍 Destination
+button-remove = 🗑️ Enlever
+button-lot = Par lot
+button-other-weight = Autre poids…
+button-no-weight = Sans poids
 button-previous = ◀
 button-next = ▶
 button-undo = ↩ Annuler ce dépôt
@@ -101,8 +130,9 @@ say-welcome =
 say-help =
     Pour déposer, écrivez-moi l'objet, le nombre et le poids : « un fauteuil, 12 kg ». Une photo peut s'ajouter.
 
-    ✅ Valider enregistre, ✏️ Corriger change une catégorie, ❌ Annuler abandonne.
+    ✅ Valider enregistre, ✏️ Corriger change une ligne, ❌ Annuler abandonne.
     Un autre objet ? Écrivez-le pendant que la fiche est ouverte : il s'y ajoute.
+    Une erreur ? Dites-la : « non, c'est une imprimante », « la 2 : 3 kg », « enlève la 2 ».
 
     /depot – nouveau dépôt
     /annuler – abandonner le dépôt en cours

@@ -12,7 +12,7 @@ use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
 use crate::ledger::{Ledger, LedgerError, Owner};
 use crate::session::{Effect, Event, Note, Sentence, Session};
-use crate::understand::{Transcribe, TranscribeError, Understand};
+use crate::understand::{Transcribe, TranscribeError, Understand, UnderstandError};
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -119,16 +119,26 @@ impl Executor {
     }
 
     async fn understand(&self, session: &Session, note: &Note) -> Result<Event, Failure> {
-        match self.understanding.understand(&note.text, session.language).await {
-            Ok(found) => {
+        match self.read(session, note).await {
+            Ok(event) => {
                 crate::failpoint!("understood");
-                Ok(Event::Understood(found))
+                Ok(event)
             }
             Err(error) => {
                 tracing::warn!(%error, "a note could not be worked on");
                 Err(Failure::Transient)
             }
         }
+    }
+
+    /// What a note says: about the lines of the open card, if it is about them, or about other things.
+    async fn read(&self, session: &Session, note: &Note) -> Result<Event, UnderstandError> {
+        if let Some(card) = session.on_card(note)
+            && let Some(correction) = self.understanding.correct(&note.text, &card, session.language).await?
+        {
+            return Ok(Event::Corrected(correction));
+        }
+        Ok(Event::Understood(self.understanding.understand(&note.text, session.language).await?))
     }
 
     async fn record_deposit(&self, session: &Session, leaving: &Leaving) -> Result<Event, Failure> {

@@ -131,6 +131,7 @@ impl Session {
             Event::Transcribed(_)
             | Event::TranscriptionFailed
             | Event::Understood(_)
+            | Event::Corrected(_)
             | Event::UnderstandingFailed
             | Event::CardShown { .. }
             | Event::CardLost

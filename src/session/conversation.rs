@@ -107,6 +107,8 @@ impl Session {
             self.refuse_as_full(note, context);
             return;
         }
+        let reply_to = note.reply_to.filter(|message| self.is_card(*message));
+        let note = &Note { reply_to, ..note.clone() };
         let Some(draft) = self.draft_mut() else { return };
         let joins_album = note.album.is_some() && note.album == draft.album;
         draft.album.clone_from(&note.album);
@@ -151,7 +153,11 @@ impl Session {
     /// At a bound the user is told and nothing is cut: what came last waits for the next deposit.
     pub(super) fn refuse_as_full(&mut self, note: &Note, context: &Context) {
         match self.take_draft() {
-            Some(draft) if !draft.lines.is_empty() => {
+            Some(mut draft) if !draft.lines.is_empty() => {
+                // What waits is said of the next deposit.
+                if let Some(last) = draft.said.iter().rposition(|said| *said == note.text) {
+                    draft.said.remove(last);
+                }
                 self.show_lines(draft, Some(Notice::Full));
                 self.card.anew = self.card.wanted;
                 self.wait(Waiting::Note(note.clone()), context);
@@ -203,7 +209,8 @@ pub(super) fn bytes(part: &impl Serialize) -> usize {
 
 /// Whether the deposit has no room for the note; at a bound the user is told and nothing is cut.
 fn is_full(draft: &Draft, note: &Note) -> bool {
-    draft.lines.len() >= LINES_MAX
+    // Words may be about the lines that are there: whether they bring another one is known later.
+    (draft.lines.len() >= LINES_MAX && note.attachment.is_some())
         || draft.said_chars() + note.text.chars().count() > SAID_CHARS_MAX
         || draft.attachments.len() >= ATTACHMENTS_MAX
 }

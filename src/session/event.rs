@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::deposit::{Attachment, CategoryKey, DepositRef, Draft, Line, MessageId, Recorded, Weight};
+use crate::deposit::{
+    Attachment, CategoryKey, DepositRef, Destination, Draft, Line, MessageId, Recorded, Weight,
+};
 use crate::session::Language;
+use crate::session::change::{Correction, Part};
 use crate::session::effect::{EffectId, Lane, Sentence};
 
 /// Why an event exists; what recognises its repetition.
@@ -46,6 +49,9 @@ pub struct Note {
     /// The album a photo belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub album: Option<String>,
+    /// The message it answers; once a deposit has taken it: the card, if it answers that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
 }
 
 /// A button that was pressed.
@@ -66,7 +72,7 @@ pub struct Tap {
 pub enum Verb {
     /// ✅ Record the deposit.
     Validate,
-    /// ✏️ Correct a category.
+    /// ✏️ Correct something.
     Correct,
     /// ❌ Give the deposit up.
     Cancel,
@@ -80,6 +86,18 @@ pub enum Verb {
     OpenGroup(String),
     /// Turn to this page, from 0.
     TurnTo(u8),
+    /// Correct this part of the line in question.
+    OpenPart(Part),
+    /// There are so many; `None` for a lot.
+    Count(Option<u32>),
+    /// It weighs so many grams; `None` for a weight that is not known.
+    Weigh(Option<u32>),
+    /// Another weight, to be written.
+    WriteWeight,
+    /// It goes there.
+    Send(Destination),
+    /// 🗑️ Take the line in question away.
+    Remove,
     /// ↩ One menu back.
     Back,
     /// Undo a recorded deposit; answered from the ledger.
@@ -120,6 +138,8 @@ pub enum Event {
     TranscriptionFailed,
     /// A note became lines.
     Understood(Understanding),
+    /// A note spoke of the lines that are there.
+    Corrected(Correction),
     /// A note could not be made lines of.
     UnderstandingFailed,
     /// A picture of the card reached the chat.

@@ -4,7 +4,9 @@
 //! effect, a deadline) is one [`Event`] with one [`Cause`], and takes the same path.
 
 mod apply;
+mod change;
 mod conversation;
+mod corrected;
 mod effect;
 mod event;
 mod lanes;
@@ -15,6 +17,10 @@ mod tapped;
 use serde::{Deserialize, Serialize};
 
 pub use crate::session::apply::{Answer, Context, Fresh, Transition, Verdict};
+pub use crate::session::change::{
+    Change, Corrected, Correction, Done, Part, QUANTITIES, TOLD_MAX, Unclear, WEIGHTS, is_unweighed,
+};
+pub use crate::session::corrected::OnCard;
 pub use crate::session::effect::{Effect, EffectId, Lane, Lease, Pending, Sentence};
 pub use crate::session::event::{Cause, Event, Note, Tap, Understanding, Verb};
 pub use crate::session::state::{Asked, Notice, State, View};

@@ -81,6 +81,7 @@ impl Session {
             | Event::Transcribed(_)
             | Event::TranscriptionFailed
             | Event::Understood(_)
+            | Event::Corrected(_)
             | Event::UnderstandingFailed
             | Event::Said
             | Event::Recorded(_)
@@ -104,6 +105,7 @@ impl Session {
                     self.not_understood(Asked::NoDeposit, Notice::NoDeposit);
                 }
                 Event::Understood(found) => self.understood(note, found, context),
+                Event::Corrected(correction) => self.corrected(note, correction, context),
                 _failed => self.not_understood(Asked::NotUnderstood, Notice::NotUnderstood),
             },
             Effect::RecordDeposit(_) => match event {
@@ -162,7 +164,7 @@ impl Session {
         self.card.anew = self.card.wanted;
     }
 
-    fn not_understood(&mut self, asked: Asked, notice: Notice) {
+    pub(super) fn not_understood(&mut self, asked: Asked, notice: Notice) {
         self.settle_empty(asked);
         if let State::AwaitingValidation { .. } = self.state
             && let Some(draft) = self.take_draft()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deposit::{Draft, Leaving, Recorded, Status};
+use crate::session::change::{Corrected, Unclear};
 
 /// Where a conversation stands; each variant holds just what is true in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ pub enum Asked {
     NotUnderstood,
     /// The note brings nothing: a question, a greeting; it is kept.
     NoDeposit,
+    /// The last line was taken away.
+    Emptied,
 }
 
 /// What the card shows of the deposit.
@@ -69,7 +72,7 @@ pub enum View {
     Lines,
     /// Which line is to be corrected.
     PickLine,
-    /// The groups of categories, for one line.
+    /// The menu of one line: the groups of categories, its other parts, and the way to take it away.
     Groups {
         /// The line, from 0.
         line: usize,
@@ -83,10 +86,30 @@ pub enum View {
         /// The page, from 0.
         page: u8,
     },
+    /// How many there are, for one line.
+    Quantities {
+        /// The line, from 0.
+        line: usize,
+    },
+    /// How heavy it is, for one line.
+    Weights {
+        /// The line, from 0.
+        line: usize,
+    },
+    /// The next words are the weight of one line.
+    WeightAsked {
+        /// The line, from 0.
+        line: usize,
+    },
+    /// Where it goes, for one line.
+    Destinations {
+        /// The line, from 0.
+        line: usize,
+    },
 }
 
 /// What the card says above the lines, until the next change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// The deposit is full; what came last waits for the next one.
@@ -101,6 +124,10 @@ pub enum Notice {
     NoDeposit,
     /// The draft was taken up again.
     Resumed,
+    /// Lines were corrected.
+    Corrected(Corrected),
+    /// A correction changed nothing, because of this.
+    Unclear(Unclear),
 }
 
 impl State {

@@ -1,7 +1,8 @@
 //! What a button does, and when it is legal: only for the deposit it names, at the picture it was on.
 
-use crate::deposit::{CategoryKey, DepositRef, Draft, MessageId, Status};
+use crate::deposit::{CategoryKey, DepositRef, Draft, MessageId, Status, Weight, WeightSource};
 use crate::session::apply::{Answer, Context};
+use crate::session::change::{Change, Part, QUANTITIES, WEIGHTS};
 use crate::session::effect::Effect;
 use crate::session::event::{Tap, Verb};
 use crate::session::state::{Asked, Notice, State, View};
@@ -11,15 +12,12 @@ use crate::session::{Card, Session};
 enum Move {
     /// Another view of the same lines.
     Show(View),
-    /// A category for a line, then this.
-    Choose(usize, CategoryKey, AfterChoice),
+    /// A change of the lines.
+    Change(Change),
+    /// A category for the only line, and the end.
+    ChooseAndRecord(CategoryKey),
     /// The end of the conversation about this deposit.
     Leave(Status),
-}
-
-enum AfterChoice {
-    ShowLines,
-    Record,
 }
 
 impl Session {
@@ -119,14 +117,33 @@ impl Session {
             (View::Groups { line }, Verb::OpenGroup(group)) => {
                 Some(Move::Show(View::Categories { line: *line, group: group.clone(), page: 0 }))
             }
+            (View::Categories { .. }, Verb::Choose(category)) if draft.lines.len() == 1 => {
+                Some(Move::ChooseAndRecord(category.clone()))
+            }
             (View::Categories { line, .. }, Verb::Choose(category)) => {
-                let after = if draft.lines.len() == 1 { AfterChoice::Record } else { AfterChoice::ShowLines };
-                Some(Move::Choose(*line, category.clone(), after))
+                Some(Move::Change(Change::Sorted { line: *line, category: category.clone() }))
             }
             (View::Categories { line, group, .. }, Verb::TurnTo(page)) => {
                 Some(Move::Show(View::Categories { line: *line, group: group.clone(), page: *page }))
             }
-            (View::Categories { line, .. }, Verb::Back) => Some(Move::Show(View::Groups { line: *line })),
+            (View::Groups { line }, Verb::OpenPart(part)) => Some(Move::Show(view_of(*part, *line))),
+            (View::Groups { line }, Verb::Remove) => Some(Move::Change(Change::Removed { line: *line })),
+            (View::Quantities { line }, Verb::Count(quantity)) => count(*line, *quantity),
+            (View::Weights { line }, Verb::Weigh(grams)) => weigh(*line, *grams),
+            (View::Weights { line }, Verb::WriteWeight) => {
+                Some(Move::Show(View::WeightAsked { line: *line }))
+            }
+            (View::Destinations { line }, Verb::Send(destination)) => {
+                Some(Move::Change(Change::Sent { line: *line, destination: *destination }))
+            }
+            (
+                View::Categories { line, .. }
+                | View::Quantities { line }
+                | View::Weights { line }
+                | View::Destinations { line },
+                Verb::Back,
+            ) => Some(Move::Show(View::Groups { line: *line })),
+            (View::WeightAsked { line }, Verb::Back) => Some(Move::Show(View::Weights { line: *line })),
             (View::PickLine | View::Groups { .. }, Verb::Back) => Some(Move::Show(View::Lines)),
             _not_on_this_picture => None,
         }
@@ -135,16 +152,10 @@ impl Session {
     fn make(&mut self, next: Move, context: &Context) {
         match next {
             Move::Show(view) => self.show(view),
-            Move::Choose(line, category, after) => {
-                let Some(mut draft) = self.take_draft() else { return };
-                if let Some(line) = draft.lines.get_mut(line) {
-                    line.chosen = Some(category);
-                }
-                self.show_lines(draft, None);
-                match after {
-                    AfterChoice::ShowLines => {}
-                    AfterChoice::Record => self.leave(Status::Completed, context.now),
-                }
+            Move::Change(change) => self.change(change),
+            Move::ChooseAndRecord(category) => {
+                self.change(Change::Sorted { line: 0, category });
+                self.leave(Status::Completed, context.now);
             }
             Move::Leave(status) => {
                 self.leave(status, context.now);
@@ -175,5 +186,26 @@ fn choose_alternative(draft: &Draft, category: &CategoryKey) -> Option<Move> {
     let (line, doubtful) = draft.first_doubtful()?;
     let offered =
         doubtful.proposal.category == *category || doubtful.proposal.alternatives.contains(category);
-    offered.then(|| Move::Choose(line, category.clone(), AfterChoice::ShowLines))
+    offered.then(|| Move::Change(Change::Sorted { line, category: category.clone() }))
+}
+
+fn view_of(part: Part, line: usize) -> View {
+    match part {
+        Part::Quantity => View::Quantities { line },
+        Part::Weight => View::Weights { line },
+        Part::Destination => View::Destinations { line },
+    }
+}
+
+/// Only what the buttons offer: a forged tap may ask for anything.
+fn count(line: usize, quantity: Option<u32>) -> Option<Move> {
+    let offered = quantity.is_none_or(|quantity| QUANTITIES.contains(&quantity));
+    offered.then_some(Move::Change(Change::Counted { line, quantity }))
+}
+
+fn weigh(line: usize, grams: Option<u32>) -> Option<Move> {
+    let offered = grams.is_none_or(|grams| WEIGHTS.contains(&grams));
+    // A button says what somebody knows, not what a scale showed.
+    let weight = grams.map(|grams| Weight { grams, source: WeightSource::Stated });
+    offered.then_some(Move::Change(Change::Weighed { line, weight }))
 }

@@ -8,12 +8,16 @@
 
 use std::fmt::Write as _;
 
-use crate::deposit::{CategoryKey, DepositRef};
-use crate::session::Verb;
+use crate::deposit::{CategoryKey, DepositRef, Destination};
+use crate::session::{Part, Verb};
 use crate::taxonomy::{Taxonomy, key_hash};
 use crate::telegram::picture::Press;
 
 const VERSION: &str = "1";
+/// What an argument may name, by its place: only added to at the end.
+const PARTS: [Part; 3] = [Part::Quantity, Part::Weight, Part::Destination];
+const DESTINATIONS: [Destination; 3] =
+    [Destination::Magasin, Destination::Recyclage, Destination::Dechetterie];
 
 /// The keys that exist: the taxonomy's.
 pub trait Keys {
@@ -68,6 +72,13 @@ pub fn encode(press: &Press) -> String {
         Verb::OpenGroup(group) => ('g', Some(u64::from(key_hash(group)))),
         Verb::PickLine(line) => ('l', Some(*line as u64)),
         Verb::TurnTo(page) => ('t', Some(u64::from(*page))),
+        Verb::OpenPart(part) => ('p', Some(place(&PARTS, part))),
+        // No thing is none and weighs nothing: 0 stands for what is not known.
+        Verb::Count(quantity) => ('q', Some(quantity.unwrap_or_default().into())),
+        Verb::Weigh(grams) => ('w', Some(grams.unwrap_or_default().into())),
+        Verb::WriteWeight => ('f', None),
+        Verb::Send(destination) => ('d', Some(place(&DESTINATIONS, destination))),
+        Verb::Remove => ('e', None),
     };
     let mut data = format!("{VERSION}{letter}{reference}.{step:x}");
     if let Some(argument) = argument {
@@ -114,9 +125,23 @@ pub fn decode(data: &str, keys: &dyn Keys) -> Result<Press, Garbled> {
         ('g', key) => Verb::OpenGroup(keys.group(narrow(key)?).ok_or(Garbled::UnknownKey)?),
         ('l', line) => Verb::PickLine(narrow(line)?),
         ('t', page) => Verb::TurnTo(narrow(page)?),
+        ('p', part) => Verb::OpenPart(at(&PARTS, narrow(part)?)?),
+        ('q', quantity) => Verb::Count(Some(narrow(quantity)?).filter(|quantity| *quantity > 0)),
+        ('w', grams) => Verb::Weigh(Some(narrow(grams)?).filter(|grams| *grams > 0)),
+        ('f', None) => Verb::WriteWeight,
+        ('d', destination) => Verb::Send(at(&DESTINATIONS, narrow(destination)?)?),
+        ('e', None) => Verb::Remove,
         _ => return Err(Garbled::Malformed),
     };
     Ok(Press::Deposit { reference: named, step, verb })
+}
+
+fn place<T: PartialEq>(all: &[T], one: &T) -> u64 {
+    all.iter().position(|known| known == one).map_or(0, |place| place as u64)
+}
+
+fn at<T: Copy>(all: &[T], place: usize) -> Result<T, Garbled> {
+    all.get(place).copied().ok_or(Garbled::Malformed)
 }
 
 /// Exactly 16 digits.
@@ -170,6 +195,12 @@ mod tests {
             any::<usize>().prop_map(Verb::PickLine),
             Just(Verb::OpenGroup(key)),
             any::<u8>().prop_map(Verb::TurnTo),
+            prop::sample::select(PARTS.to_vec()).prop_map(Verb::OpenPart),
+            prop::option::of(1..=u32::MAX).prop_map(Verb::Count),
+            prop::option::of(1..=u32::MAX).prop_map(Verb::Weigh),
+            Just(Verb::WriteWeight),
+            prop::sample::select(DESTINATIONS.to_vec()).prop_map(Verb::Send),
+            Just(Verb::Remove),
             Just(Verb::Back),
             Just(Verb::Undo),
             Just(Verb::Resume),

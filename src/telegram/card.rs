@@ -4,6 +4,7 @@
 mod entry;
 mod lines;
 mod menus;
+mod notices;
 #[cfg(test)]
 mod tests;
 
@@ -42,12 +43,16 @@ pub fn render(
             // The words about the end come last and must still fit.
             let ending = ending.as_deref();
             return match view {
-                View::Lines => painter.lines(draft, *notice, ending),
+                View::Lines => painter.lines(draft, notice.as_ref(), ending),
                 View::PickLine => painter.pick_line(draft, ending),
                 View::Groups { line } => painter.groups(draft, *line, ending),
                 View::Categories { line, group, page } => {
                     painter.categories(draft, *line, group, *page, ending)
                 }
+                View::Quantities { line } => painter.quantities(draft, *line, ending),
+                View::Weights { line } => painter.weights(draft, *line, ending),
+                View::WeightAsked { line } => painter.weight_asked(draft, *line, ending),
+                View::Destinations { line } => painter.destinations(draft, *line, ending),
             };
         }
         State::Recording { leaving } => painter.recording(leaving, is_slow(session)),
@@ -87,13 +92,10 @@ impl Painter<'_> {
         Picture::plain(text).with_row(vec![self.deposit_button("button-cancel", draft, Verb::Cancel)])
     }
 
-    fn lines(&self, draft: &Draft, notice: Option<Notice>, ending: Option<&str>) -> Picture {
+    fn lines(&self, draft: &Draft, notice: Option<&Notice>, ending: Option<&str>) -> Picture {
         let doubtful = draft.first_doubtful();
         let picture = fitting(|limit| {
-            let mut picture = self.titled("card-title");
-            if let Some(notice) = notice {
-                picture.line(&self.phrases.plain(notice_key(notice)));
-            }
+            let mut picture = self.noticed("card-title", notice);
             picture.paragraph(&self.open_lines(draft, limit));
             if let Some(kept) = self.attachments(draft) {
                 picture.line(&kept);
@@ -181,16 +183,6 @@ fn asked_key(asked: Asked) -> &'static str {
         Asked::PhotoKept => "asked-photo-kept",
         Asked::NotUnderstood => "asked-not-understood",
         Asked::NoDeposit => "asked-no-deposit",
-    }
-}
-
-fn notice_key(notice: Notice) -> &'static str {
-    match notice {
-        Notice::Full => "notice-full",
-        Notice::VoiceKept => "notice-voice-kept",
-        Notice::PhotoKept => "notice-photo-kept",
-        Notice::NotUnderstood => "notice-not-understood",
-        Notice::NoDeposit => "notice-no-deposit",
-        Notice::Resumed => "notice-resumed",
+        Asked::Emptied => "asked-emptied",
     }
 }

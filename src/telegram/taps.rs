@@ -103,6 +103,12 @@ impl Updates {
             | Verb::PickLine(_)
             | Verb::OpenGroup(_)
             | Verb::TurnTo(_)
+            | Verb::OpenPart(_)
+            | Verb::Count(_)
+            | Verb::Weigh(_)
+            | Verb::WriteWeight
+            | Verb::Send(_)
+            | Verb::Remove
             | Verb::Back => Ok(self
                 .show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere))
                 .await),

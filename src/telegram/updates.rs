@@ -183,7 +183,7 @@ impl Updates {
                     }
                     event_of_command(command, role)
                 }
-                None => event_of_content(&message.content),
+                None => event_of_content(message),
             }
         };
         let cause = Cause::Update {
@@ -305,13 +305,15 @@ fn event_of_command(command: Parsed, role: Role) -> Event {
     }
 }
 
-fn event_of_content(content: &Content) -> Event {
-    match content {
-        Content::Text(text) => Event::NoteReceived(Note { text: text.clone(), ..Note::default() }),
+fn event_of_content(message: &Message) -> Event {
+    let reply_to = message.reply_to;
+    match &message.content {
+        Content::Text(text) => Event::NoteReceived(Note { text: text.clone(), reply_to, ..Note::default() }),
         Content::File { attachment, caption, album } => Event::NoteReceived(Note {
             text: caption.clone().unwrap_or_default(),
             attachment: Some(attachment.clone()),
             album: album.clone(),
+            reply_to,
         }),
         Content::Unsupported { what: Unsupported::File, .. } => Event::Asked(Sentence::UnsupportedFile),
         Content::Unsupported { what: Unsupported::Other, .. } | Content::Service(_) => {

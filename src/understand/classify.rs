@@ -96,12 +96,17 @@ impl Classifier {
         }
     }
 
+    /// What things are called.
+    pub(super) fn lexicon(&self) -> &Lexicon {
+        &self.lexicon
+    }
+
     /// The lines of a note with a proposal for each; none where it is no deposit. What the site has learned comes first.
     #[must_use]
     pub fn understand(&self, note: &str, language: Language, site: &Site) -> Understanding {
         let (said, total_weight) = lines::read(note, language, &self.lexicon);
         let line = |said: lines::Said| Line {
-            proposal: site.propose(&said.object, self.words_named(&said.object), self.propose(&said.words)),
+            proposal: self.propose_for(&said, site),
             object: said.object,
             quantity: said.quantity,
             weight: said.weight,
@@ -109,6 +114,11 @@ impl Classifier {
             chosen: None,
         };
         Understanding { lines: said.into_iter().map(line).collect(), total_weight }
+    }
+
+    /// What is proposed for a thing; what the site has learned comes first.
+    pub(super) fn propose_for(&self, said: &lines::Said, site: &Site) -> Proposal {
+        site.propose(&said.object, self.words_named(&said.object), self.propose(&said.words))
     }
 
     /// How many words the longest known name has that an object begins with.

@@ -145,7 +145,7 @@ fn share_out(found: &mut Found) -> Option<u64> {
 }
 
 /// The language that the note is in, where its small words tell.
-fn spoken(tokens: &[Token], language: Language) -> Language {
+pub(super) fn spoken(tokens: &[Token], language: Language) -> Language {
     let count = |words: &[&str]| tokens.iter().filter(|token| words.contains(&token.word.as_str())).count();
     match count(ENGLISH).cmp(&count(FRENCH)) {
         std::cmp::Ordering::Greater => Language::En,

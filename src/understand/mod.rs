@@ -5,6 +5,7 @@
 
 mod chat;
 mod classify;
+mod correction;
 mod destinations;
 mod lexicon;
 mod linear;
@@ -25,7 +26,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use crate::deposit::Attachment;
-use crate::session::{Language, Understanding};
+use crate::session::{Correction, Language, OnCard, Understanding};
 use crate::taxonomy::Taxonomy;
 
 pub use crate::understand::classify::{Classifier, MODEL};
@@ -40,6 +41,17 @@ pub trait Understand: Send + Sync + 'static {
     /// # Errors
     /// [`UnderstandError`] means that trying again may help.
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError>;
+
+    /// What a note says about the lines that its author had before them; `None` where it is not about them.
+    ///
+    /// # Errors
+    /// [`UnderstandError`] means that trying again may help.
+    async fn correct(
+        &self,
+        note: &str,
+        card: &OnCard<'_>,
+        language: Language,
+    ) -> Result<Option<Correction>, UnderstandError>;
 }
 
 /// Turns a recording into text.
@@ -148,6 +160,16 @@ impl Understand for Embedded {
         let mut found = self.classifier().await?.understand(note, language, &self.site());
         typical::suggest(&mut found);
         Ok(found)
+    }
+
+    async fn correct(
+        &self,
+        note: &str,
+        card: &OnCard<'_>,
+        language: Language,
+    ) -> Result<Option<Correction>, UnderstandError> {
+        let (classifier, site) = (self.classifier().await?, self.site());
+        Ok(correction::read(note, card, language, classifier, &self.taxonomy, &site))
     }
 }
 

@@ -13,6 +13,7 @@ mod bot;
 mod charge_contract;
 mod commands;
 mod config;
+mod corrections;
 mod crash;
 mod database;
 mod deposits;

@@ -34,7 +34,12 @@ impl Painter<'_> {
     }
 
     /// The first row of a line: number, object, quantity and weight.
-    pub(super) fn heading(&self, index: usize, line: &Line, in_total: bool, limit: usize) -> String {
+    fn heading(&self, index: usize, line: &Line, in_total: bool, limit: usize) -> String {
+        format!("{}. {} {}", index + 1, self.object(line, limit), self.measures(line, in_total))
+    }
+
+    /// Quantity and weight of a line.
+    pub(super) fn measures(&self, line: &Line, in_total: bool) -> String {
         let quantity = match line.quantity {
             Some(quantity) => format!("×{quantity}"),
             None => format!("({})", self.phrases.plain("line-lot")),
@@ -44,7 +49,7 @@ impl Painter<'_> {
             None if in_total => self.phrases.plain("line-weight-in-total"),
             None => self.phrases.plain("line-no-weight"),
         };
-        format!("{}. {} {quantity} · {weight}", index + 1, self.object(line, limit))
+        format!("{quantity} · {weight}")
     }
 
     /// The object of a line as one line of at most `limit` units.
@@ -96,7 +101,7 @@ impl Painter<'_> {
         self.phrases.plain(key)
     }
 
-    fn destination(&self, destination: Destination) -> String {
+    pub(super) fn destination(&self, destination: Destination) -> String {
         self.phrases.plain(match destination {
             Destination::Magasin => "destination-magasin",
             Destination::Recyclage => "destination-recyclage",

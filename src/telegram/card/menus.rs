@@ -1,7 +1,7 @@
-//! The way to another category: which line, which group, which category.
+//! The way to another category, quantity, weight or destination: which line, what about it, what else.
 
-use crate::deposit::Draft;
-use crate::session::Verb;
+use crate::deposit::{Destination, Draft};
+use crate::session::{Part, QUANTITIES, Verb, WEIGHTS};
 use crate::telegram::card::{Painter, button, fitting, with_ending};
 use crate::telegram::picture::{Button, Picture, Style};
 
@@ -23,14 +23,62 @@ impl Painter<'_> {
         picture.with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
     }
 
+    /// The menu of a line. The groups are in it, since a wrong category is what is corrected most.
     pub(super) fn groups(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
-        let picture = self.about_line("groups-title", draft, line);
+        let mut picture = self.about_line("groups-title", draft, line);
+        picture.line(&self.phrases.plain("groups-more"));
         let groups = self.taxonomy.groups.iter().map(|group| {
             let label = format!("{} {}", group.emoji, group.label.in_language(self.phrases.language));
             button(label.trim(), draft, Verb::OpenGroup(group.key.clone()))
         });
-        let picture = in_two_columns(with_ending(picture, ending), groups.collect());
-        picture.with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
+        let part = |key, part| self.deposit_button(key, draft, Verb::OpenPart(part));
+        in_columns(2, with_ending(picture, ending), groups.collect())
+            .with_row(vec![part("button-quantity", Part::Quantity), part("button-weight", Part::Weight)])
+            .with_row(vec![
+                part("button-destination", Part::Destination),
+                self.deposit_button("button-remove", draft, Verb::Remove),
+            ])
+            .with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
+    }
+
+    pub(super) fn quantities(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
+        let picture = with_ending(self.about_line("quantities-title", draft, line), ending);
+        let counts = QUANTITIES
+            .map(|quantity| button(&quantity.to_string(), draft, Verb::Count(Some(quantity))))
+            .to_vec();
+        in_columns(4, picture, counts)
+            .with_row(vec![self.deposit_button("button-lot", draft, Verb::Count(None))])
+            .with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
+    }
+
+    pub(super) fn weights(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
+        let picture = with_ending(self.about_line("weights-title", draft, line), ending);
+        let weights = WEIGHTS
+            .map(|grams| button(&self.phrases.weight(grams.into()), draft, Verb::Weigh(Some(grams))))
+            .to_vec();
+        in_columns(3, picture, weights)
+            .with_row(vec![
+                self.deposit_button("button-other-weight", draft, Verb::WriteWeight),
+                self.deposit_button("button-no-weight", draft, Verb::Weigh(None)),
+            ])
+            .with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
+    }
+
+    pub(super) fn weight_asked(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
+        let mut picture = self.about_line("weight-asked-title", draft, line);
+        picture.paragraph(&self.phrases.plain("weight-asked"));
+        with_ending(picture, ending).with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
+    }
+
+    pub(super) fn destinations(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
+        let picture = with_ending(self.about_line("destinations-title", draft, line), ending);
+        let all = [Destination::Magasin, Destination::Recyclage, Destination::Dechetterie];
+        let places = all.map(|place| button(&self.destination(place), draft, Verb::Send(place)));
+        in_columns(1, picture, places.to_vec()).with_row(vec![self.deposit_button(
+            "button-back",
+            draft,
+            Verb::Back,
+        )])
     }
 
     pub(super) fn categories(
@@ -59,7 +107,7 @@ impl Painter<'_> {
             categories.into_iter().skip(page * PAGE).take(PAGE).map(|category| {
                 button(&self.category(&category.key), draft, Verb::Choose(category.key.clone()))
             });
-        let picture = in_two_columns(with_ending(picture, ending), choices.collect());
+        let picture = in_columns(2, with_ending(picture, ending), choices.collect());
         let turn = |key, to: usize| {
             u8::try_from(to).ok().map(|to| self.deposit_button(key, draft, Verb::TurnTo(to)))
         };
@@ -70,7 +118,7 @@ impl Painter<'_> {
         picture.with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
     }
 
-    /// A question about one line, which is shown with its category as it stands.
+    /// A question about one line, which is shown as it stands.
     fn about_line(&self, key: &str, draft: &Draft, line: usize) -> Picture {
         const OBJECT_UNITS: usize = 60;
         let mut picture = Picture::default();
@@ -82,10 +130,12 @@ impl Painter<'_> {
         let object = self.object(line, OBJECT_UNITS);
         picture.styled(Style::Bold, &self.phrases.say(key, &[("object", object.into())]));
         picture.line(&self.category(line.category()));
+        let measures = self.measures(line, draft.total_weight.is_some());
+        picture.line(&format!("{measures} · {}", self.destination(line.destination)));
         picture
     }
 }
 
-fn in_two_columns(picture: Picture, buttons: Vec<Button>) -> Picture {
-    buttons.chunks(2).fold(picture, |picture, row| picture.with_row(row.to_vec()))
+fn in_columns(columns: usize, picture: Picture, buttons: Vec<Button>) -> Picture {
+    buttons.chunks(columns).fold(picture, |picture, row| picture.with_row(row.to_vec()))
 }

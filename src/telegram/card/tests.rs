@@ -1,5 +1,6 @@
 //! Every picture of the card as a reader sees it, in both languages.
 
+mod corrections;
 mod limits;
 
 use std::sync::LazyLock;
@@ -295,24 +296,33 @@ fn a_category_is_corrected_by_line_group_and_category() {
     [↩ Retour]{Back}
     ");
     insta::assert_snapshot!(show(Language::En, view_of(View::Groups { line: 1 })), @r#"
-    *✏️ “vaisselle”: which family?*
+    *✏️ “vaisselle”: what should change?*
     🍽️ Kitchenware
+    (lot) · no weight given · recycling
+    Choose a family for another category, or write me the correction.
     [🏠 Home and textiles]{OpenGroup("home")} [🎲 Culture, games and leisure]{OpenGroup("leisure")}
     [🛠️ DIY, garden, materials]{OpenGroup("works")} [🔌 Electrical equipment (EEE)]{OpenGroup("electrical")}
     [⚠️ To redirect]{OpenGroup("redirect")} [📦 Other]{OpenGroup("other")}
+    [🔢 Quantity]{OpenPart(Quantity)} [⚖️ Weight]{OpenPart(Weight)}
+    [📍 Destination]{OpenPart(Destination)} [🗑️ Remove]{Remove}
     [↩ Back]{Back}
     "#);
     insta::assert_snapshot!(show(Language::Fr, view_of(View::Groups { line: 1 })), @r#"
-    *✏️ « vaisselle » : quelle famille ?*
+    *✏️ « vaisselle » : que faut-il corriger ?*
     🍽️ Vaisselle, maison
+    (lot) · poids non précisé · recyclage
+    Choisissez une famille pour changer de catégorie, ou écrivez-moi la correction.
     [🏠 Maison et textile]{OpenGroup("home")} [🎲 Culture, jeux et loisirs]{OpenGroup("leisure")}
     [🛠️ Bricolage, jardin, matériaux]{OpenGroup("works")} [🔌 Appareils électriques (DEEE)]{OpenGroup("electrical")}
     [⚠️ À réorienter]{OpenGroup("redirect")} [📦 Autre]{OpenGroup("other")}
+    [🔢 Quantité]{OpenPart(Quantity)} [⚖️ Poids]{OpenPart(Weight)}
+    [📍 Destination]{OpenPart(Destination)} [🗑️ Enlever]{Remove}
     [↩ Retour]{Back}
     "#);
     insta::assert_snapshot!(show(Language::Fr, view_of(categories(0))), @r#"
     *✏️ « pied de lampe » : quelle catégorie ?*
     🪑 Meubles
+    ×1 · poids non précisé · magasin
     [🔨 Bricolage]{Choose(CategoryKey("diy_tools"))} [🌿 Jardin]{Choose(CategoryKey("garden"))}
     [🧱 Matériaux]{Choose(CategoryKey("building_materials"))}
     [↩ Retour]{Back}
@@ -320,6 +330,7 @@ fn a_category_is_corrected_by_line_group_and_category() {
     insta::assert_snapshot!(show(Language::En, view_of(categories(200))), @r#"
     *✏️ “pied de lampe”: which category?*
     🪑 Furniture
+    ×1 · no weight given · shop
     [🔨 DIY]{Choose(CategoryKey("diy_tools"))} [🌿 Garden]{Choose(CategoryKey("garden"))}
     [🧱 Materials]{Choose(CategoryKey("building_materials"))}
     [↩ Back]{Back}
@@ -336,7 +347,7 @@ fn long_groups_are_paged() {
         let view = View::Categories { line: 0, group: "home".to_owned(), page };
         let picture = render(&session(Language::Fr, view_of(view)), words(), &taxonomy, NOW, TTL);
         let rows: Vec<_> = picture.sketch().lines().map(str::to_owned).collect();
-        (rows[2].clone(), rows[rows.len() - 2].clone(), picture.keyboard.len())
+        (rows[3].clone(), rows[rows.len() - 2].clone(), picture.keyboard.len())
     };
     assert_eq!(page(0), ("Maison et textile · page 1 sur 3".into(), "[▶]{TurnTo(1)}".into(), 6));
     assert_eq!(

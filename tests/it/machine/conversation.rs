@@ -9,8 +9,8 @@ use depot_bot::deposit::{
     Proposal, Recorded, Status, UserId,
 };
 use depot_bot::session::{
-    Answer, Cause, Context, Effect, Event, Fresh, Lane, Language, Note, Session, SessionKey, State, Tap,
-    Understanding, Verb, Verdict,
+    Answer, Cause, Change, Context, Correction, Effect, Event, Fresh, Lane, Language, Note, Session,
+    SessionKey, State, Tap, Understanding, Verb, Verdict,
 };
 
 pub(crate) const TTL: Duration = Duration::from_secs(300);
@@ -28,6 +28,8 @@ pub(crate) struct Conversation {
     pub(crate) shown: Vec<i64>,
     pub(crate) log: String,
     pub(crate) confidence: f32,
+    /// What the next note is understood to say of the lines that are there, if any are.
+    pub(crate) corrects: Option<Correction>,
 }
 
 impl Conversation {
@@ -44,6 +46,7 @@ impl Conversation {
             shown: Vec::new(),
             log: String::new(),
             confidence: 0.9,
+            corrects: None,
         }
     }
 
@@ -88,6 +91,13 @@ impl Conversation {
         let event = Event::NoteReceived(Note { text: text.to_owned(), ..Note::default() });
         self.update(&event, true);
         self.note(&format!("says {text:?}"))
+    }
+
+    /// Says something that is understood as these changes of the lines as they are now.
+    pub(crate) fn corrects(&mut self, text: &str, changes: &[Change]) -> &mut Self {
+        let seen = self.session.draft().map(|draft| draft.lines.clone()).unwrap_or_default();
+        self.corrects = Some(Correction::Changes { seen, changes: changes.to_vec() });
+        self.says(text)
     }
 
     pub(crate) fn sends(&mut self, media: Media, album: Option<&str>) -> &mut Self {
@@ -166,7 +176,10 @@ impl Conversation {
             }
             Effect::Say(_) => Event::Said,
             Effect::Transcribe(_) => Event::TranscriptionFailed,
-            Effect::Understand(note) => Event::Understood(understanding(&note.text, self.confidence)),
+            Effect::Understand(note) => match self.corrects.take() {
+                Some(correction) if self.session.on_card(note).is_some() => Event::Corrected(correction),
+                _description => Event::Understood(understanding(&note.text, self.confidence)),
+            },
             Effect::RecordDeposit(leaving) => {
                 self.recorded.push((leaving.draft.id, leaving.draft.revision, leaving.status));
                 Event::Recorded(Box::new(Recorded {
@@ -224,21 +237,24 @@ impl Conversation {
 }
 
 fn understanding(text: &str, confidence: f32) -> Understanding {
+    Understanding { lines: vec![line(text, confidence)], total_weight: None }
+}
+
+pub(crate) fn line(text: &str, confidence: f32) -> Line {
     let proposal = Proposal {
         category: CategoryKey::from("household"),
         confidence,
         alternatives: vec![CategoryKey::from("decor"), CategoryKey::from("other")],
         model: "test".to_owned(),
     };
-    let line = Line {
+    Line {
         object: text.to_owned(),
         quantity: Some(1),
         weight: None,
         destination: Destination::Magasin,
         proposal,
         chosen: None,
-    };
-    Understanding { lines: vec![line], total_weight: None }
+    }
 }
 
 fn name(event: &Event) -> String {

@@ -1,6 +1,7 @@
 //! The pure machine: as conversations (one snapshot each), as properties over any sequence of events, and as a diagram.
 
 mod conversation;
+mod corrections;
 mod golden;
 mod properties;
 mod states;

@@ -1,10 +1,14 @@
 //! Invariants of the machine over any sequence of events.
 
-use depot_bot::deposit::{CategoryKey, Media};
-use depot_bot::session::{Effect, Event, PENDING_MAX, Session, State, Verb};
+use depot_bot::deposit::{
+    CategoryKey, Destination, GRAMS_MAX, LINES_MAX, Line, Media, QUANTITY_MAX, Weight, WeightSource,
+};
+use depot_bot::session::{
+    Change, Correction, Effect, Event, PENDING_MAX, Part, Session, State, Unclear, Verb,
+};
 use proptest::prelude::*;
 
-use crate::machine::conversation::{Conversation, TTL};
+use crate::machine::conversation::{self, Conversation, TTL};
 
 /// What a property test may do to a conversation.
 #[derive(Clone, Debug)]
@@ -15,6 +19,7 @@ enum Step {
     Opens,
     Cancels,
     Asks,
+    Corrects(u8, usize),
     Taps(u8),
     Settles(usize),
     Waits(u64),
@@ -28,7 +33,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Opens),
         1 => Just(Step::Cancels),
         1 => Just(Step::Asks),
-        6 => (0u8..10).prop_map(Step::Taps),
+        3 => (0u8..10, 0usize..3).prop_map(|(number, line)| Step::Corrects(number, line)),
+        9 => (0u8..22).prop_map(Step::Taps),
         6 => (1usize..4).prop_map(Step::Settles),
         2 => (1u64..400).prop_map(Step::Waits),
     ]
@@ -44,8 +50,45 @@ fn verb(number: u8) -> Verb {
         6 => Verb::PickLine(0),
         7 => Verb::OpenGroup("home".to_owned()),
         8 => Verb::Back,
+        9 => Verb::OpenPart(Part::Quantity),
+        10 => Verb::Count(Some(4)),
+        11 => Verb::Count(None),
+        12 => Verb::Count(Some(7_777_777)),
+        13 => Verb::OpenPart(Part::Weight),
+        14 => Verb::Weigh(Some(2_000)),
+        15 => Verb::Weigh(Some(u32::MAX)),
+        16 => Verb::WriteWeight,
+        17 => Verb::OpenPart(Part::Destination),
+        18 => Verb::Send(Destination::Recyclage),
+        19 => Verb::Remove,
+        20 => Verb::Correct,
         _ => Verb::TurnTo(1),
     }
+}
+
+/// What a note may be understood to say of the lines, whether they are still so or not.
+fn correction(number: u8, line: usize, seen: Vec<Line>) -> Correction {
+    let stated = |grams| Weight { grams, source: WeightSource::Stated };
+    let changes = match number {
+        0 => vec![Change::Counted { line, quantity: Some(4) }],
+        1 => vec![Change::Removed { line }],
+        2 => vec![Change::Removed { line: 0 }, Change::Removed { line: 1 }, Change::Removed { line: 0 }],
+        3 => vec![Change::Weighed { line, weight: Some(stated(u32::MAX)) }],
+        4 => vec![Change::Weighed { line, weight: None }, Change::Counted { line, quantity: Some(0) }],
+        5 => vec![Change::TotalWeighed(stated(9_000))],
+        6 => vec![Change::Added(conversation::line("une table", 0.9)); 9],
+        7 => vec![Change::Removed { line }, Change::Added(conversation::line("une table", 0.9))],
+        8 => {
+            let object = "imprimante".to_owned();
+            let proposal = conversation::line("imprimante", 0.3).proposal;
+            vec![
+                Change::Renamed { line, object, proposal },
+                Change::Sent { line, destination: Destination::Recyclage },
+            ]
+        }
+        _unclear => return Correction::Unclear(Unclear::Which("quatre".to_owned())),
+    };
+    Correction::Changes { seen, changes }
 }
 
 proptest! {
@@ -63,6 +106,11 @@ proptest! {
                 Step::Opens => { chat.does(Event::OpeningRequested); }
                 Step::Cancels => { chat.does(Event::CancelRequested); }
                 Step::Asks => { chat.does(Event::StatusRequested); }
+                Step::Corrects(number, line) => {
+                    let seen = chat.session.draft().map(|draft| draft.lines.clone()).unwrap_or_default();
+                    chat.corrects = Some(correction(number, line, seen));
+                    chat.says("non");
+                }
                 Step::Taps(number) => { chat.taps(verb(number)); }
                 Step::Settles(effects) => chat.settle(effects),
                 Step::Waits(seconds) => { chat.waits(seconds); }
@@ -77,7 +125,11 @@ proptest! {
             prop_assert_eq!(has_work || !session.waiting.is_empty(), session.kept_for().is_none());
             prop_assert_eq!(session.kept_for().is_none(), session.due_at(TTL).is_some(), "{}", chat.log);
             if let State::AwaitingValidation { draft, .. } = &session.state {
-                prop_assert!(!draft.lines.is_empty());
+                prop_assert!((1..=LINES_MAX).contains(&draft.lines.len()), "{}", chat.log);
+                let weights = draft.lines.iter().map(|line| line.weight).chain([draft.total_weight]);
+                prop_assert!(weights.flatten().all(|weight| (1..=GRAMS_MAX).contains(&weight.grams)));
+                let counts = draft.lines.iter().filter_map(|line| line.quantity);
+                prop_assert!(counts.into_iter().all(|count| (1..=QUANTITY_MAX).contains(&count)));
             }
         }
         // Left alone in a healthy world, every conversation comes to rest with each deposit recorded once.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use depot_bot::deposit::{Draft, Media, MessageId};
-use depot_bot::session::{Cause, EffectId, Event, Lane, Session, State, Tap, Verb};
+use depot_bot::session::{Cause, Change, EffectId, Event, Lane, Session, State, Tap, Verb};
 
 use crate::machine::conversation::Conversation;
 
@@ -39,12 +39,20 @@ fn samples() -> Vec<Conversation> {
 /// What is done to each sample: the label of the arrow, and how.
 type Doing = (&'static str, fn(&mut Conversation));
 
-const DOINGS: [Doing; 15] = [
+const DOINGS: [Doing; 18] = [
     ("/depot", |chat| {
         chat.does(Event::OpeningRequested);
     }),
     ("text", |chat| {
         chat.says("une chaise");
+    }),
+    ("text that corrects", |chat| {
+        chat.corrects("non, quatre", &[Change::Counted { line: 0, quantity: Some(4) }]);
+        settle_one(chat, Lane::Compute, None);
+    }),
+    ("text that takes the last line away", |chat| {
+        chat.corrects("enlève-la", &[Change::Removed { line: 0 }]);
+        settle_one(chat, Lane::Compute, None);
     }),
     ("voice", |chat| {
         chat.sends(Media::Voice, None);
@@ -63,6 +71,9 @@ const DOINGS: [Doing; 15] = [
     }),
     ("tap ✏️", |chat| {
         chat.taps(Verb::Correct);
+    }),
+    ("tap ✏️, then 🗑️ on the last line", |chat| {
+        chat.taps(Verb::Correct).taps(Verb::Remove);
     }),
     ("tap ❌", |chat| {
         chat.taps(Verb::Cancel);

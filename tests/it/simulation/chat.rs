@@ -10,7 +10,7 @@ use depot_bot::deposit::{
 use depot_bot::effects::execute::{Chat, Record, Shown};
 use depot_bot::effects::retry::Failure;
 use depot_bot::ledger::{LedgerError, Owner};
-use depot_bot::session::{Language, Sentence, Session, State, Understanding, Verb, View};
+use depot_bot::session::{Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb, View};
 use depot_bot::understand::{Understand, UnderstandError};
 use tokio::time::sleep;
 
@@ -56,6 +56,10 @@ impl Picture {
                 View::PickLine => vec![Verb::PickLine(0), Verb::Back],
                 View::Groups { .. } => vec![Verb::OpenGroup("g".to_owned()), Verb::Back],
                 View::Categories { .. } => vec![Verb::Choose("c".into()), Verb::Back],
+                View::Quantities { .. } => vec![Verb::Count(Some(4)), Verb::Count(None), Verb::Back],
+                View::Weights { .. } => vec![Verb::Weigh(Some(2_000)), Verb::WriteWeight, Verb::Back],
+                View::WeightAsked { .. } => vec![Verb::Back],
+                View::Destinations { .. } => vec![Verb::Send(Destination::Recyclage), Verb::Back],
             },
         };
         let keyboard = session.draft().filter(|_| !verbs.is_empty());
@@ -185,21 +189,34 @@ impl Understand for Outside {
         if world.happens(3) {
             return Err(UnderstandError::Unavailable("chance".to_owned()));
         }
-        let proposal = Proposal {
-            category: "c".into(),
-            confidence: 0.9,
-            alternatives: Vec::new(),
-            model: "model".to_owned(),
-        };
-        let line = Line {
-            object: note.to_owned(),
-            quantity: Some(1),
-            weight: None,
-            destination: Destination::default(),
-            proposal,
-            chosen: None,
-        };
-        Ok(Understanding { lines: vec![line], total_weight: None })
+        Ok(Understanding { lines: vec![line_of(note)], total_weight: None })
+    }
+
+    async fn correct(
+        &self,
+        _: &str,
+        _: &OnCard<'_>,
+        _: Language,
+    ) -> Result<Option<Correction>, UnderstandError> {
+        // Every note must be found again in a line.
+        Ok(None)
+    }
+}
+
+fn line_of(note: &str) -> Line {
+    let proposal = Proposal {
+        category: "c".into(),
+        confidence: 0.9,
+        alternatives: Vec::new(),
+        model: "model".to_owned(),
+    };
+    Line {
+        object: note.to_owned(),
+        quantity: Some(1),
+        weight: None,
+        destination: Destination::default(),
+        proposal,
+        chosen: None,
     }
 }
 

@@ -41,11 +41,22 @@ fn pictures(draft: &Draft) -> Vec<Picture> {
         View::Groups { line: 19 },
         View::Categories { line: 19, group: "electrical".to_owned(), page: 0 },
         View::Categories { line: 99, group: "no such group".to_owned(), page: 255 },
+        View::Quantities { line: 19 },
+        View::Weights { line: 99 },
+        View::WeightAsked { line: 0 },
+        View::Destinations { line: 19 },
     ];
-    let open = views.into_iter().map(|view| State::AwaitingValidation {
-        draft: draft.clone(),
-        view,
-        notice: Some(Notice::VoiceKept),
+    let object = draft.lines.first().map(|line| line.object.chars().take(40).collect()).unwrap_or_default();
+    let done = crate::session::Done::Renamed { line: 19, was: object, object: "é".repeat(40) };
+    let corrected = crate::session::Corrected { done: vec![done; 3], more: usize::MAX, outdated: true };
+    let notices = [Notice::VoiceKept, Notice::Corrected(corrected)];
+    let open = views.into_iter().flat_map(|view| {
+        let pictured = |notice: &Notice| State::AwaitingValidation {
+            draft: draft.clone(),
+            view: view.clone(),
+            notice: Some(notice.clone()),
+        };
+        notices.iter().map(pictured).collect::<Vec<_>>()
     });
     let leaving = Leaving { draft: draft.clone(), status: Status::Completed, decided_at: NOW };
     let Draft { id, reference, lines, total_weight, .. } = draft.clone();
