@@ -14,7 +14,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::deposit::{BotId, ChatId, DepositId, DepositRef, UserId};
 use crate::failpoint::planted;
 use crate::session::{
-    Answer, Cause, Context, EffectId, Event, Fresh, Lane, Seen, Session, SessionKey, Tap, Transition, Verdict,
+    Answer, Cause, Context, EffectId, Event, Fresh, Lane, SCHEMA, Seen, Session, SessionKey, Tap, Transition,
+    Verdict,
 };
 use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, retry};
 
@@ -409,6 +410,8 @@ impl ValidationSessionService {
         session.version = current.version + 1;
         session.commit = self.chance.number();
         session.epoch = epoch;
+        // What an older release wrote is written anew, with what this one may say.
+        session.schema = SCHEMA;
         let commit = Commit {
             expected: current.version,
             session: &session,

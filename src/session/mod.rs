@@ -30,7 +30,7 @@ use crate::deposit::{BotId, ChatId, Draft, MessageId, UserId};
 use std::time::Duration;
 
 /// The layout of the stored document; a document with a higher one belongs to a newer release.
-pub const SCHEMA: u16 = 1;
+pub const SCHEMA: u16 = 2;
 /// The largest document that is stored, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 32 * 1024;
 /// How many update ids, and as many message ids, a document remembers to recognise duplicates.
