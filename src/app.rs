@@ -5,6 +5,7 @@ mod gap;
 mod intake;
 mod retention;
 mod stores;
+pub mod understanding;
 mod vitals;
 
 use std::net::SocketAddr;
@@ -39,7 +40,6 @@ use crate::telegram::serve::{Limits, serve};
 use crate::telegram::updates::Updates;
 use crate::telegram::{deliver, replay, sentences};
 use crate::telemetry;
-use crate::understand::{Embedded, NoTranscriber};
 use crate::words::Words;
 
 /// How long a stop may take: an orchestrator kills after 30 s.
@@ -99,7 +99,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     );
     let service = Arc::new(service);
     let chat = telegram_chat(&config, &ledger, &clock)?;
-    let effects = Effects::new(Arc::clone(&service), executor(&chat), clock.clone());
+    let executor = executor(&config, &chat)?;
+    let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
     let updates = Updates {
         service: Arc::clone(&service),
         effects: effects.clone(),
@@ -179,16 +180,17 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
 }
 
 /// What the lanes reach the world through; the classifier begins to train, and the first note waits for it.
-fn executor(chat: &TelegramChat) -> Executor {
-    Executor {
+fn executor(config: &Config, chat: &TelegramChat) -> anyhow::Result<Executor> {
+    let cache = understanding::cache(config, &chat.ledger)?;
+    Ok(Executor {
         chat: Arc::new(chat.clone()),
         ledger: Arc::new(chat.ledger.clone()),
-        transcriber: Arc::new(NoTranscriber),
-        understanding: Arc::new(Embedded::start(Arc::clone(&chat.taxonomy))),
+        transcriber: understanding::transcriber(config, chat, cache.clone())?,
+        understanding: understanding::reader(config, chat, cache)?,
         taxonomy: chat.taxonomy.id.clone(),
         clock: chat.clock.clone(),
         chance: Chance::system(),
-    }
+    })
 }
 
 impl App {

@@ -114,7 +114,7 @@ pub enum Event {
     Tapped(Tap),
     /// The ledger gave an expired draft back; the message is the card that was tapped.
     Resumed(Box<Draft>, MessageId),
-    /// A voice note became text.
+    /// A voice note became text; empty where nobody speaks.
     Transcribed(String),
     /// Nothing could listen to a voice note.
     TranscriptionFailed,
@@ -144,6 +144,8 @@ pub enum Event {
         /// Whether it counts as a failed attempt; waiting because Telegram asked for it does not.
         counted: bool,
     },
+    /// An effect is still being worked on: its lease begins anew.
+    Prolonged,
     /// An effect will not succeed; it was kept for an operator.
     GivenUp,
     /// The person blocked the bot: nothing more reaches that chat.

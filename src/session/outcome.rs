@@ -83,6 +83,7 @@ impl Session {
             | Event::Understood(_)
             | Event::UnderstandingFailed
             | Event::Said
+            | Event::Prolonged
             | Event::Recorded(_)
             | Event::DeadlinePassed
             | Event::IntakeResumed => {}
@@ -94,8 +95,15 @@ impl Session {
             self.defer(pending, index, *until, *counted);
             return;
         }
+        if *event == Event::Prolonged {
+            self.pending.insert(index, pending);
+            return;
+        }
         match &pending.effect {
             Effect::Transcribe(note) => match event {
+                Event::Transcribed(text) if text.is_empty() => {
+                    self.not_understood(Asked::NothingHeard, Notice::NothingHeard);
+                }
                 Event::Transcribed(text) => self.transcribed(note, text, index, context),
                 _failed => self.not_understood(Asked::VoiceKept, Notice::VoiceKept),
             },
@@ -140,6 +148,7 @@ impl Session {
                 self.refuse_as_full(&Note { attachment: None, ..note }, context);
                 return;
             }
+            draft.heard = Some(draft.said.len());
             draft.said.push(text.to_owned());
         }
         self.push(Effect::Understand(note), context.now);

@@ -13,13 +13,15 @@ use crate::clock::Timestamp;
 use crate::deposit::{Draft, Media, Recorded};
 use crate::session::{Asked, Effect, Language, Notice, Session, State, Verb, View};
 use crate::taxonomy::Taxonomy;
-use crate::telegram::picture::{Button, Picture, Press, Style};
+use crate::telegram::picture::{Button, Picture, Press, Style, one_line, shortened};
 use crate::words::{Phrases, Words};
 
 pub use crate::telegram::card::entry::UNDO_WINDOW;
 
 /// How long the objects of a card may be, tried in this order until the text fits: 20 lines at the last always do.
 const OBJECT_UNITS: [usize; 5] = [60, 40, 24, 12, 6];
+/// How much of what was heard in a voice note is quoted, in UTF-16 units.
+const HEARD_UNITS: usize = 200;
 /// A warning painted later than this before the end no longer says "in a minute".
 const A_MINUTE: Duration = Duration::from_secs(45);
 
@@ -79,6 +81,9 @@ impl Painter<'_> {
     fn asked(&self, draft: &Draft, asked: Asked) -> Picture {
         let mut picture = self.titled("asked-title");
         picture.paragraph(&self.phrases.plain(asked_key(asked)));
+        if let Some(heard) = self.heard(draft) {
+            picture.line(&heard);
+        }
         picture.with_row(vec![self.deposit_button("button-cancel", draft, Verb::Cancel)])
     }
 
@@ -93,6 +98,9 @@ impl Painter<'_> {
             let mut picture = self.titled("card-title");
             if let Some(notice) = notice {
                 picture.line(&self.phrases.plain(notice_key(notice)));
+            }
+            if let Some(heard) = self.heard(draft) {
+                picture.line(&heard);
             }
             picture.paragraph(&self.open_lines(draft, limit));
             if let Some(kept) = self.attachments(draft) {
@@ -124,6 +132,12 @@ impl Painter<'_> {
             .map(|(key, count)| self.phrases.say(key, &[("count", count.into())]))
             .collect();
         (!kept.is_empty()).then(|| kept.join(" · "))
+    }
+
+    /// What was heard in the last voice note, so that a mistake of the transcription is seen.
+    fn heard(&self, draft: &Draft) -> Option<String> {
+        let heard = shortened(&one_line(draft.heard()?), HEARD_UNITS);
+        Some(self.phrases.say("card-heard", &[("text", heard.into())]))
     }
 
     fn ending(&self, session: &Session, now: Timestamp, ttl: Duration) -> Option<String> {
@@ -178,6 +192,7 @@ fn asked_key(asked: Asked) -> &'static str {
     match asked {
         Asked::Opening => "asked-opening",
         Asked::VoiceKept => "asked-voice-kept",
+        Asked::NothingHeard => "asked-nothing-heard",
         Asked::PhotoKept => "asked-photo-kept",
         Asked::NotUnderstood => "asked-not-understood",
         Asked::NoDeposit => "asked-no-deposit",
@@ -188,6 +203,7 @@ fn notice_key(notice: Notice) -> &'static str {
     match notice {
         Notice::Full => "notice-full",
         Notice::VoiceKept => "notice-voice-kept",
+        Notice::NothingHeard => "notice-nothing-heard",
         Notice::PhotoKept => "notice-photo-kept",
         Notice::NotUnderstood => "notice-not-understood",
         Notice::NoDeposit => "notice-no-deposit",
