@@ -25,6 +25,17 @@ pub struct Server {
     pub model: String,
 }
 
+impl Server {
+    /// Whether it answers, for `depot-bot check`; nothing is sent that has to be paid for.
+    ///
+    /// # Errors
+    /// What is wrong, without the address and the key.
+    pub async fn look(&self, clock: Clock) -> Result<(), String> {
+        let remote = Remote::new(self, CONNECT, clock).map_err(|error| error.to_string())?;
+        remote.look().await.map_err(|error| error.to_string())
+    }
+}
+
 /// The way to one server; opens no connection before the first call.
 pub(super) struct Remote {
     http: reqwest::Client,
@@ -96,6 +107,28 @@ impl Remote {
         }
         let http = http.build().map_err(|error| RemoteSetupError::Client(error.without_url()))?;
         Ok(Self { http, url, key: server.key.clone(), deadline, clock })
+    }
+
+    /// Asks for the address without posting anything, which costs nothing; whether the server answers and lets us in.
+    pub(super) async fn look(&self) -> Result<(), RemoteError> {
+        let mut request = self.http.get(self.url.clone());
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        let looked = async {
+            let response = request.send().await.map_err(|_| RemoteError::Unavailable)?;
+            match class_of(response.status()) {
+                _ if response.status().is_success() => Ok(()),
+                // It is there, and wants to be posted to.
+                RemoteError::Misdirected(404 | 405) | RemoteError::Refused(_) => Ok(()),
+                error => Err(error),
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = looked => outcome,
+            () = self.clock.sleep(CONNECT) => Err(RemoteError::Slow),
+        }
     }
 
     /// Posts what `fill` puts into the request, within the deadline, which covers connecting, sending and reading.

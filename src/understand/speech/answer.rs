@@ -44,7 +44,10 @@ impl Heard {
                 let segments = members.get("segments").cloned().unwrap_or_default();
                 Some(Self { text, segments: serde_json::from_value(segments).unwrap_or_default() })
             }
-            Ok(_) | Err(_) if answer.is_text => Some(Self { text: body.to_owned(), ..Self::default() }),
+            // Pages and broken JSON call themselves plain text too.
+            Ok(_) | Err(_) if answer.is_text && !body.trim_start().starts_with(['<', '{']) => {
+                Some(Self { text: body.to_owned(), ..Self::default() })
+            }
             Ok(_) | Err(_) => None,
         }
     }
@@ -79,6 +82,9 @@ mod tests {
             "[]",
         ] {
             assert_eq!(read(body, false), None, "{body}");
+        }
+        for body in [" <html>", "{\"text\": \"une"] {
+            assert_eq!(read(body, true), None, "{body}");
         }
         assert_eq!(Heard::read(&Answer { body: vec![0xff, 0xfe], is_text: true }), None);
     }
