@@ -107,6 +107,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         access: Arc::new(Access::new(&config.access, ledger.clone(), clock.clone())),
         chat: chat.clone(),
         answers: TaskTracker::new(),
+        looks_at_photos: config.llm.as_ref().is_some_and(|llm| llm.vision),
         replays: false,
     };
     let replaying = replay::run(updates.clone(), loops.clone());

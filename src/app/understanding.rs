@@ -37,12 +37,17 @@ pub(super) fn reader(
 ) -> anyhow::Result<Arc<dyn Understand>> {
     let embedded = Arc::new(Embedded::start(Arc::clone(&chat.taxonomy)));
     let Some(llm) = &config.llm else { return Ok(embedded) };
-    let config::Llm { url, key, model, daily_calls } = llm.clone();
+    let config::Llm { url, key, model, vision, daily_calls } = llm.clone();
     let server = Server { url, key, model };
     let budget = Budget::new(daily_calls, cache.clone(), chat.clock.clone());
     let taxonomy = Arc::clone(&chat.taxonomy);
     let assisted = Assisted::new(embedded, &server, taxonomy, cache, budget, chat.clock.clone());
-    Ok(Arc::new(assisted.context("LLM_BASE_URL")?))
+    let mut assisted = assisted.context("LLM_BASE_URL")?;
+    if vision {
+        let photos = Arc::new(chat.client.clone());
+        assisted = assisted.with_photos(&server, photos, chat.clock.clone()).context("LLM_BASE_URL")?;
+    }
+    Ok(Arc::new(assisted))
 }
 
 /// Where paid answers are kept, if any are paid for: in Redis where there is one, else in the database.

@@ -24,7 +24,7 @@ const fn secret(name: &'static str, default: Option<&'static str>, about: &'stat
 }
 
 /// Every variable that is read, in the order in which the documents explain them.
-pub const VARIABLES: [Variable; 35] = [
+pub const VARIABLES: [Variable; 36] = [
     secret("TELEGRAM_BOT_TOKEN", None, "The bot's token, as @BotFather gave it."),
     setting("TELEGRAM_API_URL", Some(TELEGRAM_API_URL), "The Bot API server that is talked to."),
     setting("TELEGRAM_WEBHOOK_URL", None, "The address Telegram posts updates to; unset means long polling."),
@@ -77,6 +77,7 @@ pub const VARIABLES: [Variable; 35] = [
     setting("LLM_BASE_URL", None, "The chat model that reads notes; unset means that the embedded one does."),
     secret("LLM_API_KEY", None, "What the server of the chat model knows the bot by."),
     setting("LLM_MODEL", None, "Which model of that server reads."),
+    setting("LLM_VISION", Some("false"), "Whether it looks at photos that come without words."),
     setting("LLM_DAILY_CALLS", Some("1000"), "How many notes a day it reads at most; 0 is without limit."),
     setting("LOG_FORMAT", Some("auto"), "How the log looks: auto, pretty or json."),
     setting("RUST_LOG", Some("info"), "What is logged, in the language of `tracing` filters."),

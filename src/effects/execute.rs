@@ -16,8 +16,9 @@ use crate::understand::{Transcribe, TranscribeError, Understand};
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
 const DEADLINE: Duration = Duration::from_secs(12);
-/// The longest a transcription takes: its lease is renewed meanwhile. Longer than [`Transcribe`] gives itself.
-const TRANSCRIPTION_DEADLINE: Duration = Duration::from_secs(90);
+/// The longest that listening to a recording or looking at a photo takes: the lease is renewed meanwhile. Longer than
+/// [`Transcribe`] gives itself.
+const FILE_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The chat, as the effects see it; `telegram` is the one that implements it.
 #[async_trait]
@@ -130,7 +131,11 @@ impl Executor {
     }
 
     async fn understand(&self, session: &Session, note: &Note) -> Result<Event, Failure> {
-        match self.understanding.understand(&note.text, session.language).await {
+        let found = match note.photo_alone() {
+            Some(photo) => self.understanding.look(photo, session.language).await,
+            None => self.understanding.understand(&note.text, session.language).await,
+        };
+        match found {
             Ok(found) => {
                 crate::failpoint!("understood");
                 Ok(Event::Understood(found))
@@ -168,7 +173,8 @@ impl Executor {
 
 fn deadline_of(effect: &Effect) -> Duration {
     match effect {
-        Effect::Transcribe(_) => TRANSCRIPTION_DEADLINE,
+        Effect::Transcribe(_) => FILE_DEADLINE,
+        Effect::Understand(note) if note.photo_alone().is_some() => FILE_DEADLINE,
         Effect::ShowCard | Effect::Say(_) | Effect::Understand(_) | Effect::RecordDeposit(_) => DEADLINE,
     }
 }

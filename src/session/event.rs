@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::deposit::{Attachment, CategoryKey, DepositRef, Draft, Line, MessageId, Recorded, Weight};
+use crate::deposit::{Attachment, CategoryKey, DepositRef, Draft, Line, Media, MessageId, Recorded, Weight};
 use crate::session::Language;
 use crate::session::effect::{EffectId, Lane, Sentence};
 
@@ -46,6 +46,21 @@ pub struct Note {
     /// The album a photo belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub album: Option<String>,
+    /// Whether somebody looks at photos here: then one without words is worked on like words.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub look: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Note {
+    /// The photo that is all there is of this note.
+    #[must_use]
+    pub fn photo_alone(&self) -> Option<&Attachment> {
+        self.attachment.as_ref().filter(|file| self.text.is_empty() && file.media == Media::Photo)
+    }
 }
 
 /// A button that was pressed.
@@ -89,7 +104,7 @@ pub enum Verb {
 }
 
 /// What was made of a note.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Understanding {
     /// The lines, in the order they were said.
     pub lines: Vec<Line>,

@@ -108,10 +108,16 @@ impl Session {
                 _failed => self.not_understood(Asked::VoiceKept, Notice::VoiceKept),
             },
             Effect::Understand(note) => match event {
+                Event::Understood(found) if found.lines.is_empty() && note.photo_alone().is_some() => {
+                    self.not_understood(Asked::PhotoKept, Notice::PhotoKept);
+                }
                 Event::Understood(found) if found.lines.is_empty() => {
                     self.not_understood(Asked::NoDeposit, Notice::NoDeposit);
                 }
                 Event::Understood(found) => self.understood(note, found, context),
+                _failed if note.photo_alone().is_some() => {
+                    self.not_understood(Asked::PhotoKept, Notice::PhotoKept);
+                }
                 _failed => self.not_understood(Asked::NotUnderstood, Notice::NotUnderstood),
             },
             Effect::RecordDeposit(_) => match event {

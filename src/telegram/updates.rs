@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::access::{Access, Notice, Standing};
-use crate::deposit::{ChatId, UserId};
+use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
 use crate::failpoint::planted;
 use crate::ledger::LedgerError;
@@ -34,6 +34,8 @@ pub struct Updates {
     pub access: Arc<Access>,
     /// The way to the chats.
     pub chat: TelegramChat,
+    /// Whether somebody looks at photos.
+    pub looks_at_photos: bool,
     /// Whether what it handles was parked before: its message may be older than all that its conversation remembers.
     pub replays: bool,
     /// Answers to taps on their way; nobody waits for them but the end of the program.
@@ -176,7 +178,7 @@ impl Updates {
                     }
                     event_of_command(command)
                 }
-                None => event_of_content(&message.content),
+                None => event_of_content(&message.content, self.looks_at_photos),
             }
         };
         let cause = Cause::Update {
@@ -290,13 +292,14 @@ fn event_of_command(command: Parsed) -> Event {
     }
 }
 
-fn event_of_content(content: &Content) -> Event {
+fn event_of_content(content: &Content, looks_at_photos: bool) -> Event {
     match content {
         Content::Text(text) => Event::NoteReceived(Note { text: text.clone(), ..Note::default() }),
         Content::File { attachment, caption, album } => Event::NoteReceived(Note {
             text: caption.clone().unwrap_or_default(),
             attachment: Some(attachment.clone()),
             album: album.clone(),
+            look: looks_at_photos && attachment.media == Media::Photo,
         }),
         Content::Unsupported { what: Unsupported::File, .. } => Event::Asked(Sentence::UnsupportedFile),
         Content::Unsupported { what: Unsupported::Other, .. } | Content::Service(_) => {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod budget;
+mod photo;
 mod schema;
 
 use std::fmt;
@@ -19,16 +20,21 @@ use tokio::time::Instant;
 pub use crate::understand::llm::budget::Budget;
 
 use crate::clock::Clock;
-use crate::deposit::{CategoryKey, Line, Proposal, SURE};
+use crate::deposit::{Attachment, CategoryKey, Line, Proposal, SURE};
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
 use crate::understand::cache::{Cache, Kept, Kind};
 use crate::understand::llm::answer::Proposed;
 use crate::understand::remote::{Remote, RemoteError, RemoteSetupError, Server};
+use crate::understand::speech::Recordings;
 use crate::understand::{Understand, UnderstandError};
 
 /// How long the model may take: a volunteer waits.
 const DEADLINE: Duration = Duration::from_secs(6);
+/// How long it may take over a photo.
+const PHOTO_DEADLINE: Duration = Duration::from_secs(20);
+/// The largest photo that is sent, in bytes: Telegram's are a tenth of it.
+const PHOTO_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How sure a line is that the embedded model reads the same way; the least, for it may be surer itself.
 const AGREED: f32 = 0.85;
 /// How sure a line is of which the embedded model has no opinion worth the name: not enough to be called sure.
@@ -42,6 +48,8 @@ const ALTERNATIVES: usize = 2;
 pub struct Assisted {
     embedded: Arc<dyn Understand>,
     server: Remote,
+    /// The same server with more patience, and where photos come from, if it is to look at them.
+    photos: Option<(Remote, Arc<dyn Recordings>)>,
     model: String,
     taxonomy: Arc<Taxonomy>,
     kept: Kept,
@@ -91,6 +99,7 @@ impl Assisted {
         Ok(Self {
             embedded,
             server: Remote::new(server, DEADLINE, clock)?,
+            photos: None,
             model: server.model.clone(),
             taxonomy,
             kept: Kept::new(Kind::Lines, cache),
@@ -98,10 +107,58 @@ impl Assisted {
         })
     }
 
+    /// The same, looking at photos too, which `photos` fetches.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub fn with_photos(
+        self,
+        server: &Server,
+        photos: Arc<dyn Recordings>,
+        clock: Clock,
+    ) -> Result<Self, RemoteSetupError> {
+        let remote = Remote::new(server, PHOTO_DEADLINE, clock)?;
+        Ok(Self { photos: Some((remote, photos)), ..self })
+    }
+
     /// What the model makes of a note, checked.
     async fn ask(&self, note: &str, language: Language) -> Result<Proposed, SetAside> {
-        let asked = [note, &self.model, &self.taxonomy.id, language.code()].map(str::as_bytes);
-        let key = self.kept.key(&asked);
+        let content = json!({"language": language.code(), "note": note}).to_string();
+        self.answer(&self.server, note.as_bytes(), &Value::String(content), language).await
+    }
+
+    /// What the model sees on a photo, checked.
+    async fn see(&self, file: &Attachment, language: Language) -> Result<Proposed, SetAside> {
+        let Some((server, photos)) = &self.photos else { return Err(SetAside::Unavailable) };
+        let bytes = photos.fetch(file, PHOTO_BYTES_MAX).await.map_err(|error| {
+            tracing::warn!(%error, "nobody looks at a photo");
+            SetAside::Unavailable
+        })?;
+        let url = photo::data_url(&bytes).ok_or(SetAside::Invalid)?;
+        let note = json!({"language": language.code(), "note": "(a photo of what was dropped off)"});
+        let content = json!([
+            {"type": "text", "text": note.to_string()},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]);
+        let mut proposed = self.answer(server, &bytes, &content, language).await?;
+        // Nobody can see what a thing weighs.
+        proposed.total_weight = None;
+        for line in &mut proposed.lines {
+            line.weight = None;
+        }
+        Ok(proposed)
+    }
+
+    /// What the model answers about `content`, which is `asked` in other words; checked, and asked for once.
+    async fn answer(
+        &self,
+        server: &Remote,
+        asked: &[u8],
+        content: &Value,
+        language: Language,
+    ) -> Result<Proposed, SetAside> {
+        let [model, taxonomy, code] = [&self.model, &self.taxonomy.id, language.code()].map(str::as_bytes);
+        let key = self.kept.key(&[asked, model, taxonomy, code]);
         if let Some(kept) = self.kept.get(&key).await
             && let Some(proposed) = Proposed::read(&kept, &self.taxonomy)
         {
@@ -111,7 +168,7 @@ impl Assisted {
             return Err(SetAside::OverBudget);
         }
         let began = Instant::now();
-        let answer = self.server.post(|request| request.json(&self.question(note, language))).await;
+        let answer = server.post(|request| request.json(&self.question(content))).await;
         metrics::histogram!("depot_model_seconds").record(began.elapsed());
         let answer = answer.map_err(|error| {
             tracing::warn!(%error, "the chat model is set aside for a note");
@@ -134,14 +191,14 @@ impl Assisted {
         Ok(proposed)
     }
 
-    /// The whole request: the rules are ours, and the note is a string in a JSON object, which is all that it can be.
-    fn question(&self, note: &str, language: Language) -> Value {
+    /// The whole request: the rules are ours, and a note is a string in a JSON object, which is all that it can be.
+    fn question(&self, content: &Value) -> Value {
         json!({
             "model": self.model,
             "temperature": 0,
             "messages": [
                 {"role": "system", "content": schema::rules(&self.taxonomy)},
-                {"role": "user", "content": json!({"language": language.code(), "note": note}).to_string()},
+                {"role": "user", "content": content},
             ],
             "response_format": {"type": "json_schema", "json_schema": schema::of(&self.taxonomy)},
         })
@@ -209,13 +266,29 @@ impl Understand for Assisted {
             Ok(proposed) if proposed.lines.is_empty() && names_something(&own) => Err(SetAside::Overruled),
             outcome => outcome,
         };
-        let label = outcome.as_ref().map_or_else(|aside| aside.as_str(), |_| "used");
-        metrics::counter!("depot_model_total", "outcome" => label).increment(1);
+        count(&outcome);
         match outcome {
             Ok(proposed) => Ok(self.weighed(proposed, language).await),
             Err(_) => Ok(own),
         }
     }
+
+    /// Lines that are never sure: nobody has said a word yet. None where the model cannot be asked.
+    async fn look(&self, photo: &Attachment, language: Language) -> Result<Understanding, UnderstandError> {
+        let outcome = self.see(photo, language).await;
+        count(&outcome);
+        let Ok(proposed) = outcome else { return Ok(Understanding::default()) };
+        let mut found = self.weighed(proposed, language).await;
+        for line in &mut found.lines {
+            line.proposal.confidence = line.proposal.confidence.min(ALONE);
+        }
+        Ok(found)
+    }
+}
+
+fn count(outcome: &Result<Proposed, SetAside>) {
+    let label = outcome.as_ref().map_or_else(|aside| aside.as_str(), |_| "used");
+    metrics::counter!("depot_model_total", "outcome" => label).increment(1);
 }
 
 /// Whether what was read by rules is certainly a deposit: it has figures, or names things that are known.

@@ -42,6 +42,14 @@ pub trait Understand: Send + Sync + 'static {
     /// # Errors
     /// [`UnderstandError`] means that trying again may help.
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError>;
+
+    /// The lines of what a photo shows; none where nobody looks at photos, or nothing is seen.
+    ///
+    /// # Errors
+    /// [`UnderstandError`] means that trying again may help.
+    async fn look(&self, _photo: &Attachment, _language: Language) -> Result<Understanding, UnderstandError> {
+        Ok(Understanding::default())
+    }
 }
 
 /// Turns a recording into text.

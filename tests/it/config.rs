@@ -76,12 +76,14 @@ fn every_variable_has_its_effect() {
         ("LLM_BASE_URL", "https://llm.example.org/v1"),
         ("LLM_API_KEY", "key-of-the-reader"),
         ("LLM_MODEL", "reader-7b"),
+        ("LLM_VISION", "true"),
         ("LLM_DAILY_CALLS", "0"),
         ("LOG_FORMAT", "json"),
         ("RUST_LOG", "info,depot_bot=debug"),
     ]);
     let (speech, llm) = (config.speech.as_ref().unwrap(), config.llm.as_ref().unwrap());
     assert_eq!((speech.url.as_str(), speech.model.as_str()), ("http://speech:8000/v1/inference", "small"));
+    assert!(llm.vision);
     assert_eq!(speech.key.as_ref().unwrap().expose_secret(), "key-of-the-ear");
     assert_eq!((llm.url.as_str(), llm.daily_calls), ("https://llm.example.org/v1/chat/completions", None));
     assert_eq!(
@@ -143,6 +145,7 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
         ("STT_BASE_URL", "https://user:canary@stt.example.org/v1"),
         ("STT_PATH", "audio?key=x"),
         ("LLM_BASE_URL", "https://llm.example.org/v1?key=canary"),
+        ("LLM_VISION", "yes"),
         ("LLM_DAILY_CALLS", "-1"),
         ("LOG_FORMAT", "xml"),
         ("RUST_LOG", "depot_bot=loud"),
@@ -151,7 +154,7 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
     let text = faults.to_string();
     assert!(!text.contains("canary"), "{text}");
     insta::assert_snapshot!(text, @r#"
-    The configuration has 22 mistakes:
+    The configuration has 23 mistakes:
 
       TELEGRAM_API_URL is not the address of a Bot API server.
         Fix: leave it out, or write it like https://api.telegram.org or http://127.0.0.1:8081.
@@ -209,6 +212,9 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
 
       LLM_BASE_URL is not the address of a server.
         Fix: write it like https://api.example.org/v1 or http://127.0.0.1:8000/v1, without user, password or question mark; the key goes into its own variable.
+
+      LLM_VISION is neither true nor false: "yes".
+        Fix: write true or false.
 
       LLM_DAILY_CALLS is not a whole number from 0 to 1000000: "-1".
         Fix: write a number, for example 1000, or leave it out.

@@ -7,6 +7,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::config::reader::{Noted, Reader};
+use crate::config::sections::stores::flag;
 
 /// What a model is called at most: it is sent with each call and kept with each proposal.
 const MODEL_CHARS_MAX: usize = 200;
@@ -35,6 +36,8 @@ pub struct Llm {
     pub key: Option<SecretString>,
     /// Which of its models reads.
     pub model: String,
+    /// Whether it looks at photos that come without words.
+    pub vision: bool,
     /// How many calls a day may have, all instances together; `None` is without limit.
     pub daily_calls: Option<NonZeroU32>,
 }
@@ -61,10 +64,13 @@ pub(in crate::config) fn llm(reader: &mut Reader, warnings: &mut Vec<String>) ->
     let base = base_url(reader, "LLM_BASE_URL", warnings);
     let key = reader.secret("LLM_API_KEY");
     let model = model(reader, "LLM_MODEL");
+    let vision = flag(reader, "LLM_VISION");
     let calls = reader.number("LLM_DAILY_CALLS", 0, CALLS_MAX, 1_000);
-    let (base, key, model, calls) = (base?, key?, model?, calls?);
+    let (base, key, model, vision, calls) = (base?, key?, model?, vision?, calls?);
     let Some(base) = base else {
-        for (name, is_set) in [("LLM_API_KEY", key.is_some()), ("LLM_MODEL", model.is_some())] {
+        for (name, is_set) in
+            [("LLM_API_KEY", key.is_some()), ("LLM_MODEL", model.is_some()), ("LLM_VISION", vision)]
+        {
             if is_set {
                 warnings.push(format!("{name} has no effect without LLM_BASE_URL"));
             }
@@ -76,7 +82,7 @@ pub(in crate::config) fn llm(reader: &mut Reader, warnings: &mut Vec<String>) ->
         return Err(reader.fault("LLM_MODEL", "is not set, and LLM_BASE_URL is", fix));
     };
     let url = format!("{base}/chat/completions");
-    Ok(Some(Llm { url, key, model, daily_calls: NonZeroU32::new(calls) }))
+    Ok(Some(Llm { url, key, model, vision, daily_calls: NonZeroU32::new(calls) }))
 }
 
 /// An address without a slash at its end.

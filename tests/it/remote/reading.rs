@@ -193,3 +193,37 @@ async fn a_day_has_a_budget_that_a_restart_does_not_renew() {
         assert_eq!(recorded(&bot, 10, "deux vélos, trois kilos").await[0].proposal.model, "small-model");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_photo_without_words_is_looked_at_and_what_is_seen_is_never_sure() {
+    let server = Server::start().await;
+    server.says(&json!([line("bouilloire", Some(1), Some(1.2), "small_equipment")]));
+    let bot = reading(&server, Behind::Sqlite, &[("LLM_VISION", "true")]).await;
+    for (id, behaviour) in (8..).zip([Behaviour::Status(500), Behaviour::Garbage]) {
+        server.behaves(behaviour);
+        bot.user(id).sends_photo(None, None);
+        bot.user(id).sees("Photo bien reçue").await.unwrap();
+    }
+    server.behaves(Behaviour::Good);
+    let user = bot.user(7);
+    for _ in 0..3 {
+        user.sends_photo(None, Some("album"));
+    }
+    user.sees_new("Valider").await.unwrap();
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    let draft = bot.deposits(7).await.remove(0).draft;
+    let [kettle] = draft.lines.as_slice() else { panic!("{draft:?}") };
+    assert_eq!((kettle.object.as_str(), kettle.weight), ("bouilloire", None));
+    assert!(kettle.proposal.confidence < SURE && kettle.proposal.model == "small-model", "{kettle:?}");
+    assert_eq!((draft.attachments.len(), server.questions()), (3, 3), "an album is looked at once");
+    let content = server.inside().questions[2].1["messages"][1]["content"].clone();
+    let url = content[1]["image_url"]["url"].as_str().unwrap().to_owned();
+    assert!(url.starts_with("data:image/jpeg;base64,/9j/"), "{url}");
+
+    // With words it is the words that are read.
+    bot.user(10).sends_photo(Some("une bouilloire"), None);
+    bot.user(10).sees("Valider").await.unwrap();
+    let last = server.inside().questions.last().unwrap().1["messages"][1]["content"].clone();
+    assert!(last.as_str().is_some_and(|said| said.contains("une bouilloire")), "{last}");
+}

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::hearing::{NOTE, OGG, listening};
 use super::{Behaviour, KEY, Server};
 use crate::bot::{Behind, TestBot};
-use crate::process::{Process, telegram, variables};
+use crate::process::{Process, run, telegram, variables};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_the_server_does_the_note_is_kept_and_words_are_asked_for() {
@@ -139,6 +139,32 @@ async fn a_voice_note_that_nobody_put_into_words_is_kept_for_review() {
     let deposits = bot.deposits(7).await;
     assert_eq!(deposits[0].status, Status::ClassificationFailed);
     assert_eq!(deposits[0].draft.attachments.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_tells_whether_the_servers_answer() {
+    let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
+    let server = Server::start().await;
+    let mut variables = variables(&telegram, folder.path());
+    let without = String::from_utf8(run(&["check"], &variables).await.stdout).unwrap();
+    assert!(
+        without.contains("STT_BASE_URL is not set") && without.contains("LLM_BASE_URL is not set"),
+        "{without}"
+    );
+    for (name, value) in
+        [("STT_BASE_URL", server.url.as_str()), ("LLM_BASE_URL", "http://127.0.0.1:9/v1"), ("LLM_MODEL", "m")]
+    {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    let output = run(&["check"], &variables).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    let line = |text: &str, what: &str| text.lines().find(|line| line.contains(what)).unwrap().to_owned();
+    assert!(output.status.success(), "the bot works without: {said}");
+    assert!(line(&said, "speech").starts_with("ok"), "{said}");
+    assert!(line(&said, "model").starts_with("warn"), "{said}");
+    server.behaves(Behaviour::Status(401));
+    let said = String::from_utf8(run(&["check"], &variables).await.stdout).unwrap();
+    assert!(line(&said, "speech").contains("401") && line(&said, "speech").starts_with("warn"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
