@@ -28,7 +28,7 @@ pub enum Kind {
 impl Kind {
     /// All of them.
     pub const ALL: [Self; 6] =
-        [Self::Parked, Self::Conflicts, Self::Quarantine, Self::Drafts, Self::Deliveries, Self::Cache];
+        [Self::Parked, Self::Conflicts, Self::Quarantine, Self::Drafts, Self::Cache, Self::Deliveries];
 
     /// The label of metrics.
     #[must_use]

@@ -38,7 +38,7 @@ impl RedisStore {
     pub async fn count(&self, kind: &str, day: i64) -> Result<u64, StoreError> {
         let key = self.keys.calls(kind, day);
         let mut counted = pipe();
-        counted.atomic().incr(&key, 1).expire(&key, CALLS_KEPT).ignore();
+        counted.incr(&key, 1).expire(&key, CALLS_KEPT).ignore();
         let counted = &counted;
         let asked = |mut call: Call| async move { counted.query_async(&mut call.connection).await };
         let (calls,): (u64,) = Self::observe("count", self.link.ask(asked)).await.map_err(without_effect)?;

@@ -77,7 +77,8 @@ fn every_line_of_the_example_is_good_once_it_is_uncommented() {
             continue;
         }
         let pair = (entry.name.as_str(), entry.value.as_str());
-        read(&[("TELEGRAM_BOT_TOKEN", TOKEN), secret, pair]).unwrap_or_else(|faults| panic!("{faults}"));
+        read(&[("TELEGRAM_BOT_TOKEN", TOKEN), secret, ("LLM_MODEL", "a-model"), pair])
+            .unwrap_or_else(|faults| panic!("{faults}"));
     }
 }
 

@@ -185,9 +185,9 @@ async fn answer(
     let key = header("authorization").map(|value| value.replace("Bearer ", ""));
     let path = uri.path().to_owned();
     let is_chat = path.ends_with("/chat/completions");
-    let is_plain = {
+    let (is_plain, behaviour) = {
         let mut inside = shared.inside.lock().unwrap();
-        if is_chat {
+        let is_plain = if is_chat {
             inside.questions.push((key, serde_json::from_slice(&body).unwrap()));
             true
         } else {
@@ -195,10 +195,10 @@ async fn answer(
             let is_plain = upload.fields.get("response_format").is_some_and(|format| format == "json");
             inside.uploads.push(upload);
             is_plain
-        }
+        };
+        (is_plain, inside.behaviour)
     };
     shared.changed.notify_waiters();
-    let behaviour = shared.inside.lock().unwrap().behaviour;
     match behaviour {
         Behaviour::Slow => {
             let _waiting = Waiting::new(&shared);
