@@ -99,8 +99,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     );
     let service = Arc::new(service);
     let chat = telegram_chat(&config, &ledger, &clock)?;
-    let executor = executor(&config, &chat)?;
-    let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
+    let effects = Effects::new(Arc::clone(&service), executor(&config, &chat)?, clock.clone());
     let updates = Updates {
         service: Arc::clone(&service),
         effects: effects.clone(),

@@ -103,8 +103,12 @@ fn weight(kilograms: Option<f64>) -> Option<Option<Weight>> {
     let grams = (kilograms * 1000.0).round();
     #[expect(clippy::cast_precision_loss, reason = "ten million is exact")]
     let bounds = 1.0..=GRAMS_MAX as f64;
+    if !bounds.contains(&grams) {
+        return None;
+    }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the bounds")]
-    bounds.contains(&grams).then(|| Some(Weight { grams: grams as u32, source: WeightSource::Stated }))
+    let grams = grams as u32;
+    Some(Some(Weight { grams, source: WeightSource::Stated }))
 }
 
 #[cfg(test)]
