@@ -20,7 +20,7 @@ use tokio::time::Instant;
 pub use crate::understand::llm::budget::Budget;
 
 use crate::clock::Clock;
-use crate::deposit::{Attachment, CategoryKey, Line, Proposal, SURE};
+use crate::deposit::{Attachment, CategoryKey, Line, Proposal, SURE, Weight, WeightSource};
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
 use crate::understand::cache::{Cache, Kept, Kind};
@@ -293,8 +293,9 @@ fn count(outcome: &Result<Proposed, SetAside>) {
 
 /// Whether what was read by rules is certainly a deposit: it has figures, or names things that are known.
 fn names_something(own: &Understanding) -> bool {
+    let is_said = |weight: Weight| weight.source != WeightSource::Estimated;
     let has_figures =
-        |line: &Line| line.weight.is_some() || line.quantity.is_some_and(|quantity| quantity > 1);
+        |line: &Line| line.weight.is_some_and(is_said) || line.quantity.is_some_and(|quantity| quantity > 1);
     own.total_weight.is_some()
         || own.lines.iter().any(|line| has_figures(line) || line.proposal.confidence >= SURE)
 }
