@@ -3,6 +3,7 @@
 pub mod boot;
 mod gap;
 mod intake;
+mod learning;
 mod retention;
 mod stores;
 pub mod understanding;
@@ -40,6 +41,7 @@ use crate::telegram::serve::{Limits, serve};
 use crate::telegram::updates::Updates;
 use crate::telegram::{deliver, replay, sentences};
 use crate::telemetry;
+use crate::understand::Embedded;
 use crate::words::Words;
 
 /// How long a stop may take: an orchestrator kills after 30 s.
@@ -99,7 +101,9 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     );
     let service = Arc::new(service);
     let chat = telegram_chat(&config, &ledger, &clock)?;
-    let effects = Effects::new(Arc::clone(&service), executor(&config, &chat)?, clock.clone());
+    let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
+    let executor = executor(&config, &chat, embedded.clone())?;
+    let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
     let updates = Updates {
         service: Arc::clone(&service),
         effects: effects.clone(),
@@ -141,7 +145,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     app.tasks.spawn(replaying);
     let kept = config.retention;
     app.tasks.spawn(retention::run(kept, app.ledger.clone(), chat.clock.clone(), app.loops.clone()));
-    app.start_loops(chat);
+    app.start_loops(chat, embedded);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
     Ok(app)
@@ -179,14 +183,14 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
     })
 }
 
-/// What the lanes reach the world through; the classifier begins to train, and the first note waits for it.
-fn executor(config: &Config, chat: &TelegramChat) -> anyhow::Result<Executor> {
+/// What the lanes reach the world through.
+fn executor(config: &Config, chat: &TelegramChat, embedded: Embedded) -> anyhow::Result<Executor> {
     let cache = understanding::cache(config, &chat.ledger)?;
     Ok(Executor {
         chat: Arc::new(chat.clone()),
         ledger: Arc::new(chat.ledger.clone()),
         transcriber: understanding::transcriber(config, chat, cache.clone())?,
-        understanding: understanding::reader(config, chat, cache)?,
+        understanding: understanding::reader(config, chat, embedded, cache)?,
         taxonomy: chat.taxonomy.id.clone(),
         clock: chat.clock.clone(),
         chance: Chance::system(),
@@ -195,7 +199,10 @@ fn executor(config: &Config, chat: &TelegramChat) -> anyhow::Result<Executor> {
 
 impl App {
     /// Starts the loops that look after what the intake has left.
-    fn start_loops(&self, chat: TelegramChat) {
+    fn start_loops(&self, chat: TelegramChat, embedded: Embedded) {
+        let (taught, clock) = (chat.taxonomy.id.clone(), chat.clock.clone());
+        let learning = learning::run(self.ledger.clone(), taught, embedded, clock, self.loops.clone());
+        self.tasks.spawn(learning);
         let heart = self.health.heart("deadlines", LOOP_LIMIT);
         self.tasks.spawn(deadlines::run(
             Arc::clone(&self.service),

@@ -214,6 +214,17 @@ impl Line {
     }
 }
 
+/// A category that a human chose for an object, of a deposit that was validated and not undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The object, as it was said.
+    pub object: String,
+    /// The category that was chosen.
+    pub category: CategoryKey,
+    /// When the deposit was validated.
+    pub at: Timestamp,
+}
+
 /// What kind of file came with a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -33,6 +33,8 @@ enum Command {
     Deposits(cli::deposits::Arguments),
     /// Read notes (JSON Lines) and write what the bot would understand; or score it on labelled ones.
     Understand(cli::understand::Arguments),
+    /// Look at what the site has taught the bot, or take it back.
+    Lexicon(cli::lexicon::Arguments),
     /// Try the bot without a token and without a network.
     #[cfg(feature = "demo")]
     Demo(cli::demo::Arguments),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
             Command::Sessions(arguments) => cli::sessions::run(arguments).await,
             Command::Deposits(arguments) => cli::deposits::run(arguments).await,
             Command::Understand(arguments) => cli::understand::run(arguments).await,
+            Command::Lexicon(arguments) => cli::lexicon::run(arguments).await,
             #[cfg(feature = "demo")]
             Command::Demo(arguments) => cli::demo::run(arguments).await,
         }

@@ -36,7 +36,7 @@ card-total-at-least = Total weight: at least { $weight }
 line-lot = lot
 line-no-weight = no weight given
 line-weight-in-total = counted in the total
-line-estimated = about { $weight }
+line-estimated = ≈ { $weight }
 line-unnamed = item
 confidence-sure = sure
 confidence-to-check = please check
@@ -202,3 +202,34 @@ command-annuler = Drop the current deposit
 command-mesdepots = My last ten deposits
 command-statut = Where my deposit stands
 command-aide = What I can do
+
+## For managers
+
+say-for-managers = This command is for managers only.
+say-help-for-managers =
+    To deposit, write the object, the number and the weight: “an armchair, 12 kg”. A photo can go with it. /depot, /mydeposits, /status and /cancel are for everybody.
+
+    For managers:
+    /quality – were my suggestions right?
+    /lexicon – what your corrections taught me
+    /forget teapot – stop using what I learned about “teapot”
+quality-none = Nothing to compare yet: no deposit was validated in the last 90 days.
+quality-title = 📊 My suggestions, last 90 days
+quality-all = { $right } right of { $lines } ({ $percent }%)
+quality-line = { $name }: { $right } of { $lines } ({ $percent }%)
+quality-models = Who suggested:
+quality-categories = The categories corrected most:
+quality-corrections = The most frequent corrections:
+quality-correction = { $proposed } → { $chosen }: { $times } times
+quality-bands = When I said:
+quality-band-unknown = I don't know
+quality-band-to-check = to check
+quality-band-sure = sure
+quality-band-very-sure = at least 90% sure
+lexicon-none = I have not learned anything from your corrections yet. Correct the same thing twice the same way: the third time, I suggest it.
+lexicon-title = 📚 What your corrections taught me
+lexicon-line = { $name } → { $category } ({ $times } times)
+lexicon-more = and { $count } more
+lexicon-how-to-forget = To take it back: /forget followed by the name.
+lexicon-forgotten = Forgotten: my next suggestions will not use it any more.
+lexicon-forget-what = Forget what? Write the name after the command, for example: /forget teapot.

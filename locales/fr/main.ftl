@@ -37,7 +37,7 @@ card-total-at-least = Poids total : au moins { $weight }
 line-lot = lot
 line-no-weight = poids non précisé
 line-weight-in-total = compté dans le total
-line-estimated = environ { $weight }
+line-estimated = ≈ { $weight }
 line-unnamed = objet
 confidence-sure = sûr
 confidence-to-check = à vérifier
@@ -203,3 +203,34 @@ command-annuler = Abandonner le dépôt en cours
 command-mesdepots = Mes dix derniers dépôts
 command-statut = Où en est mon dépôt
 command-aide = Ce que je sais faire
+
+## Pour les responsables
+
+say-for-managers = Cette commande est réservée aux responsables.
+say-help-for-managers =
+    Pour déposer, écrivez-moi l'objet, le nombre et le poids : « un fauteuil, 12 kg ». Une photo peut s'ajouter. /depot, /mesdepots, /statut et /annuler sont pour tout le monde.
+
+    Pour les responsables :
+    /qualite – mes propositions étaient-elles justes ?
+    /lexique – ce que vos corrections m'ont appris
+    /oublier théière – ne plus me servir de ce que j'ai appris sur « théière »
+quality-none = Rien à comparer encore : aucun dépôt validé ces 90 derniers jours.
+quality-title = 📊 Mes propositions, ces 90 derniers jours
+quality-all = { $right } justes sur { $lines } ({ $percent } %)
+quality-line = { $name } : { $right } sur { $lines } ({ $percent } %)
+quality-models = Qui a proposé :
+quality-categories = Les catégories les plus corrigées :
+quality-corrections = Les corrections les plus fréquentes :
+quality-correction = { $proposed } → { $chosen } : { $times } fois
+quality-bands = Quand je disais :
+quality-band-unknown = je ne sais pas
+quality-band-to-check = à vérifier
+quality-band-sure = sûr
+quality-band-very-sure = sûr à 90 % et plus
+lexicon-none = Je n'ai encore rien appris de vos corrections. Corrigez deux fois la même chose de la même façon : la troisième fois, je la propose.
+lexicon-title = 📚 Ce que vos corrections m'ont appris
+lexicon-line = { $name } → { $category } ({ $times } fois)
+lexicon-more = et { $count } autres
+lexicon-how-to-forget = Pour l'oublier : /oublier suivi du nom.
+lexicon-forgotten = C'est oublié : mes prochaines propositions n'en tiendront plus compte.
+lexicon-forget-what = Oublier quoi ? Écrivez le nom derrière la commande, par exemple : /oublier théière.

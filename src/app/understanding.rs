@@ -29,13 +29,14 @@ pub(super) fn transcriber(
     Ok(Arc::new(speech.context("STT_BASE_URL")?))
 }
 
-/// What reads notes; the classifier begins to train, and the first note waits for it.
+/// What reads notes: the embedded model, alone or behind the one that the configuration names.
 pub(super) fn reader(
     config: &Config,
     chat: &TelegramChat,
+    embedded: Embedded,
     cache: Option<Arc<dyn Cache>>,
 ) -> anyhow::Result<Arc<dyn Understand>> {
-    let embedded = Arc::new(Embedded::start(Arc::clone(&chat.taxonomy)));
+    let embedded = Arc::new(embedded);
     let Some(llm) = &config.llm else { return Ok(embedded) };
     let config::Llm { url, key, model, vision, daily_calls } = llm.clone();
     let server = Server { url, key, model };

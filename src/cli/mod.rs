@@ -6,6 +6,7 @@ pub mod demo;
 pub mod deposits;
 pub mod healthcheck;
 pub mod invite;
+pub mod lexicon;
 pub mod migrate;
 pub mod run;
 pub mod sessions;

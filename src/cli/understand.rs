@@ -10,7 +10,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::environment;
-use crate::deposit::{CategoryKey, Weight};
+use crate::deposit::{CategoryKey, Weight, WeightSource};
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
 use crate::understand::score::{Labelled, Read, Scores};
@@ -42,6 +42,9 @@ struct Line<'a> {
     object: &'a str,
     quantity: Option<u32>,
     weight_kg: Option<f64>,
+    /// What such a thing weighs as a rule, where nobody said it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggested_weight_kg: Option<f64>,
     category: &'a CategoryKey,
     confidence: f64,
     alternatives: &'a [CategoryKey],
@@ -85,7 +88,11 @@ fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
     let line = |line: &'a crate::deposit::Line| Line {
         object: &line.object,
         quantity: line.quantity,
-        weight_kg: line.weight.map(kilograms),
+        weight_kg: said(line),
+        suggested_weight_kg: line
+            .weight
+            .filter(|weight| weight.source == WeightSource::Estimated)
+            .map(kilograms),
         category: &line.proposal.category,
         // Three digits: more would be noise.
         confidence: f64::from((line.proposal.confidence * 1000.0).round()) / 1000.0,
@@ -97,6 +104,10 @@ fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
         lines: found.lines.iter().map(line).collect(),
         total_weight_kg: found.total_weight.map(kilograms),
     }
+}
+
+fn said(line: &crate::deposit::Line) -> Option<f64> {
+    line.weight.filter(|weight| weight.source != WeightSource::Estimated).map(kilograms)
 }
 
 fn kilograms(weight: Weight) -> f64 {
@@ -125,7 +136,7 @@ fn read(line: &crate::deposit::Line) -> Read {
         categories: categories.map(|key| key.0.clone()).collect(),
         confidence: proposal.confidence,
         quantity: line.quantity,
-        weight_kg: line.weight.map(kilograms),
+        weight_kg: said(line),
         destination: line.destination.as_str(),
     }
 }

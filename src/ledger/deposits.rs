@@ -10,7 +10,7 @@ use crate::deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
 use crate::failpoint::planted;
 use crate::ledger::entries::Owner;
 use crate::ledger::rows::{Kept, Rows, entry, make_storable, read_rows, weight_source_word};
-use crate::ledger::{Ledger, LedgerError, Turn, wait_turn};
+use crate::ledger::{Ledger, LedgerError, Turn, quality, wait_turn};
 use crate::{fetch_one, fetch_optional, on};
 
 impl Ledger {
@@ -51,6 +51,12 @@ impl Ledger {
             Written::Now { number } => {
                 metrics::counter!("depot_deposits_total", "status" => leaving.status.as_str()).increment(1);
                 let Leaving { draft, status, decided_at } = leaving.as_ref();
+                if *status == Status::Completed {
+                    quality::count(&draft.lines);
+                }
+                if draft.lines.iter().any(|line| line.chosen.is_some()) {
+                    self.taught.notify_one();
+                }
                 Ok(Recorded {
                     id: draft.id,
                     reference: draft.reference,

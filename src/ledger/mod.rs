@@ -9,6 +9,7 @@
 
 pub mod access;
 mod cache;
+pub mod choices;
 mod claims;
 mod csv;
 pub mod deliveries;
@@ -21,6 +22,7 @@ pub mod members;
 pub mod names;
 mod owners;
 pub mod parked;
+pub mod quality;
 mod quarantine;
 mod requests;
 pub mod retention;
@@ -52,13 +54,14 @@ pub struct Ledger {
     bot: BotId,
     clock: Clock,
     added: Arc<Notify>,
+    taught: Arc<Notify>,
 }
 
 impl Ledger {
     /// The ledger of `bot` in a database whose tables are up to date.
     #[must_use]
     pub fn new(database: Database, bot: BotId, clock: Clock) -> Self {
-        Self { database, bot, clock, added: Arc::new(Notify::new()) }
+        Self { database, bot, clock, added: Arc::new(Notify::new()), taught: Arc::new(Notify::new()) }
     }
 
     fn now(&self) -> Timestamp {

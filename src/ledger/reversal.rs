@@ -67,6 +67,7 @@ impl Ledger {
         Ok(match outcome {
             Outcome::Reversed => {
                 metrics::counter!("depot_deposits_total", "status" => Status::Reversed.as_str()).increment(1);
+                self.taught.notify_one();
                 Reversal::Reversed(recorded)
             }
             Outcome::Before => Reversal::AlreadyReversed(recorded),

@@ -104,6 +104,18 @@ pub enum Sentence {
     Help,
     /// `/mesdepots`: the last ten, read from the ledger when it is said.
     MyDeposits,
+    /// `/qualite`: what became of proposals, read from the ledger when it is said.
+    Quality,
+    /// `/lexique`: what was learned, read from the ledger when it is said.
+    Lexicon,
+    /// `/oublier` with a name: what was learned for it is taken back.
+    Forgotten,
+    /// `/oublier` without a name.
+    ForgetWhat,
+    /// A command for managers, from somebody else.
+    ForManagers,
+    /// `/aide` to a manager.
+    HelpForManagers,
     /// `/statut` with nothing open.
     NothingOpen,
     /// `/statut` while the first note is being worked on.

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::deposit::{ChatId, MessageId};
 use crate::effects::execute::{Chat, Shown};
 use crate::effects::retry::Failure;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::session::{Sentence, Session};
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client};
@@ -19,10 +19,13 @@ use crate::telegram::gate::{Gate, GateError, Pace};
 use crate::telegram::picture::{Picture, Style};
 use crate::telegram::sentences::{self, Listed};
 use crate::telegram::{callback, card};
+use crate::understand::site;
 use crate::words::Words;
 
 /// How many deposits `/mesdepots` lists.
 const LISTED: u32 = 10;
+/// How far `/qualite` looks back.
+const LOOKED_BACK: Duration = Duration::from_hours(90 * 24);
 
 /// Paints and sends; a clone shares everything.
 #[derive(Clone, Debug)]
@@ -35,7 +38,7 @@ pub struct TelegramChat {
     pub words: Arc<Words>,
     /// The categories.
     pub taxonomy: Arc<Taxonomy>,
-    /// Where `/mesdepots` reads.
+    /// Where `/mesdepots`, `/qualite` and `/lexique` read.
     pub ledger: Ledger,
     /// What time it is.
     pub clock: Clock,
@@ -72,12 +75,19 @@ impl Chat for TelegramChat {
         let phrases = self.words.phrases(session.language);
         let picture = match sentence {
             Sentence::MyDeposits => {
-                let entries = self.ledger.latest_of(session.key.user, LISTED).await.map_err(|error| {
-                    tracing::warn!(%error, "the deposits of a person cannot be listed yet");
-                    Failure::Transient
-                })?;
+                let entries = self.ledger.latest_of(session.key.user, LISTED).await.map_err(not_yet)?;
                 let listed: Vec<Listed> = entries.iter().map(|entry| Listed::of(&entry.recorded())).collect();
                 sentences::my_deposits(phrases, &listed, self.clock.now(), &self.zone)
+            }
+            Sentence::Quality => {
+                let since = self.clock.now().before(LOOKED_BACK);
+                let found = self.ledger.quality(&self.taxonomy.id, since).await.map_err(not_yet)?;
+                sentences::quality(phrases, &self.taxonomy, &found)
+            }
+            Sentence::Lexicon => {
+                let choices = self.ledger.choices(&self.taxonomy.id).await.map_err(not_yet)?;
+                let learned = site::learned(&choices.made, &choices.forgotten);
+                sentences::lexicon(phrases, &self.taxonomy, &learned)
             }
             other => sentences::sentence(phrases, other),
         };
@@ -122,6 +132,12 @@ impl TelegramChat {
             Err(error) => Err(failure(error)),
         }
     }
+}
+
+/// What is to be said cannot be read from the ledger now.
+fn not_yet(error: LedgerError) -> Failure {
+    tracing::warn!(%error, "what somebody asked for cannot be read from the ledger yet");
+    Failure::Transient
 }
 
 /// A failed call in the classes of the retry policy.

@@ -24,6 +24,15 @@ pub enum Command {
     /// The open session.
     #[command(rename = "statut", alias = "status")]
     Status,
+    /// For managers: how often proposals are right.
+    #[command(rename = "qualite", alias = "quality")]
+    Quality,
+    /// For managers: what the site has taught the bot.
+    #[command(rename = "lexique", alias = "lexicon")]
+    Lexicon,
+    /// For managers: takes back what was learned for the name that follows.
+    #[command(rename = "oublier", alias = "forget")]
+    Forget(String),
 }
 
 /// What a text that begins with `/` is.
@@ -101,6 +110,9 @@ mod tests {
             (["/statut", "/status"], Command::Status),
             (["/depot", "/depot@ressourceriebot"], Command::Depot(String::new())),
             (["/start", "/start@RessourcerieBot"], Command::Start(String::new())),
+            (["/qualite", "/quality"], Command::Quality),
+            (["/lexique", "/lexicon"], Command::Lexicon),
+            (["/oublier", "/forget"], Command::Forget(String::new())),
         ] {
             for name in names {
                 assert_eq!(known(name), command);

@@ -1,16 +1,19 @@
 //! What is said beside the card: plain answers, notices, what a tap is answered with, the list of deposits, the menu.
 
+mod quality;
 #[cfg(test)]
 mod tests;
 
 use jiff::tz::TimeZone;
 
 use crate::clock::Timestamp;
-use crate::deposit::{Recorded, Status};
+use crate::deposit::{Recorded, Status, WeightSource};
 use crate::session::{Answer, Sentence};
 use crate::telegram::commands;
 use crate::telegram::picture::{Picture, Style, one_line, shortened};
 use crate::words::Phrases;
+
+pub use crate::telegram::sentences::quality::{lexicon, quality};
 
 /// How many deposits `/mesdepots` lists.
 pub const LISTED_MAX: usize = 10;
@@ -95,13 +98,20 @@ pub struct MenuCommand {
     pub description: String,
 }
 
-/// The message for a sentence. [`Sentence::MyDeposits`] is what somebody without any reads; for others see [`my_deposits`].
+/// The message for a sentence. Of a list it is what somebody reads for whom there is none; for others see
+/// [`my_deposits`], [`quality()`] and [`lexicon`].
 #[must_use]
 pub fn sentence(phrases: Phrases<'_>, sentence: Sentence) -> Picture {
     Picture::plain(phrases.plain(match sentence {
         Sentence::Welcome => "say-welcome",
         Sentence::Help => "say-help",
         Sentence::MyDeposits => "my-deposits-none",
+        Sentence::Quality => "quality-none",
+        Sentence::Lexicon => "lexicon-none",
+        Sentence::Forgotten => "lexicon-forgotten",
+        Sentence::ForgetWhat => "lexicon-forget-what",
+        Sentence::ForManagers => "say-for-managers",
+        Sentence::HelpForManagers => "say-help-for-managers",
         Sentence::NothingOpen => "say-nothing-open",
         Sentence::StillListening => "say-still-listening",
         Sentence::NothingToCancel => "say-nothing-to-cancel",
@@ -192,7 +202,11 @@ impl Listed {
             status: recorded.status,
             at: recorded.decided_at,
             objects: recorded.lines.iter().map(|line| line.object.clone()).collect(),
-            grams: weights.flatten().map(|weight| u64::from(weight.grams)).sum(),
+            grams: weights
+                .flatten()
+                .filter(|weight| weight.source != WeightSource::Estimated)
+                .map(|weight| u64::from(weight.grams))
+                .sum(),
         }
     }
 }

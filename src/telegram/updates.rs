@@ -10,7 +10,7 @@ use crate::access::{Access, Notice, Standing};
 use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
 use crate::failpoint::planted;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Role};
 use crate::service::{Handled as Applied, ServiceError, ValidationSessionService};
 use crate::session::{Cause, Event, Language, Note, Sentence, Verdict};
 use crate::store::StoreError;
@@ -22,6 +22,7 @@ use crate::telegram::incoming::{
 };
 use crate::telegram::intake::{Handle, Handled, ParkReason};
 use crate::telegram::sentences::{self, Announcement};
+use crate::understand::names;
 
 /// Handles updates; everything it needs is shared, so a clone is cheap.
 #[derive(Clone, Debug)]
@@ -160,11 +161,11 @@ impl Updates {
             return Ok(Outcome::Ignored);
         }
         let command = if edited { None } else { command_of(&message.content) };
-        match self.access.standing(sender.id).await? {
-            Standing::Member(_) => {}
+        let role = match self.access.standing(sender.id).await? {
+            Standing::Member(role) => role,
             Standing::Stranger(role) => return self.stranger(sender, role, command.as_ref()).await,
             Standing::OverLimit => return Ok(self.slow_down(sender).await),
-        }
+        };
         let event = if edited {
             Event::Asked(Sentence::EditIgnored)
         } else {
@@ -176,7 +177,13 @@ impl Updates {
                     if let Parsed::Known(Command::Start(_)) = command {
                         self.chat.ledger.introduce(sender.id, &sender.name(), language).await?;
                     }
-                    event_of_command(command)
+                    if let Parsed::Known(Command::Forget(name)) = &command
+                        && role >= Role::Manager
+                        && let Some(key) = names::key(name)
+                    {
+                        self.chat.ledger.forget(&key, Some(sender.id)).await?;
+                    }
+                    event_of_command(command, role)
                 }
                 None => event_of_content(&message.content, self.looks_at_photos),
             }
@@ -279,11 +286,19 @@ fn command_of(content: &Content) -> Option<Parsed> {
     commands::parse(text, word.split_once('@').map_or("", |(_, name)| name))
 }
 
-fn event_of_command(command: Parsed) -> Event {
+fn event_of_command(command: Parsed, role: Role) -> Event {
     let Parsed::Known(command) = command else { return Event::Asked(Sentence::UnknownCommand) };
     match command {
         Command::Start(_) => Event::Asked(Sentence::Welcome),
+        Command::Help if role >= Role::Manager => Event::Asked(Sentence::HelpForManagers),
         Command::Help => Event::Asked(Sentence::Help),
+        Command::Quality | Command::Lexicon | Command::Forget(_) if role < Role::Manager => {
+            Event::Asked(Sentence::ForManagers)
+        }
+        Command::Quality => Event::Asked(Sentence::Quality),
+        Command::Lexicon => Event::Asked(Sentence::Lexicon),
+        Command::Forget(name) if names::key(&name).is_some() => Event::Asked(Sentence::Forgotten),
+        Command::Forget(_) => Event::Asked(Sentence::ForgetWhat),
         Command::Depot(text) if text.is_empty() => Event::OpeningRequested,
         Command::Depot(text) => Event::NoteReceived(Note { text, ..Note::default() }),
         Command::Cancel => Event::CancelRequested,

@@ -80,6 +80,33 @@ const SPEECH_OUTCOMES: &[&str] = &["heard", "nothing", "unavailable", "failed"];
 const MODEL_OUTCOMES: &[&str] = &["used", "invalid", "slow", "unavailable", "over_budget", "overruled"];
 const EFFECTS: &[&str] = &["show_card", "say", "transcribe", "understand", "record_deposit"];
 
+const AGREED: (&str, &[&str]) = ("agreed", &["yes", "no"]);
+const BANDS: &[&str] = &["unknown", "to_check", "sure", "very_sure"];
+
+/// Lines that were validated.
+pub const LINES_VALIDATED: Metric = counter(
+    "depot_lines_validated_total",
+    &[("model", &[]), ("category", &[]), AGREED],
+    "Lines that were validated, by the model and category that were proposed, and whether that stood.",
+);
+/// Lines that were validated, by how sure the model was.
+pub const CONFIDENCE_LINES: Metric = counter(
+    "depot_confidence_lines_total",
+    &[("band", BANDS), AGREED],
+    "Lines that were validated, by how sure the model was, and whether its proposal stood: the calibration.",
+);
+/// Which category replaced which.
+pub const CORRECTIONS: Metric = counter(
+    "depot_corrections_total",
+    &[("proposed", &[]), ("chosen", &[])],
+    "Lines whose proposed category was replaced, by both: the correction matrix.",
+);
+/// Names that were learned.
+pub const LEXICON_LEARNED: Metric = gauge(
+    "depot_lexicon_learned",
+    &[],
+    "Names that corrections have taught this site: see `depot-bot lexicon list`.",
+);
 /// Updates that were taken, by kind and by what became of them.
 pub const UPDATES: Metric = counter(
     "depot_updates_total",
@@ -305,7 +332,7 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 46] = [
+pub const ALL: [Metric; 50] = [
     UPDATES,
     UPDATES_PARKED,
     QUARANTINED,
@@ -348,6 +375,10 @@ pub const ALL: [Metric; 46] = [
     PARKED_UPDATES,
     PURGED,
     RETAINED_OLDEST_SECONDS,
+    LINES_VALIDATED,
+    CONFIDENCE_LINES,
+    CORRECTIONS,
+    LEXICON_LEARNED,
     REPEATS_POSSIBLE,
     LOG_LINES_DROPPED,
     PANICS,

@@ -13,13 +13,14 @@ use crate::taxonomy::Taxonomy;
 use crate::understand::lexicon::{Lexicon, WORDS_MAX, entries};
 use crate::understand::linear::{Linear, softmax};
 use crate::understand::lines;
+use crate::understand::site::Site;
 use crate::understand::tokens::{Token, tokens};
 
 /// The name under which proposals of this model are kept.
 pub const MODEL: &str = "embedded-2";
 
 /// How many other categories a proposal names.
-const ALTERNATIVES: usize = 2;
+pub(super) const ALTERNATIVES: usize = 2;
 /// What the linear model's opinion counts.
 const LINEAR: f32 = 1.0;
 /// What a name counts that is all there is of names in the text.
@@ -66,12 +67,12 @@ impl Classifier {
         }
     }
 
-    /// The lines of a note with a proposal for each; none where it is no deposit.
+    /// The lines of a note with a proposal for each; none where it is no deposit. What the site has learned comes first.
     #[must_use]
-    pub fn understand(&self, note: &str, language: Language) -> Understanding {
+    pub fn understand(&self, note: &str, language: Language, site: &Site) -> Understanding {
         let (said, total_weight) = lines::read(note, language, &self.lexicon);
         let line = |said: lines::Said| Line {
-            proposal: self.propose(&said.words),
+            proposal: site.propose(&said.object, self.words_named(&said.object), self.propose(&said.words)),
             object: said.object,
             quantity: said.quantity,
             weight: said.weight,
@@ -79,6 +80,14 @@ impl Classifier {
             chosen: None,
         };
         Understanding { lines: said.into_iter().map(line).collect(), total_weight }
+    }
+
+    /// How many words the longest known name has that an object begins with.
+    fn words_named(&self, object: &str) -> usize {
+        let tokens = tokens(object);
+        let known = self.lexicon.known(tokens.get(..WORDS_MAX.min(tokens.len())).unwrap_or_default());
+        let first = known.iter().position(Option::is_some).unwrap_or_default();
+        self.lexicon.longest(&tokens, &known, first).map_or(0, |(name, _)| name.stems.len())
     }
 
     /// The likeliest category of a text and the next ones; of a text that is like nothing, the fallback at confidence 0.

@@ -27,7 +27,7 @@ use crate::understand::cache::{Cache, Kept, Kind};
 use crate::understand::llm::answer::Proposed;
 use crate::understand::remote::{Remote, RemoteError, RemoteSetupError, Server};
 use crate::understand::speech::Recordings;
-use crate::understand::{Understand, UnderstandError};
+use crate::understand::{Understand, UnderstandError, site, typical};
 
 /// How long the model may take: a volunteer waits.
 const DEADLINE: Duration = Duration::from_secs(6);
@@ -223,7 +223,9 @@ impl Assisted {
                 chosen: None,
             });
         }
-        Understanding { lines, total_weight: proposed.total_weight }
+        let mut found = Understanding { lines, total_weight: proposed.total_weight };
+        typical::suggest(&mut found);
+        found
     }
 
     fn proposal(
@@ -233,6 +235,10 @@ impl Assisted {
         second: Option<&Proposal>,
     ) -> Proposal {
         let second = second.filter(|second| second.confidence > 0.0);
+        if let Some(taught) = second.filter(|second| second.model == site::MODEL) {
+            // People have chosen, twice: no model knows better.
+            return taught.clone();
+        }
         let confidence = match second {
             Some(second) if second.category == category => second.confidence.max(AGREED),
             Some(second) if second.confidence >= SURE => DISPUTED,

@@ -12,16 +12,19 @@ mod lexicon;
 mod linear;
 mod lines;
 pub mod llm;
+pub mod names;
 mod numbers;
 mod reader;
 mod remote;
 pub mod score;
+pub mod site;
 pub mod speech;
 mod tokens;
+pub mod typical;
 mod vocabulary;
 mod weights;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
@@ -33,6 +36,7 @@ use crate::taxonomy::Taxonomy;
 pub use crate::understand::classify::{Classifier, MODEL};
 pub use crate::understand::lines::OBJECT_CHARS_MAX;
 pub use crate::understand::remote::{RemoteSetupError, Server};
+use crate::understand::site::{Learned, Site};
 
 /// Turns a note into lines.
 #[async_trait]
@@ -100,11 +104,13 @@ impl Transcribe for NoTranscriber {
     }
 }
 
-/// The embedded default: lines read by rules, their categories by a [`Classifier`] trained on the taxonomy and the lexicon.
+/// The embedded default: lines read by rules, their categories by what the site has learned, else by a [`Classifier`]
+/// trained on the taxonomy and the lexicon.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     taxonomy: Arc<Taxonomy>,
     classifier: Arc<OnceCell<Classifier>>,
+    site: Arc<RwLock<Arc<Site>>>,
 }
 
 impl Embedded {
@@ -113,7 +119,7 @@ impl Embedded {
     /// Must be called within a tokio runtime.
     #[must_use]
     pub fn start(taxonomy: Arc<Taxonomy>) -> Self {
-        let embedded = Self { classifier: trained_on(&taxonomy), taxonomy };
+        let embedded = Self { classifier: trained_on(&taxonomy), taxonomy, site: Arc::default() };
         let training = embedded.clone();
         tokio::spawn(async move {
             if let Err(error) = training.classifier().await {
@@ -121,6 +127,15 @@ impl Embedded {
             }
         });
         embedded
+    }
+
+    /// From now on the site knows this, and nothing else.
+    pub fn learn(&self, learned: Vec<Learned>) {
+        *self.site.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Site::new(learned));
+    }
+
+    fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn classifier(&self) -> Result<&Classifier, UnderstandError> {
@@ -149,7 +164,9 @@ fn trained_on(taxonomy: &Arc<Taxonomy>) -> Arc<OnceCell<Classifier>> {
 #[async_trait]
 impl Understand for Embedded {
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError> {
-        Ok(self.classifier().await?.understand(note, language))
+        let mut found = self.classifier().await?.understand(note, language, &self.site());
+        typical::suggest(&mut found);
+        Ok(found)
     }
 }
 

@@ -129,6 +129,11 @@ impl TestBot {
         &self.variables[name]
     }
 
+    /// What all variables are set to.
+    pub(crate) fn variables(&self) -> &HashMap<String, String> {
+        &self.variables
+    }
+
     /// Stops the bot the way SIGTERM does.
     pub(crate) async fn stop(&mut self) {
         if let Some(app) = self.app.take() {

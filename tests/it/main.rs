@@ -20,6 +20,7 @@ mod failover;
 mod faults;
 mod intake;
 mod kills;
+mod learning;
 mod ledger;
 mod load;
 mod machine;

@@ -112,16 +112,19 @@ impl Painter<'_> {
         }
     }
 
-    /// What the deposit weighs as far as anybody said; nothing where the one line says it already.
+    /// What the deposit weighs as far as anybody said or guessed; nothing where the one line says it already.
     fn total(&self, lines: &[Line], total: Option<Weight>) -> Option<String> {
-        let weights: Vec<u64> =
-            lines.iter().filter_map(|line| line.weight).map(|weight| weight.grams.into()).collect();
-        let grams = weights.iter().sum::<u64>() + total.map_or(0, |weight| u64::from(weight.grams));
+        let weights: Vec<Weight> = lines.iter().filter_map(|line| line.weight).collect();
+        let grams = weights.iter().chain(&total).map(|weight| u64::from(weight.grams)).sum::<u64>();
         if grams == 0 || (lines.len() == 1 && total.is_none()) {
             return None;
         }
         let is_whole = total.is_some() || weights.len() == lines.len();
         let key = if is_whole { "card-total" } else { "card-total-at-least" };
-        Some(self.phrases.say(key, &[("weight", self.phrases.weight(grams).into())]))
+        let mut weight = self.phrases.weight(grams);
+        if weights.iter().any(|weight| weight.source == WeightSource::Estimated) {
+            weight = self.phrases.say("line-estimated", &[("weight", weight.into())]);
+        }
+        Some(self.phrases.say(key, &[("weight", weight.into())]))
     }
 }

@@ -246,11 +246,11 @@ fn notices_files_totals_and_the_coming_end_are_on_the_card() {
     *📦 Votre dépôt : c'est bien ça ?*
     📷 Photo ajoutée.
 
-    1. bouilloires ×2 · environ 1,8 kg
+    1. bouilloires ×2 · ≈ 1,8 kg
          🔌 Petits appareils (sûr) · magasin
     2. vaisselle (lot) · compté dans le total
          🍽️ Vaisselle, maison (confirmé) · recyclage
-    Poids total : 7,8 kg
+    Poids total : ≈ 7,8 kg
     📷 2 photos · 🎤 1 message vocal
 
     ⏰ Sans réponse, la session se termine dans une minute.

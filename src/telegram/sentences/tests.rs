@@ -1,8 +1,11 @@
 //! Every sentence has its words in both languages and keeps Telegram's limits.
 
 use super::*;
+use crate::deposit::CategoryKey;
+use crate::ledger::quality::{Agreement, Band};
 use crate::session::Language;
 use crate::telegram::picture::{TEXT_UNITS_MAX, units};
+use crate::understand::site::Learned;
 use crate::words::Words;
 
 /// 2025-12-03, 12:00 UTC.
@@ -21,6 +24,12 @@ fn every_sentence_has_its_words_and_fits() {
         Welcome,
         Help,
         MyDeposits,
+        Quality,
+        Lexicon,
+        Forgotten,
+        ForgetWhat,
+        ForManagers,
+        HelpForManagers,
         NothingOpen,
         StillListening,
         NothingToCancel,
@@ -165,4 +174,48 @@ fn ten_long_deposits_fit() {
     let picture = my_deposits(words.phrases(Language::Fr), &vec![long; 30], NOW, &paris());
     assert!(picture.fits());
     assert_eq!(picture.text.matches("n°").count(), LISTED_MAX);
+}
+
+#[test]
+fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
+    let (words, taxonomy) = (Words::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
+    let (small, screens) = (CategoryKey::from("small_equipment"), CategoryKey::from("screens"));
+    let mut found = crate::ledger::quality::Quality {
+        all: Agreement { lines: 10, right: 8 },
+        corrections: [((small.clone(), screens.clone()), 2)].into(),
+        ..Default::default()
+    };
+    found.models.insert("embedded-2".to_owned(), found.all);
+    found.categories =
+        [(small, Agreement { lines: 8, right: 6 }), (screens, Agreement { lines: 2, right: 2 })].into();
+    found.bands = [(Band::VerySure, Agreement { lines: 4, right: 4 })].into();
+    let text =
+        quality(words.phrases(Language::Fr), &taxonomy, &found).text.replace(['\u{a0}', '\u{202f}'], " ");
+    for said in [
+        "8 justes sur 10 (80 %)",
+        "embedded-2 : 8 sur 10",
+        "6 sur 8 (75 %)",
+        "→",
+        "2 fois",
+        "4 sur 4 (100 %)",
+    ] {
+        assert!(text.contains(said), "{said} is not in:\n{text}");
+    }
+    assert!(!text.contains("2 sur 2"), "{text}");
+}
+
+#[test]
+fn however_much_was_learned_the_list_fits() {
+    let (words, taxonomy) = (Words::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
+    let entry = |number: usize| Learned {
+        name: format!("{} {number}", "théière".repeat(20)),
+        category: "household".into(),
+        times: 2,
+        against: 0,
+    };
+    for language in BOTH {
+        let text = lexicon(words.phrases(language), &taxonomy, &(0..500).map(entry).collect::<Vec<_>>()).text;
+        assert!(units(&text) <= TEXT_UNITS_MAX, "{}", units(&text));
+        assert!(text.contains("470"), "{text}");
+    }
 }

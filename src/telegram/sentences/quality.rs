@@ -1,0 +1,126 @@
+//! What managers read: how often proposals are right, and what the site has taught the bot.
+
+use crate::deposit::CategoryKey;
+use crate::ledger::quality::{Agreement, Band, Quality};
+use crate::session::Sentence;
+use crate::taxonomy::Taxonomy;
+use crate::telegram::picture::{Picture, Style, one_line, shortened};
+use crate::telegram::sentences::sentence;
+use crate::understand::site::Learned;
+use crate::words::Phrases;
+
+/// How many categories are named, those with the most lines that had to be corrected first.
+const CATEGORIES: usize = 8;
+/// How many corrections are named, the most frequent first.
+const CORRECTIONS: usize = 5;
+/// How many models are named.
+const MODELS: usize = 5;
+/// How many learned names are listed.
+const LISTED: usize = 30;
+/// How long each of them may be, in UTF-16 units.
+const NAME_UNITS: usize = 60;
+
+/// How often proposals were right, by model, by category, and by how sure the bot was.
+#[must_use]
+pub fn quality(phrases: Phrases<'_>, taxonomy: &Taxonomy, found: &Quality) -> Picture {
+    if found.all.lines == 0 {
+        return sentence(phrases, Sentence::Quality);
+    }
+    let share = |key: &str, name: &str, agreement: Agreement| {
+        let name = shortened(&one_line(name), NAME_UNITS);
+        phrases.say(
+            key,
+            &[
+                ("name", name.into()),
+                ("right", agreement.right.into()),
+                ("lines", agreement.lines.into()),
+                ("percent", percent(agreement).into()),
+            ],
+        )
+    };
+    let mut picture = Picture::default();
+    picture.styled(Style::Bold, &phrases.plain("quality-title"));
+    picture.line(&share("quality-all", "", found.all));
+    let part = |picture: &mut Picture, title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            picture.paragraph(&phrases.plain(title));
+            lines.iter().for_each(|line| picture.line(line));
+        }
+    };
+    let models = by_lines(found.models.iter()).take(MODELS);
+    part(&mut picture, "quality-models", models.map(|(name, it)| share("quality-line", name, *it)).collect());
+    let short = |key: &CategoryKey| match taxonomy.category(key) {
+        Some(known) => format!("{} {}", known.emoji, known.short.in_language(phrases.language)),
+        None => key.0.clone(),
+    };
+    let mut corrected: Vec<_> = found.categories.iter().filter(|(_, it)| it.right < it.lines).collect();
+    corrected.sort_by_key(|(_, it)| std::cmp::Reverse(it.lines - it.right));
+    let corrected = corrected.into_iter().take(CATEGORIES);
+    part(
+        &mut picture,
+        "quality-categories",
+        corrected.map(|(key, it)| share("quality-line", &short(key), *it)).collect(),
+    );
+    part(&mut picture, "quality-corrections", corrections(phrases, found, short));
+    let bands = found.bands.iter().rev();
+    let bands = bands.map(|(band, it)| share("quality-line", &phrases.plain(band_key(*band)), *it));
+    part(&mut picture, "quality-bands", bands.collect());
+    picture
+}
+
+fn corrections(phrases: Phrases<'_>, found: &Quality, short: impl Fn(&CategoryKey) -> String) -> Vec<String> {
+    let mut corrections: Vec<_> = found.corrections.iter().collect();
+    corrections.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+    let said = |((proposed, chosen), times): (&(CategoryKey, CategoryKey), &u64)| {
+        let (proposed, chosen) = (one_line(&short(proposed)), one_line(&short(chosen)));
+        let args = [("proposed", proposed.into()), ("chosen", chosen.into()), ("times", (*times).into())];
+        phrases.say("quality-correction", &args)
+    };
+    corrections.into_iter().take(CORRECTIONS).map(said).collect()
+}
+
+fn by_lines<'a>(
+    models: impl Iterator<Item = (&'a String, &'a Agreement)>,
+) -> impl Iterator<Item = (&'a String, &'a Agreement)> {
+    let mut models: Vec<_> = models.collect();
+    models.sort_by_key(|(_, it)| std::cmp::Reverse(it.lines));
+    models.into_iter()
+}
+
+/// Rounded down: 100 % is said of nothing that went wrong once.
+fn percent(agreement: Agreement) -> u64 {
+    agreement.right.saturating_mul(100).checked_div(agreement.lines).unwrap_or_default()
+}
+
+fn band_key(band: Band) -> &'static str {
+    match band {
+        Band::Unknown => "quality-band-unknown",
+        Band::ToCheck => "quality-band-to-check",
+        Band::Sure => "quality-band-sure",
+        Band::VerySure => "quality-band-very-sure",
+    }
+}
+
+/// What was learned, as it was chosen last, and how to take it back.
+#[must_use]
+pub fn lexicon(phrases: Phrases<'_>, taxonomy: &Taxonomy, learned: &[Learned]) -> Picture {
+    if learned.is_empty() {
+        return sentence(phrases, Sentence::Lexicon);
+    }
+    let mut picture = Picture::default();
+    picture.styled(Style::Bold, &phrases.plain("lexicon-title"));
+    for entry in learned.iter().take(LISTED) {
+        let category = taxonomy.category(&entry.category).map_or_else(
+            || entry.category.0.clone(),
+            |known| format!("{} {}", known.emoji, known.short.in_language(phrases.language)),
+        );
+        let name = shortened(&one_line(&entry.name), NAME_UNITS);
+        let args = [("name", name.into()), ("category", category.into()), ("times", entry.times.into())];
+        picture.line(&phrases.say("lexicon-line", &args));
+    }
+    if let Some(more) = learned.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        picture.line(&phrases.say("lexicon-more", &[("count", more.into())]));
+    }
+    picture.paragraph(&phrases.plain("lexicon-how-to-forget"));
+    picture
+}
