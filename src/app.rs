@@ -143,9 +143,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     };
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
     app.tasks.spawn(replaying);
-    let kept = config.retention;
-    app.tasks.spawn(retention::run(kept, app.ledger.clone(), chat.clock.clone(), app.loops.clone()));
-    app.start_loops(chat, embedded);
+    app.start_loops(chat, embedded, config.retention);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
     Ok(app)
@@ -199,7 +197,8 @@ fn executor(config: &Config, chat: &TelegramChat, embedded: Embedded) -> anyhow:
 
 impl App {
     /// Starts the loops that look after what the intake has left.
-    fn start_loops(&self, chat: TelegramChat, embedded: Embedded) {
+    fn start_loops(&self, chat: TelegramChat, embedded: Embedded, keep: config::Retention) {
+        self.tasks.spawn(retention::run(keep, self.ledger.clone(), chat.clock.clone(), self.loops.clone()));
         let (taught, clock) = (chat.taxonomy.id.clone(), chat.clock.clone());
         let learning = learning::run(self.ledger.clone(), taught, embedded, clock, self.loops.clone());
         self.tasks.spawn(learning);
