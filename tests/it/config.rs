@@ -142,11 +142,6 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
         ("ALLOWED_TELEGRAM_IDS", "-100123"),
         ("RATE_LIMIT_PER_MINUTE", "many"),
         ("TAXONOMY_FILE", "/nowhere/taxonomy.toml"),
-        ("STT_BASE_URL", "https://user:canary@stt.example.org/v1"),
-        ("STT_PATH", "audio?key=x"),
-        ("LLM_BASE_URL", "https://llm.example.org/v1?key=canary"),
-        ("LLM_VISION", "yes"),
-        ("LLM_DAILY_CALLS", "-1"),
         ("LOG_FORMAT", "xml"),
         ("RUST_LOG", "depot_bot=loud"),
     ]))
@@ -154,7 +149,7 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
     let text = faults.to_string();
     assert!(!text.contains("canary"), "{text}");
     insta::assert_snapshot!(text, @r#"
-    The configuration has 23 mistakes:
+    The configuration has 18 mistakes:
 
       TELEGRAM_API_URL is not the address of a Bot API server.
         Fix: leave it out, or write it like https://api.telegram.org or http://127.0.0.1:8081.
@@ -204,6 +199,30 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
       TAXONOMY_FILE names a file that cannot be read: /nowhere/taxonomy.toml (entity not found).
         Fix: give the path of a taxonomy file, or leave it out.
 
+      RUST_LOG is not a filter: "depot_bot=loud".
+        Fix: write a level such as info or debug, or target=level pairs with commas between them.
+
+      LOG_FORMAT is unknown: "xml".
+        Fix: choose auto, pretty or json.
+    "#);
+}
+
+#[test]
+fn mistakes_about_servers_are_told_without_what_may_be_a_key() {
+    let faults = Config::read(&environment(&[
+        ("TELEGRAM_BOT_TOKEN", TOKEN),
+        ("STT_BASE_URL", "https://user:canary@stt.example.org/v1"),
+        ("STT_PATH", "audio?key=x"),
+        ("LLM_BASE_URL", "https://llm.example.org/v1?key=canary"),
+        ("LLM_VISION", "yes"),
+        ("LLM_DAILY_CALLS", "-1"),
+    ]))
+    .expect_err("nothing of it is right");
+    let text = faults.to_string();
+    assert!(!text.contains("canary"), "{text}");
+    insta::assert_snapshot!(text, @r#"
+    The configuration has 5 mistakes:
+
       STT_BASE_URL is not the address of a server.
         Fix: write it like https://api.example.org/v1 or http://127.0.0.1:8000/v1, without user, password or question mark; the key goes into its own variable.
 
@@ -218,12 +237,6 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
 
       LLM_DAILY_CALLS is not a whole number from 0 to 1000000: "-1".
         Fix: write a number, for example 1000, or leave it out.
-
-      RUST_LOG is not a filter: "depot_bot=loud".
-        Fix: write a level such as info or debug, or target=level pairs with commas between them.
-
-      LOG_FORMAT is unknown: "xml".
-        Fix: choose auto, pretty or json.
     "#);
 }
 
