@@ -6,6 +6,7 @@ mod intake;
 mod learning;
 mod retention;
 mod stores;
+pub mod understanding;
 mod vitals;
 
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ use crate::telegram::serve::{Limits, serve};
 use crate::telegram::updates::Updates;
 use crate::telegram::{deliver, replay, sentences};
 use crate::telemetry;
-use crate::understand::{Embedded, NoTranscriber};
+use crate::understand::Embedded;
 use crate::words::Words;
 
 /// How long a stop may take: an orchestrator kills after 30 s.
@@ -101,13 +102,15 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let service = Arc::new(service);
     let chat = telegram_chat(&config, &ledger, &clock)?;
     let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
-    let effects = Effects::new(Arc::clone(&service), executor(&chat, embedded.clone()), clock.clone());
+    let executor = executor(&config, &chat, embedded.clone())?;
+    let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
     let updates = Updates {
         service: Arc::clone(&service),
         effects: effects.clone(),
         access: Arc::new(Access::new(&config.access, ledger.clone(), clock.clone())),
         chat: chat.clone(),
         answers: TaskTracker::new(),
+        looks_at_photos: config.llm.as_ref().is_some_and(|llm| llm.vision),
         replays: false,
     };
     let replaying = replay::run(updates.clone(), loops.clone());
@@ -140,17 +143,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     };
     app.tasks.spawn(vitals.run(clock, app.loops.clone()));
     app.tasks.spawn(replaying);
-    let kept = config.retention;
-    app.tasks.spawn(retention::run(kept, app.ledger.clone(), chat.clock.clone(), app.loops.clone()));
-    let taught = chat.taxonomy.id.clone();
-    app.tasks.spawn(learning::run(
-        app.ledger.clone(),
-        taught,
-        embedded,
-        chat.clock.clone(),
-        app.loops.clone(),
-    ));
-    app.start_loops(chat);
+    app.start_loops(chat, embedded, config.retention);
     app.health.started();
     tracing::info!(%http, webhook = ?app.webhook, bot.id = config.telegram.bot.0, "the bot is started");
     Ok(app)
@@ -189,21 +182,26 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
 }
 
 /// What the lanes reach the world through.
-fn executor(chat: &TelegramChat, embedded: Embedded) -> Executor {
-    Executor {
+fn executor(config: &Config, chat: &TelegramChat, embedded: Embedded) -> anyhow::Result<Executor> {
+    let cache = understanding::cache(config, &chat.ledger)?;
+    Ok(Executor {
         chat: Arc::new(chat.clone()),
         ledger: Arc::new(chat.ledger.clone()),
-        transcriber: Arc::new(NoTranscriber),
-        understanding: Arc::new(embedded),
+        transcriber: understanding::transcriber(config, chat, cache.clone())?,
+        understanding: understanding::reader(config, chat, embedded, cache)?,
         taxonomy: chat.taxonomy.id.clone(),
         clock: chat.clock.clone(),
         chance: Chance::system(),
-    }
+    })
 }
 
 impl App {
     /// Starts the loops that look after what the intake has left.
-    fn start_loops(&self, chat: TelegramChat) {
+    fn start_loops(&self, chat: TelegramChat, embedded: Embedded, keep: config::Retention) {
+        self.tasks.spawn(retention::run(keep, self.ledger.clone(), chat.clock.clone(), self.loops.clone()));
+        let (taught, clock) = (chat.taxonomy.id.clone(), chat.clock.clone());
+        let learning = learning::run(self.ledger.clone(), taught, embedded, clock, self.loops.clone());
+        self.tasks.spawn(learning);
         let heart = self.health.heart("deadlines", LOOP_LIMIT);
         self.tasks.spawn(deadlines::run(
             Arc::clone(&self.service),

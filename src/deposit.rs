@@ -332,6 +332,9 @@ pub struct Draft {
     /// What was said, in the volunteer's words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,
+    /// Which of what was said was last heard in a voice note, from 0: the card quotes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<usize>,
     /// One weight for the whole deposit, where it was said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_weight: Option<Weight>,
@@ -359,6 +362,7 @@ impl Draft {
             step: 1,
             lines: Vec::new(),
             said: Vec::new(),
+            heard: None,
             total_weight: None,
             attachments: Vec::new(),
             album: None,
@@ -369,6 +373,18 @@ impl Draft {
     #[must_use]
     pub fn said_chars(&self) -> usize {
         self.said.iter().map(|text| text.chars().count()).sum()
+    }
+
+    /// The words of the last voice note that was turned into text.
+    #[must_use]
+    pub fn heard(&self) -> Option<&str> {
+        self.said.get(self.heard?).map(String::as_str)
+    }
+
+    /// Whether there is something to listen to, and nothing came of it.
+    #[must_use]
+    pub fn is_unread_recording(&self) -> bool {
+        self.lines.is_empty() && self.attachments.iter().any(|file| file.media != Media::Photo)
     }
 
     /// The first line whose category a human should settle, if there is one.

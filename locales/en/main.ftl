@@ -4,7 +4,8 @@
 
 asked-title = 📦 New deposit
 asked-opening = Tell me what you are dropping off: what it is, how many, the weight if you have it. For example: “two kettles, 3 kg”.
-asked-voice-kept = 🎤 I kept your voice message, but I cannot listen to it yet. Write me a few words: what, how many, the weight.
+asked-voice-kept = 🎤 I kept your voice message, but I could not listen to it. Write me a few words: what, how many, the weight.
+asked-nothing-heard = 🎤 I heard nobody in your voice message; it is kept. Say it again closer to the microphone, or write me what, how many, the weight.
 asked-photo-kept = 📷 Got your photo. What is it? A few words are enough, with the weight if you have it.
 asked-no-deposit = I found no object in your message. For a deposit, say what, how many and the weight: “one armchair, 12 kg”. For anything else: /help.
 asked-emptied = The card is empty now. What are you dropping off? For example: “two kettles, 3 kg”.
@@ -29,6 +30,7 @@ card-recordings = { $count ->
     [one] 🎤 { $count } voice message
    *[other] 🎤 { $count } voice messages
 }
+card-heard = 🎤 heard: “{ $text }”
 card-total = Total weight: { $weight }
 card-total-at-least = Total weight: at least { $weight }
 
@@ -47,7 +49,8 @@ destination-recyclage = recycling
 destination-dechetterie = tip
 
 notice-full = ✋ This deposit is full. Confirm it first: your last message will open the next one.
-notice-voice-kept = 🎤 I kept your voice message, but I cannot listen to it yet. To add an item, write it.
+notice-voice-kept = 🎤 I kept your voice message, but I could not listen to it. To add an item, write it.
+notice-nothing-heard = 🎤 I heard nobody in your voice message; it is kept. Say it again closer to the microphone, or write it.
 notice-photo-kept = 📷 Photo added.
 notice-no-deposit = I found no object in your last message: no line was added.
 notice-not-understood = I did not understand your last message; it is kept. Say it another way.

@@ -5,7 +5,8 @@
 
 asked-title = 📦 Nouveau dépôt
 asked-opening = Dites-moi ce que vous déposez : l'objet, le nombre, le poids si vous l'avez. Par exemple : « deux bouilloires, 3 kg ».
-asked-voice-kept = 🎤 J'ai gardé votre message vocal, mais je ne peux pas encore l'écouter. Écrivez-moi quelques mots : l'objet, le nombre, le poids.
+asked-voice-kept = 🎤 J'ai gardé votre message vocal, mais je n'ai pas pu l'écouter. Écrivez-moi quelques mots : l'objet, le nombre, le poids.
+asked-nothing-heard = 🎤 Je n'ai entendu personne dans votre message vocal ; il est gardé. Redites-le plus près du micro, ou écrivez-moi l'objet, le nombre, le poids.
 asked-photo-kept = 📷 Photo bien reçue. Qu'est-ce que c'est ? Quelques mots suffisent, avec le poids si vous l'avez.
 asked-no-deposit = Je n'ai pas reconnu d'objet dans votre message. Pour un dépôt, dites l'objet, le nombre et le poids : « un fauteuil, 12 kg ». Pour le reste : /aide.
 asked-emptied = La fiche est vide maintenant. Qu'est-ce que vous déposez ? Par exemple : « deux bouilloires, 3 kg ».
@@ -30,6 +31,7 @@ card-recordings = { $count ->
     [one] 🎤 { $count } message vocal
    *[other] 🎤 { $count } messages vocaux
 }
+card-heard = 🎤 entendu : « { $text } »
 card-total = Poids total : { $weight }
 card-total-at-least = Poids total : au moins { $weight }
 
@@ -48,7 +50,8 @@ destination-recyclage = recyclage
 destination-dechetterie = déchetterie
 
 notice-full = ✋ Ce dépôt est plein. Validez-le d'abord : votre dernier message ouvrira le suivant.
-notice-voice-kept = 🎤 J'ai gardé votre message vocal, mais je ne peux pas encore l'écouter. Pour ajouter un objet, écrivez-le.
+notice-voice-kept = 🎤 J'ai gardé votre message vocal, mais je n'ai pas pu l'écouter. Pour ajouter un objet, écrivez-le.
+notice-nothing-heard = 🎤 Je n'ai entendu personne dans votre message vocal ; il est gardé. Redites-le plus près du micro, ou écrivez-le.
 notice-photo-kept = 📷 Photo ajoutée.
 notice-no-deposit = Je n'ai pas reconnu d'objet dans votre dernier message : aucune ligne ajoutée.
 notice-not-understood = Je n'ai pas compris votre dernier message ; il est gardé. Redites-le autrement.

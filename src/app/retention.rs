@@ -55,5 +55,7 @@ fn kept_for(keep: &config::Retention, kind: Kind) -> Option<Duration> {
         Kind::Quarantine => keep.quarantine,
         Kind::Drafts => keep.drafts,
         Kind::Deliveries => keep.deliveries,
+        // Each answer says itself how long it is kept.
+        Kind::Cache => Some(Duration::ZERO),
     }
 }

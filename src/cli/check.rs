@@ -13,6 +13,7 @@ use crate::finding::{self, Weight};
 use crate::ledger::Ledger;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client, WebhookState};
+use crate::understand::Server;
 
 /// What a check came to.
 enum Finding {
@@ -75,6 +76,7 @@ pub async fn run() -> anyhow::Result<ExitCode> {
             Err(error) => Finding::Bad(error.to_string()),
         },
     );
+    check_understanding(&config, &mut report).await;
     Ok(if report.bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -180,6 +182,25 @@ fn disk_finding(database: &Path) -> Finding {
     match written {
         Ok(()) => Finding::Good(format!("{} can be written", folder.display())),
         Err(error) => Finding::Bad(format!("{} cannot be written: {error}", folder.display())),
+    }
+}
+
+/// Whether the servers answer that listen and read; without them the bot works, so a fault is a warning.
+async fn check_understanding(config: &Config, report: &mut Report) {
+    let speech = config.speech.clone().map(|it| Server { url: it.url, key: it.key, model: it.model });
+    let llm = config.llm.clone().map(|it| Server { url: it.url, key: it.key, model: it.model });
+    for (what, server, variable, without) in [
+        ("speech", speech, "STT_BASE_URL", "voice notes are kept, and words are asked for"),
+        ("model", llm, "LLM_BASE_URL", "the embedded model reads notes"),
+    ] {
+        let finding = match server {
+            None => Finding::Good(format!("not used: {variable} is not set, {without}")),
+            Some(server) => match server.look(Clock::system()).await {
+                Ok(()) => Finding::Good(format!("the server answers; {} is asked of it", server.model)),
+                Err(error) => Finding::Warning(format!("{error}; until then {without}: check {variable}")),
+            },
+        };
+        report.add(what, &finding);
     }
 }
 

@@ -1,6 +1,5 @@
 //! `depot-bot lexicon`: what the site has taught the model, and how to take it back.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -36,7 +35,7 @@ enum What {
 /// The configuration's, the database's, or a name that says nothing.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::read(&environment()?)?;
-    let taxonomy = Taxonomy::load(config.taxonomy_file.as_ref().map(PathBuf::as_path))?;
+    let taxonomy = Taxonomy::load(config.taxonomy_file.as_deref())?;
     let ledger = ledger(&config).await?;
     let choices = ledger.choices(&taxonomy.id).await?;
     let learned = learned(&choices.made, &choices.forgotten);

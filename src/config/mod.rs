@@ -15,6 +15,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use crate::config::reader::{Fault, Faults};
+pub use crate::config::sections::{Llm, Speech};
 pub use crate::config::variables::{
     DEMO_TOKEN, FILE_SUFFIX, TELEGRAM_API_URL, VARIABLES, Variable, variable,
 };
@@ -43,6 +44,10 @@ pub struct Config {
     pub retention: Retention,
     /// The file of categories in place of those compiled in.
     pub taxonomy_file: Option<PathBuf>,
+    /// What listens to voice notes; `None` means that they are kept and words are asked for.
+    pub speech: Option<Speech>,
+    /// What reads notes beside the embedded model, if anything does.
+    pub llm: Option<Llm>,
     /// How the log looks and what is in it.
     pub logs: Logs,
     /// What is probably a mistake but does not stop the bot: to be logged at start. No values, no secrets.
@@ -226,6 +231,8 @@ impl Config {
         let access = sections::access(reader, &mut warnings);
         let retention = sections::retention(reader);
         let taxonomy_file = sections::taxonomy_file(reader);
+        let speech = sections::speech(reader, &mut warnings);
+        let llm = sections::llm(reader, &mut warnings);
         let logs = sections::logs(reader);
         // Only now: a fault in one section must not hide those of the next.
         let (http, webhook) = (http?, webhook?);
@@ -242,6 +249,8 @@ impl Config {
             access: access?,
             retention: retention?,
             taxonomy_file: taxonomy_file?,
+            speech: speech?,
+            llm: llm?,
             logs: logs?,
             warnings,
         })

@@ -24,7 +24,7 @@ const fn secret(name: &'static str, default: Option<&'static str>, about: &'stat
 }
 
 /// Every variable that is read, in the order in which the documents explain them.
-pub const VARIABLES: [Variable; 27] = [
+pub const VARIABLES: [Variable; 36] = [
     secret("TELEGRAM_BOT_TOKEN", None, "The bot's token, as @BotFather gave it."),
     setting("TELEGRAM_API_URL", Some(TELEGRAM_API_URL), "The Bot API server that is talked to."),
     setting("TELEGRAM_WEBHOOK_URL", None, "The address Telegram posts updates to; unset means long polling."),
@@ -70,6 +70,15 @@ pub const VARIABLES: [Variable; 27] = [
         "How many days settled deliveries are kept; 0 is for ever.",
     ),
     setting("TAXONOMY_FILE", None, "The categories, in place of those that are compiled in."),
+    setting("STT_BASE_URL", None, "The server that listens to voice notes; unset means that nobody does."),
+    secret("STT_API_KEY", None, "What the server that listens knows the bot by."),
+    setting("STT_MODEL", Some("whisper-1"), "Which model of that server listens."),
+    setting("STT_PATH", Some("/audio/transcriptions"), "Where below STT_BASE_URL recordings are posted to."),
+    setting("LLM_BASE_URL", None, "The chat model that reads notes; unset means that the embedded one does."),
+    secret("LLM_API_KEY", None, "What the server of the chat model knows the bot by."),
+    setting("LLM_MODEL", None, "Which model of that server reads."),
+    setting("LLM_VISION", Some("false"), "Whether it looks at photos that come without words."),
+    setting("LLM_DAILY_CALLS", Some("1000"), "How many notes a day it reads at most; 0 is without limit."),
     setting("LOG_FORMAT", Some("auto"), "How the log looks: auto, pretty or json."),
     setting("RUST_LOG", Some("info"), "What is logged, in the language of `tracing` filters."),
 ];
@@ -84,7 +93,8 @@ pub const TELEGRAM_API_URL: &str = "https://api.telegram.org";
 pub const FILE_SUFFIX: &str = "_FILE";
 
 /// Prefixes that are ours alone: an unknown name that begins with one is most likely a mistake.
-const PREFIXES: [&str; 6] = ["TELEGRAM_", "WEBHOOK_", "REDIS_", "SESSION_", "DATABASE_", "RETAIN_"];
+const PREFIXES: [&str; 8] =
+    ["TELEGRAM_", "WEBHOOK_", "REDIS_", "SESSION_", "DATABASE_", "RETAIN_", "STT_", "LLM_"];
 /// Names that begin like ours and belong to others: the X session, and what Kubernetes sets for a service called redis.
 const FOREIGN: [&str; 5] =
     ["SESSION_MANAGER", "REDIS_PORT", "REDIS_SERVICE_", "DATABASE_PORT", "DATABASE_SERVICE_"];

@@ -16,6 +16,9 @@ use crate::understand::{Transcribe, TranscribeError, Understand, UnderstandError
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
 const DEADLINE: Duration = Duration::from_secs(12);
+/// The longest that listening to a recording or looking at a photo takes: the lease is renewed meanwhile. Longer than
+/// [`Transcribe`] gives itself.
+const FILE_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The chat, as the effects see it; `telegram` is the one that implements it.
 #[async_trait]
@@ -92,12 +95,13 @@ impl Executor {
             match effect {
                 Effect::ShowCard => self.show_card(session).await,
                 Effect::Say(sentence) => self.chat.say(session, *sentence).await.map(|()| Event::Said),
-                Effect::Transcribe(note) => self.transcribe(note).await,
+                Effect::Transcribe(note) => self.transcribe(session, note).await,
                 Effect::Understand(note) => self.understand(session, note).await,
                 Effect::RecordDeposit(leaving) => self.record_deposit(session, leaving).await,
             }
         };
-        let outcome = tokio::time::timeout(DEADLINE, done).await.unwrap_or(Err(Failure::Transient));
+        let outcome =
+            tokio::time::timeout(deadline_of(effect), done).await.unwrap_or(Err(Failure::Transient));
         outcome.unwrap_or_else(|failure| self.failed(effect, attempts, &failure))
     }
 
@@ -107,12 +111,20 @@ impl Executor {
         Ok(Event::CardShown { picture, message, stripped })
     }
 
-    async fn transcribe(&self, note: &Note) -> Result<Event, Failure> {
+    async fn transcribe(&self, session: &Session, note: &Note) -> Result<Event, Failure> {
         let Some(attachment) = &note.attachment else { return Ok(Event::TranscriptionFailed) };
-        match self.transcriber.transcribe(attachment).await {
-            Ok(text) => Ok(Event::Transcribed(text)),
-            Err(TranscribeError::Unavailable) => Err(Failure::Transient),
-            Err(TranscribeError::NotConfigured | TranscribeError::Failed(_)) => {
+        match self.transcriber.transcribe(attachment, session.language).await {
+            Ok(text) => {
+                crate::failpoint!("transcribed");
+                Ok(Event::Transcribed(text))
+            }
+            Err(TranscribeError::NotConfigured) => Ok(Event::TranscriptionFailed),
+            Err(error @ TranscribeError::Unavailable(_)) => {
+                tracing::warn!(%error, "a voice note could not be listened to yet; it is tried again");
+                Err(Failure::Transient)
+            }
+            Err(error @ TranscribeError::Failed(_)) => {
+                tracing::warn!(%error, "a voice note is kept unheard; its owner is asked for words");
                 Ok(Event::TranscriptionFailed)
             }
         }
@@ -133,6 +145,9 @@ impl Executor {
 
     /// What a note says: about the lines of the open card, if it is about them, or about other things.
     async fn read(&self, session: &Session, note: &Note) -> Result<Event, UnderstandError> {
+        if let Some(photo) = note.photo_alone() {
+            return Ok(Event::Understood(self.understanding.look(photo, session.language).await?));
+        }
         if let Some(card) = session.on_card(note)
             && let Some(correction) = self.understanding.correct(&note.text, &card, session.language).await?
         {
@@ -162,6 +177,14 @@ impl Executor {
             metrics::counter!("depot_effects_failed_total", "effect" => effect.name()).increment(1);
         }
         event
+    }
+}
+
+fn deadline_of(effect: &Effect) -> Duration {
+    match effect {
+        Effect::Transcribe(_) => FILE_DEADLINE,
+        Effect::Understand(note) if note.photo_alone().is_some() => FILE_DEADLINE,
+        Effect::ShowCard | Effect::Say(_) | Effect::Understand(_) | Effect::RecordDeposit(_) => DEADLINE,
     }
 }
 

@@ -22,6 +22,8 @@ use crate::session::{Effect, EffectId, Event, Lane, Session};
 
 /// How many lanes one instance runs at a time; who brings more work waits before it is acknowledged.
 const LANES_MAX: usize = 512;
+/// How often the lease of work that takes long is renewed: several times while it lasts.
+const RENEWED_EVERY: Duration = Duration::from_secs(4);
 /// How long an update waits for the first attempt to write its deposit to the ledger.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
 
@@ -38,6 +40,16 @@ struct Shared {
     clock: Clock,
     permits: Arc<Semaphore>,
     running: TaskTracker,
+}
+
+/// What a holder of a lane did.
+enum Ran {
+    /// Nothing: the lease ends by itself.
+    Nothing,
+    /// Work that is not wanted any more; the document as it is now.
+    Dropped(Arc<Session>),
+    /// Effects, and what came of them.
+    Outcomes(Vec<(EffectId, Event)>),
 }
 
 /// Resolves when the deposit that an update validated was tried on the ledger once.
@@ -135,10 +147,14 @@ impl Effects {
     ) -> Result<(), ServiceError> {
         let service = &self.shared.service;
         while session.holds(lane, token) {
-            let outcomes = self.execute_next(&session, lane, token, &mut tried).await;
-            if outcomes.is_empty() {
-                break;
-            }
+            let outcomes = match self.execute_next(&session, lane, token, &mut tried).await {
+                Ran::Nothing => break,
+                Ran::Dropped(current) => {
+                    session = current;
+                    continue;
+                }
+                Ran::Outcomes(outcomes) => outcomes,
+            };
             let presented =
                 if planted("stale_token") { self.holder_of(&session, lane).await? } else { token };
             let handled = service.settle(session.key, lane, presented, &outcomes).await?;
@@ -160,10 +176,10 @@ impl Effects {
         lane: Lane,
         token: u64,
         tried: &mut Option<oneshot::Sender<()>>,
-    ) -> Vec<(EffectId, Event)> {
+    ) -> Ran {
         let Some((id, effect, attempts)) = session.next_effect(lane, self.shared.clock.now()) else {
             // Only when the wall clock was set back: the lease ends by itself.
-            return Vec::new();
+            return Ran::Nothing;
         };
         crate::failpoint!("effect_claimed");
         let is_record = matches!(effect, Effect::RecordDeposit(_));
@@ -172,10 +188,17 @@ impl Effects {
             // said then would be taken for the deposit that is there.
             if let Err(error) = self.shared.service.mirrored(session).await {
                 tracing::warn!(%error, "a deposit waits: the decision about it is not safe yet");
-                return Vec::new();
+                return Ran::Nothing;
             }
         }
-        let event = self.shared.executor.execute(session, &effect, attempts).await;
+        let work = self.shared.executor.execute(session, &effect, attempts);
+        let event = match lane {
+            Lane::Chat => work.await,
+            Lane::Compute => match self.prolonged(session, token, id, work).await {
+                Ok(event) => event,
+                Err(current) => return Ran::Dropped(current),
+            },
+        };
         self.observe_age(session, id, &event);
         if let Event::Recorded(_) = event {
             crate::journal!({ "what": "recorded", "mark": session.commit.to_string() });
@@ -193,7 +216,41 @@ impl Effects {
                     .push((EffectId::Card, self.shared.executor.execute(&preview, &card, attempts).await));
             }
         }
-        outcomes
+        Ran::Outcomes(outcomes)
+    }
+
+    /// Does work that may take longer than a lease, which is renewed meanwhile. Work that nobody wants any more is
+    /// dropped, and so is that of an instance that stops: then the error is the document as it is.
+    async fn prolonged(
+        &self,
+        session: &Session,
+        token: u64,
+        id: EffectId,
+        work: impl Future<Output = Event> + Send,
+    ) -> Result<Event, Arc<Session>> {
+        tokio::pin!(work);
+        let outcome = [(id, Event::Prolonged)];
+        loop {
+            tokio::select! {
+                biased;
+                event = &mut work => return Ok(event),
+                () = self.shared.clock.sleep(RENEWED_EVERY) => {}
+                // A clock that stands still renews nothing, but work that is not wanted ends there too.
+                () = tokio::time::sleep(RENEWED_EVERY) => {}
+            }
+            // Never dropped half-way: the commit may have taken the other lane.
+            match self.shared.service.settle(session.key, Lane::Compute, token, &outcome).await {
+                Ok(handled) => {
+                    self.hand_over(&handled, Lane::Compute);
+                    let is_wanted = handled.session.pending.iter().any(|it| EffectId::Pending(it.id) == id);
+                    if !is_wanted || !handled.session.holds(Lane::Compute, token) {
+                        return Err(handled.session);
+                    }
+                }
+                // Whoever takes the lane over meanwhile wins: then the outcome of this one does not count.
+                Err(error) => tracing::debug!(%error, "a lease could not be renewed"),
+            }
+        }
     }
 
     /// How long an effect that is done took since it was committed, its retries included.

@@ -8,6 +8,7 @@
 //! Every write can be repeated, so that an unknown outcome is settled by asking again.
 
 pub mod access;
+mod cache;
 pub mod choices;
 mod claims;
 mod csv;

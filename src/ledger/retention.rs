@@ -21,12 +21,14 @@ pub enum Kind {
     Drafts,
     /// Messages to other chats that are no longer pending, by when they were written.
     Deliveries,
+    /// What paid servers answered, by when its time is over.
+    Cache,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Parked, Self::Conflicts, Self::Quarantine, Self::Drafts, Self::Deliveries];
+    pub const ALL: [Self; 6] =
+        [Self::Parked, Self::Conflicts, Self::Quarantine, Self::Drafts, Self::Cache, Self::Deliveries];
 
     /// The label of metrics.
     #[must_use]
@@ -37,6 +39,7 @@ impl Kind {
             Self::Quarantine => "quarantine",
             Self::Drafts => "drafts",
             Self::Deliveries => "deliveries",
+            Self::Cache => "cache",
         }
     }
 
@@ -68,6 +71,10 @@ impl Kind {
                     (select id from deliveries
                      where bot = $1 and created_at < $2 and status <> 'pending' limit $3)"
             }
+            Self::Cache => {
+                "delete from cache where (bot, asked) in
+                    (select bot, asked from cache where bot = $1 and kept_until < $2 limit $3)"
+            }
         }
     }
 
@@ -81,6 +88,7 @@ impl Kind {
             Self::Deliveries => {
                 "select min(created_at) from deliveries where bot = $1 and status <> 'pending'"
             }
+            Self::Cache => "select min(kept_until) from cache where bot = $1",
         }
     }
 }

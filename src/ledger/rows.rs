@@ -109,6 +109,8 @@ impl Kept {
             opened_at: _,
             lines: _,
             total_weight: _,
+            // Only the open card quotes what was heard; what was said is kept as a whole.
+            heard: _,
             step,
             said,
             attachments,
@@ -135,6 +137,7 @@ impl Rows {
             step: kept.step,
             lines: lines.into_iter().map(LineRow::into_line).collect::<Result<_, _>>()?,
             said: kept.said,
+            heard: None,
             total_weight: parse_weight(row.weight_grams, row.weight_source.as_deref())
                 .map_err(|()| corrupt("weight"))?,
             attachments: kept.attachments,

@@ -137,6 +137,7 @@ impl Session {
             | Event::CardLost
             | Event::Said
             | Event::Deferred { .. }
+            | Event::Prolonged
             | Event::GivenUp
             | Event::ChatClosed
             | Event::DeadlinePassed
@@ -185,6 +186,9 @@ impl Session {
     /// Ends the open deposit and sends it to the ledger, whatever its end.
     pub(super) fn leave(&mut self, status: Status, now: Timestamp) {
         let Some(draft) = self.take_draft() else { return };
+        // Somebody may still listen to it.
+        let is_unread = status == Status::Expired && draft.is_unread_recording();
+        let status = if is_unread { Status::ClassificationFailed } else { status };
         let unfinished = std::mem::take(&mut self.pending);
         for pending in unfinished {
             match pending.effect {

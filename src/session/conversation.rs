@@ -118,6 +118,8 @@ impl Session {
             self.work_on(Effect::Understand(note.clone()), context);
         } else if note.attachment.as_ref().is_some_and(|file| file.media != Media::Photo) {
             self.work_on(Effect::Transcribe(note.clone()), context);
+        } else if note.look && !joins_album {
+            self.work_on(Effect::Understand(note.clone()), context);
         } else {
             self.keep_photo(joins_album);
         }

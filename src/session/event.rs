@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::deposit::{
-    Attachment, CategoryKey, DepositRef, Destination, Draft, Line, MessageId, Recorded, Weight,
+    Attachment, CategoryKey, DepositRef, Destination, Draft, Line, Media, MessageId, Recorded, Weight,
 };
 use crate::session::Language;
 use crate::session::change::{Correction, Part};
@@ -52,6 +52,21 @@ pub struct Note {
     /// The message it answers; once a deposit has taken it: the card, if it answers that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// Whether somebody looks at photos here: then one without words is worked on like words.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub look: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Note {
+    /// The photo that is all there is of this note.
+    #[must_use]
+    pub fn photo_alone(&self) -> Option<&Attachment> {
+        self.attachment.as_ref().filter(|file| self.text.is_empty() && file.media == Media::Photo)
+    }
 }
 
 /// A button that was pressed.
@@ -107,7 +122,7 @@ pub enum Verb {
 }
 
 /// What was made of a note.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Understanding {
     /// The lines, in the order they were said.
     pub lines: Vec<Line>,
@@ -132,7 +147,7 @@ pub enum Event {
     Tapped(Tap),
     /// The ledger gave an expired draft back; the message is the card that was tapped.
     Resumed(Box<Draft>, MessageId),
-    /// A voice note became text.
+    /// A voice note became text; empty where nobody speaks.
     Transcribed(String),
     /// Nothing could listen to a voice note.
     TranscriptionFailed,
@@ -164,6 +179,8 @@ pub enum Event {
         /// Whether it counts as a failed attempt; waiting because Telegram asked for it does not.
         counted: bool,
     },
+    /// An effect is still being worked on: its lease begins anew.
+    Prolonged,
     /// An effect will not succeed; it was kept for an operator.
     GivenUp,
     /// The person blocked the bot: nothing more reaches that chat.

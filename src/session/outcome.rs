@@ -84,6 +84,7 @@ impl Session {
             | Event::Corrected(_)
             | Event::UnderstandingFailed
             | Event::Said
+            | Event::Prolonged
             | Event::Recorded(_)
             | Event::DeadlinePassed
             | Event::IntakeResumed => {}
@@ -95,17 +96,30 @@ impl Session {
             self.defer(pending, index, *until, *counted);
             return;
         }
+        if *event == Event::Prolonged {
+            self.pending.insert(index, pending);
+            return;
+        }
         match &pending.effect {
             Effect::Transcribe(note) => match event {
+                Event::Transcribed(text) if text.is_empty() => {
+                    self.not_understood(Asked::NothingHeard, Notice::NothingHeard);
+                }
                 Event::Transcribed(text) => self.transcribed(note, text, index, context),
                 _failed => self.not_understood(Asked::VoiceKept, Notice::VoiceKept),
             },
             Effect::Understand(note) => match event {
+                Event::Understood(found) if found.lines.is_empty() && note.photo_alone().is_some() => {
+                    self.not_understood(Asked::PhotoKept, Notice::PhotoKept);
+                }
                 Event::Understood(found) if found.lines.is_empty() => {
                     self.not_understood(Asked::NoDeposit, Notice::NoDeposit);
                 }
                 Event::Understood(found) => self.understood(note, found, context),
                 Event::Corrected(correction) => self.corrected(note, correction, context),
+                _failed if note.photo_alone().is_some() => {
+                    self.not_understood(Asked::PhotoKept, Notice::PhotoKept);
+                }
                 _failed => self.not_understood(Asked::NotUnderstood, Notice::NotUnderstood),
             },
             Effect::RecordDeposit(_) => match event {
@@ -142,6 +156,7 @@ impl Session {
                 self.refuse_as_full(&Note { attachment: None, ..note }, context);
                 return;
             }
+            draft.heard = Some(draft.said.len());
             draft.said.push(text.to_owned());
         }
         self.push(Effect::Understand(note), context.now);

@@ -53,6 +53,8 @@ pub enum Asked {
     Opening,
     /// A voice note is kept, and nothing can listen to it.
     VoiceKept,
+    /// A voice note is kept, and nobody speaks in it.
+    NothingHeard,
     /// A photo is kept, and says nothing of weight or number.
     PhotoKept,
     /// Nothing could be made of the note; it is kept.
@@ -116,6 +118,8 @@ pub enum Notice {
     Full,
     /// A voice note was kept, and nothing can listen to it.
     VoiceKept,
+    /// A voice note was kept, and nobody speaks in it.
+    NothingHeard,
     /// A photo was attached.
     PhotoKept,
     /// Nothing could be made of the last note; it is kept.

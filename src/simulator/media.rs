@@ -45,7 +45,9 @@ impl User {
         let sizes: Vec<Value> = [(90, 67), (1280, 960)]
             .into_iter()
             .map(|(width, height)| {
-                let picture = Bytes::from(format!("a picture of {width}x{height}"));
+                let mut picture = b"\xff\xd8\xff\xe0 a picture of ".to_vec();
+                picture.extend(format!("{width}x{height}").bytes());
+                let picture = Bytes::from(picture);
                 self.upload(
                     "photos",
                     "jpg",

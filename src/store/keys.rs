@@ -7,6 +7,8 @@
 //! | `<prefix><bot>:unmirrored` | sorted set | for ever | members `<chat>:<user>` whose last commit is not in SQL yet, scored by the millisecond of the first such commit |
 //! | `<prefix><bot>:epoch` | string | for ever | the epoch whose commits are taken; missing or lower: the conversations are to be copied from SQL |
 //! | `<prefix><bot>:copying:<copier>` | string | 1 h (`PX`) | a copy from SQL is under way; gone when it ends: Redis was emptied meanwhile |
+//! | `<prefix><bot>:cache:<kind>:<sha256>` | string | 1 to 7 days (`PX`) | what a paid server answered before |
+//! | `<prefix><bot>:calls:<kind>:<day>` | string | 2 days (`EX`) | how many paid calls that day had |
 //! | `<prefix><bot>:probe` | string | 10 s (`PX`) | written by each look at the server: one that is full or read-only fails |
 //!
 //! An open conversation has no expiry in Redis: its *logical* end is a commit, which must find the document.
@@ -22,6 +24,9 @@ pub const PREFIX: &str = "depot:";
 pub const PROBE_KEPT: Duration = Duration::from_secs(10);
 /// How long the mark of a copy stays: longer than any copy takes.
 pub const COPYING_KEPT: Duration = Duration::from_secs(3_600);
+
+/// How long the calls of a day are counted, in seconds: clocks of instances differ.
+pub const CALLS_KEPT: i64 = 2 * 86_400;
 
 /// The keys of one bot.
 #[derive(Clone, Debug)]
@@ -70,6 +75,18 @@ impl Keys {
     #[must_use]
     pub fn copying(&self, copier: u64) -> String {
         format!("{}:copying:{copier:016x}", self.epoch.trim_end_matches(":epoch"))
+    }
+
+    /// An answer of a paid server; `asked` is its kind and a hash.
+    #[must_use]
+    pub fn cache(&self, asked: &str) -> String {
+        format!("{}:cache:{asked}", self.epoch.trim_end_matches(":epoch"))
+    }
+
+    /// How many paid calls of a kind a day had.
+    #[must_use]
+    pub fn calls(&self, kind: &str, day: i64) -> String {
+        format!("{}:calls:{kind}:{day}", self.epoch.trim_end_matches(":epoch"))
     }
 
     /// What a look at the server writes.
@@ -130,6 +147,8 @@ mod tests {
         assert_eq!(keys.session(key), format!("{}{}", keys.sessions(), Keys::member(key)));
         assert_eq!(keys.conversation(&Keys::member(key)), Some(key));
         assert_eq!(keys.conversation("seven"), None);
+        assert_eq!(keys.cache("lines:ab"), "depot:42:cache:lines:ab");
+        assert_eq!(keys.calls("model", 20_000), "depot:42:calls:model:20000");
         assert_eq!(Keys::new("a*[b]:", BotId(42)).pattern(), r"a\*\[b\]:42:s:*");
     }
 }

@@ -17,8 +17,9 @@ use crate::session::{Session, SessionKey, State};
 use crate::store::StoreError;
 use crate::store::authority::{DurableStore, Mirrored, Stored, VolatileStore};
 
-/// How long a document that nobody waits for may wait for company.
-const COMPANY: Duration = Duration::from_millis(200);
+/// How long a document that nobody waits for may wait for company: shorter than what is owed for long enough to be paid by
+/// any instance, and than the second whose steps a failover may repeat.
+const COMPANY: Duration = Duration::from_millis(750);
 /// How many documents one group takes.
 const GROUP_MAX: usize = 256;
 /// How many documents wait here at most while SQL is away; Redis remembers what is owed beyond them.

@@ -14,13 +14,15 @@ use crate::clock::Timestamp;
 use crate::deposit::{Draft, Media, Recorded};
 use crate::session::{Asked, Effect, Language, Notice, Session, State, Verb, View};
 use crate::taxonomy::Taxonomy;
-use crate::telegram::picture::{Button, Picture, Press, Style};
+use crate::telegram::picture::{Button, Picture, Press, Style, one_line, shortened};
 use crate::words::{Phrases, Words};
 
 pub use crate::telegram::card::entry::UNDO_WINDOW;
 
 /// How long the objects of a card may be, tried in this order until the text fits: 20 lines at the last always do.
 const OBJECT_UNITS: [usize; 5] = [60, 40, 24, 12, 6];
+/// How much of what was heard in a voice note is quoted, in UTF-16 units.
+const HEARD_UNITS: usize = 200;
 /// A warning painted later than this before the end no longer says "in a minute".
 const A_MINUTE: Duration = Duration::from_secs(45);
 
@@ -84,6 +86,9 @@ impl Painter<'_> {
     fn asked(&self, draft: &Draft, asked: Asked) -> Picture {
         let mut picture = self.titled("asked-title");
         picture.paragraph(&self.phrases.plain(asked_key(asked)));
+        if let Some(heard) = self.heard(draft) {
+            picture.line(&heard);
+        }
         picture.with_row(vec![self.deposit_button("button-cancel", draft, Verb::Cancel)])
     }
 
@@ -96,6 +101,9 @@ impl Painter<'_> {
         let doubtful = draft.first_doubtful();
         let picture = fitting(|limit| {
             let mut picture = self.noticed("card-title", notice);
+            if let Some(heard) = self.heard(draft) {
+                picture.line(&heard);
+            }
             picture.paragraph(&self.open_lines(draft, limit));
             if let Some(kept) = self.attachments(draft) {
                 picture.line(&kept);
@@ -126,6 +134,12 @@ impl Painter<'_> {
             .map(|(key, count)| self.phrases.say(key, &[("count", count.into())]))
             .collect();
         (!kept.is_empty()).then(|| kept.join(" · "))
+    }
+
+    /// What was heard in the last voice note, so that a mistake of the transcription is seen.
+    fn heard(&self, draft: &Draft) -> Option<String> {
+        let heard = shortened(&one_line(draft.heard()?), HEARD_UNITS);
+        Some(self.phrases.say("card-heard", &[("text", heard.into())]))
     }
 
     fn ending(&self, session: &Session, now: Timestamp, ttl: Duration) -> Option<String> {
@@ -180,6 +194,7 @@ fn asked_key(asked: Asked) -> &'static str {
     match asked {
         Asked::Opening => "asked-opening",
         Asked::VoiceKept => "asked-voice-kept",
+        Asked::NothingHeard => "asked-nothing-heard",
         Asked::PhotoKept => "asked-photo-kept",
         Asked::NotUnderstood => "asked-not-understood",
         Asked::NoDeposit => "asked-no-deposit",

@@ -13,6 +13,7 @@ pub mod intake;
 mod lenient;
 pub mod picture;
 pub mod polling;
+mod recordings;
 pub mod replay;
 pub mod sentences;
 pub mod serve;

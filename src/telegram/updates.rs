@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::access::{Access, Notice, Standing};
-use crate::deposit::{ChatId, UserId};
+use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
 use crate::failpoint::planted;
 use crate::ledger::{LedgerError, Role};
@@ -35,6 +35,8 @@ pub struct Updates {
     pub access: Arc<Access>,
     /// The way to the chats.
     pub chat: TelegramChat,
+    /// Whether somebody looks at photos.
+    pub looks_at_photos: bool,
     /// Whether what it handles was parked before: its message may be older than all that its conversation remembers.
     pub replays: bool,
     /// Answers to taps on their way; nobody waits for them but the end of the program.
@@ -183,7 +185,7 @@ impl Updates {
                     }
                     event_of_command(command, role)
                 }
-                None => event_of_content(message),
+                None => event_of_content(message, self.looks_at_photos),
             }
         };
         let cause = Cause::Update {
@@ -305,7 +307,7 @@ fn event_of_command(command: Parsed, role: Role) -> Event {
     }
 }
 
-fn event_of_content(message: &Message) -> Event {
+fn event_of_content(message: &Message, looks_at_photos: bool) -> Event {
     let reply_to = message.reply_to;
     match &message.content {
         Content::Text(text) => Event::NoteReceived(Note { text: text.clone(), reply_to, ..Note::default() }),
@@ -314,6 +316,7 @@ fn event_of_content(message: &Message) -> Event {
             attachment: Some(attachment.clone()),
             album: album.clone(),
             reply_to,
+            look: looks_at_photos && attachment.media == Media::Photo,
         }),
         Content::Unsupported { what: Unsupported::File, .. } => Event::Asked(Sentence::UnsupportedFile),
         Content::Unsupported { what: Unsupported::Other, .. } | Content::Service(_) => {

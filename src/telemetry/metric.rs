@@ -29,11 +29,13 @@ pub enum Kind {
 /// Buckets for durations: from half a millisecond, a Redis commit, to ten seconds, the limit of a call to a chat.
 const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Buckets for calls to servers that listen or read: a volunteer waits, a small machine takes its time.
+const PATIENCE: &[f64] = &[0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
 /// Buckets for how many jobs share one transaction.
 const JOBS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
 
 /// The kinds that are kept for a time only.
-const RETAINED: &[&str] = &["parked", "conflicts", "quarantine", "drafts", "deliveries"];
+const RETAINED: &[&str] = &["parked", "conflicts", "quarantine", "drafts", "deliveries", "cache"];
 
 type Labels = &'static [(&'static str, &'static [&'static str])];
 
@@ -53,7 +55,20 @@ const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat
 const OUTCOMES: &[&str] = &["handled", "refused", "ignored", "parked"];
 const CAUSES: &[&str] = &["update", "outcome", "deadline"];
 const VERDICTS: &[&str] = &["applied"];
-const REDIS: &[&str] = &["commit", "load", "due", "statistics", "probe", "restore", "open", "debt", "paid"];
+const REDIS: &[&str] = &[
+    "commit",
+    "load",
+    "due",
+    "statistics",
+    "probe",
+    "restore",
+    "open",
+    "debt",
+    "paid",
+    "cached",
+    "keep",
+    "count",
+];
 const REDIS_CLASSES: &[&str] =
     &["unavailable", "unknown", "broken", "read_only", "refused", "wrong_type", "other_server"];
 const STORES: &[&str] = &["redis", "sql"];
@@ -61,6 +76,8 @@ const SQL: &[&str] = &["read", "write"];
 const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
 const STATUSES: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
 const PARK_REASONS: &[&str] = &["unreadable", "panicked", "timed_out", "newer_session"];
+const SPEECH_OUTCOMES: &[&str] = &["heard", "nothing", "unavailable", "failed"];
+const MODEL_OUTCOMES: &[&str] = &["used", "invalid", "slow", "unavailable", "over_budget", "overruled"];
 const EFFECTS: &[&str] = &["show_card", "say", "transcribe", "understand", "record_deposit"];
 
 const AGREED: (&str, &[&str]) = ("agreed", &["yes", "no"]);
@@ -153,6 +170,38 @@ pub const EFFECT_AGE_SECONDS: Metric =
 /// Effects that were given up.
 pub const EFFECTS_FAILED: Metric =
     counter("depot_effects_failed_total", &[("effect", EFFECTS)], "Effects that were given up, by effect.");
+/// Recordings that were listened to.
+pub const SPEECH: Metric = counter(
+    "depot_speech_total",
+    &[("outcome", SPEECH_OUTCOMES)],
+    "Attempts to turn a voice note into text, by what came of them.",
+);
+/// How long listening takes.
+pub const SPEECH_SECONDS: Metric = Metric {
+    name: "depot_speech_seconds",
+    kind: Kind::Histogram(PATIENCE),
+    about: "How long the server takes that turns voice notes into text.",
+    labels: &[],
+};
+/// Notes that a chat model was asked about.
+pub const MODEL: Metric = counter(
+    "depot_model_total",
+    &[("outcome", MODEL_OUTCOMES)],
+    "Notes for the chat model, by what came of it; all but `used` were left to the embedded model.",
+);
+/// How long the chat model takes.
+pub const MODEL_SECONDS: Metric = Metric {
+    name: "depot_model_seconds",
+    kind: Kind::Histogram(PATIENCE),
+    about: "How long the chat model takes for a note.",
+    labels: &[],
+};
+/// Paid answers that were kept.
+pub const CACHE: Metric = counter(
+    "depot_cache_total",
+    &[("kind", &["transcription", "lines"]), ("outcome", &["hit", "miss"])],
+    "Looks for an answer that was paid for before, by kind.",
+);
 /// Calls to Telegram.
 pub const TELEGRAM_CALLS: Metric = counter(
     "depot_telegram_calls_total",
@@ -283,7 +332,7 @@ pub const BUILD: Metric = Metric {
 };
 
 /// All of them.
-pub const ALL: [Metric; 45] = [
+pub const ALL: [Metric; 50] = [
     UPDATES,
     UPDATES_PARKED,
     QUARANTINED,
@@ -299,6 +348,11 @@ pub const ALL: [Metric; 45] = [
     EFFECTS_PENDING,
     EFFECT_AGE_SECONDS,
     EFFECTS_FAILED,
+    SPEECH,
+    SPEECH_SECONDS,
+    MODEL,
+    MODEL_SECONDS,
+    CACHE,
     TELEGRAM_CALLS,
     TELEGRAM_SECONDS,
     TELEGRAM_PAUSES,

@@ -1,8 +1,10 @@
 //! From what somebody said to the lines of a deposit: a proposal, never a decision.
 //!
 //! Two interfaces ([`Transcribe`], [`Understand`]) and the embedded default of each: nobody who listens, and lines read by
-//! rules with the likeliest category of each. `docs/UNDERSTANDING.md` explains both.
+//! rules with the likeliest category of each. Beside each stands a server that the operator names ([`speech`], [`llm`]).
+//! `docs/UNDERSTANDING.md` explains all of them.
 
+pub mod cache;
 mod chat;
 mod classify;
 mod correction;
@@ -10,11 +12,14 @@ mod destinations;
 mod lexicon;
 mod linear;
 mod lines;
+pub mod llm;
 pub mod names;
 mod numbers;
 mod reader;
+mod remote;
 pub mod score;
 pub mod site;
+pub mod speech;
 mod tokens;
 pub mod typical;
 mod vocabulary;
@@ -31,6 +36,7 @@ use crate::taxonomy::Taxonomy;
 
 pub use crate::understand::classify::{Classifier, MODEL};
 pub use crate::understand::lines::OBJECT_CHARS_MAX;
+pub use crate::understand::remote::{RemoteSetupError, Server};
 use crate::understand::site::{Learned, Site};
 
 /// Turns a note into lines.
@@ -52,16 +58,25 @@ pub trait Understand: Send + Sync + 'static {
         card: &OnCard<'_>,
         language: Language,
     ) -> Result<Option<Correction>, UnderstandError>;
+
+    /// The lines of what a photo shows; none where nobody looks at photos, or nothing is seen.
+    ///
+    /// # Errors
+    /// [`UnderstandError`] means that trying again may help.
+    async fn look(&self, _photo: &Attachment, _language: Language) -> Result<Understanding, UnderstandError> {
+        Ok(Understanding::default())
+    }
 }
 
 /// Turns a recording into text.
 #[async_trait]
 pub trait Transcribe: Send + Sync + 'static {
-    /// What is said in the recording.
+    /// What is said in the recording, by somebody who probably speaks `language`; empty where nobody speaks.
     ///
     /// # Errors
     /// [`TranscribeError`] says whether trying again may help.
-    async fn transcribe(&self, recording: &Attachment) -> Result<String, TranscribeError>;
+    async fn transcribe(&self, recording: &Attachment, language: Language)
+    -> Result<String, TranscribeError>;
 }
 
 /// Why a note could not be worked on for now.
@@ -78,11 +93,11 @@ pub enum TranscribeError {
     /// Nobody listens here: the recording is kept and its owner is asked for words.
     #[error("no transcription is configured")]
     NotConfigured,
-    /// The service did not answer; trying again may help.
-    #[error("transcription is not available")]
-    Unavailable,
-    /// The recording cannot be transcribed, whoever tries.
-    #[error("the recording cannot be transcribed: {0}")]
+    /// The recording or the service is out of reach; trying again may help.
+    #[error("transcription is not available: {0}")]
+    Unavailable(String),
+    /// There will be no text of it: trying again would not help, or nobody would wait for it.
+    #[error("the recording is not transcribed: {0}")]
     Failed(String),
 }
 
@@ -92,7 +107,11 @@ pub struct NoTranscriber;
 
 #[async_trait]
 impl Transcribe for NoTranscriber {
-    async fn transcribe(&self, _recording: &Attachment) -> Result<String, TranscribeError> {
+    async fn transcribe(
+        &self,
+        _recording: &Attachment,
+        _language: Language,
+    ) -> Result<String, TranscribeError> {
         Err(TranscribeError::NotConfigured)
     }
 }
@@ -225,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_transcriber_nobody_listens() {
         let recording = Attachment { media: Media::Voice, file: "f".to_owned(), seconds: Some(3) };
-        let heard = NoTranscriber.transcribe(&recording).await;
+        let heard = NoTranscriber.transcribe(&recording, Language::Fr).await;
         assert!(matches!(heard, Err(TranscribeError::NotConfigured)));
     }
 }

@@ -69,9 +69,27 @@ fn every_variable_has_its_effect() {
         ("RETAIN_DRAFTS_DAYS", "0"),
         ("RETAIN_DELIVERIES_DAYS", "3650"),
         ("TAXONOMY_FILE", "Cargo.toml"),
+        ("STT_BASE_URL", "http://speech:8000/v1/"),
+        ("STT_API_KEY", "key-of-the-ear"),
+        ("STT_MODEL", "small"),
+        ("STT_PATH", "/inference"),
+        ("LLM_BASE_URL", "https://llm.example.org/v1"),
+        ("LLM_API_KEY", "key-of-the-reader"),
+        ("LLM_MODEL", "reader-7b"),
+        ("LLM_VISION", "true"),
+        ("LLM_DAILY_CALLS", "0"),
         ("LOG_FORMAT", "json"),
         ("RUST_LOG", "info,depot_bot=debug"),
     ]);
+    let (speech, llm) = (config.speech.as_ref().unwrap(), config.llm.as_ref().unwrap());
+    assert_eq!((speech.url.as_str(), speech.model.as_str()), ("http://speech:8000/v1/inference", "small"));
+    assert!(llm.vision);
+    assert_eq!(speech.key.as_ref().unwrap().expose_secret(), "key-of-the-ear");
+    assert_eq!((llm.url.as_str(), llm.daily_calls), ("https://llm.example.org/v1/chat/completions", None));
+    assert_eq!(
+        (llm.key.as_ref().unwrap().expose_secret(), llm.model.as_str()),
+        ("key-of-the-reader", "reader-7b")
+    );
     assert_eq!(config.telegram.api_url, "http://127.0.0.1:8081");
     let webhook = config.webhook.unwrap();
     assert_eq!((webhook.path().as_str(), webhook.bind.port()), ("/hook/a", 9000));
@@ -190,6 +208,39 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
 }
 
 #[test]
+fn mistakes_about_servers_are_told_without_what_may_be_a_key() {
+    let faults = Config::read(&environment(&[
+        ("TELEGRAM_BOT_TOKEN", TOKEN),
+        ("STT_BASE_URL", "https://user:canary@stt.example.org/v1"),
+        ("STT_PATH", "audio?key=x"),
+        ("LLM_BASE_URL", "https://llm.example.org/v1?key=canary"),
+        ("LLM_VISION", "yes"),
+        ("LLM_DAILY_CALLS", "-1"),
+    ]))
+    .expect_err("nothing of it is right");
+    let text = faults.to_string();
+    assert!(!text.contains("canary"), "{text}");
+    insta::assert_snapshot!(text, @r#"
+    The configuration has 5 mistakes:
+
+      STT_BASE_URL is not the address of a server.
+        Fix: write it like https://api.example.org/v1 or http://127.0.0.1:8000/v1, without user, password or question mark; the key goes into its own variable.
+
+      STT_PATH is not a path below STT_BASE_URL: "audio?key=x".
+        Fix: write it like /audio/transcriptions, or /inference for the server of whisper.cpp.
+
+      LLM_BASE_URL is not the address of a server.
+        Fix: write it like https://api.example.org/v1 or http://127.0.0.1:8000/v1, without user, password or question mark; the key goes into its own variable.
+
+      LLM_VISION is neither true nor false: "yes".
+        Fix: write true or false.
+
+      LLM_DAILY_CALLS is not a whole number from 0 to 1000000: "-1".
+        Fix: write a number, for example 1000, or leave it out.
+    "#);
+}
+
+#[test]
 fn a_secret_may_lie_in_a_file_but_not_in_both() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
@@ -284,6 +335,10 @@ fn what_contradicts_itself_is_refused() {
     assert_eq!(refused(&[url, ("REDIS_DB", "2")]), ["REDIS_DB"]);
     assert!(read(&[url, ("REDIS_DB", "1")]).redis.is_some());
     assert_eq!(refused(&[("ADMIN_TELEGRAM_IDS", "1087968824")]), ["ADMIN_TELEGRAM_IDS"]);
+    assert_eq!(refused(&[("LLM_BASE_URL", "http://127.0.0.1:11434/v1")]), ["LLM_MODEL"]);
+    for path in ["inference", "//elsewhere", "/a/../b", "/a b", "/a?b=c"] {
+        assert_eq!(refused(&[("STT_PATH", path)]), ["STT_PATH"], "{path}");
+    }
 }
 
 #[test]
@@ -316,23 +371,38 @@ fn misspelled_and_useless_variables_are_pointed_out() {
         ("SESSION_TTL_SECONDS", "5"),
         ("ALLOWED_TELEGRAM_IDS", "5"),
         ("TELEGRAM_WEBHOOK_SECRET", "canary"),
+        ("STT_BASE_URL", "http://stt.example.org/v1"),
+        ("STT_BASEURL", "http://stt.example.org/v1"),
+        ("LLM_API_KEY", "canary"),
+        ("LLM_MODEL", "m"),
     ]);
     assert!(!config.warnings.join(" ").contains("canary"));
     insta::assert_snapshot!(config.warnings.join("\n"), @r"
     ACESS_MODE is not read: did you mean ACCESS_MODE?
     REDIS_ULR is not read: did you mean REDIS_URL?
+    STT_BASEURL is not read: did you mean STT_BASE_URL?
     TELEGRAM_CHANNEL is not read: no variable has this name
     TELEGRAM_WEBHOOK_SECRET is shorter than 16 characters and could be guessed
     TELEGRAM_WEBHOOK_SECRET has no effect without TELEGRAM_WEBHOOK_URL
     REDIS_DB has no effect without REDIS_URL
     SESSION_TTL_SECONDS is under 30: too short for a person to answer
     ALLOWED_TELEGRAM_IDS has no effect unless ACCESS_MODE is allowlist
+    STT_BASE_URL is plain http to a public address: what people say, and the key, can be read on the way; use https
+    LLM_API_KEY has no effect without LLM_BASE_URL
+    LLM_MODEL has no effect without LLM_BASE_URL
     ");
 }
 
 #[test]
 fn nothing_secret_is_shown_by_debug_and_everything_secret_is_known_to_the_redactor() {
-    let secrets = ["canary-one-secret", "canary-two-secret", "canary three %", "canary-four"];
+    let secrets = [
+        "canary-one-secret",
+        "canary-two-secret",
+        "canary three %",
+        "canary-four",
+        "canary-five-ear",
+        "canary-six-reader",
+    ];
     let config = read(&[
         ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org/"),
         ("TELEGRAM_WEBHOOK_SECRET", secrets[0]),
@@ -340,6 +410,11 @@ fn nothing_secret_is_shown_by_debug_and_everything_secret_is_known_to_the_redact
         ("REDIS_URL", "redis://127.0.0.1"),
         ("REDIS_PASSWORD", secrets[2]),
         ("DATABASE_URL", "postgres://depot:canary-four@db/depot"),
+        ("STT_BASE_URL", "http://speech"),
+        ("STT_API_KEY", secrets[4]),
+        ("LLM_BASE_URL", "http://reader"),
+        ("LLM_API_KEY", secrets[5]),
+        ("LLM_MODEL", "m"),
     ]);
     let shown = format!("{config:?} {config:#?}");
     assert!(!shown.contains("canary"), "{shown}");

@@ -30,6 +30,7 @@ mod oracle;
 mod packaging;
 mod process;
 mod proxy;
+mod remote;
 mod retention;
 mod servers;
 mod service;

@@ -46,6 +46,7 @@ async fn each_kind_goes_after_its_days(behind: Behind, more: &[(&str, &str)]) {
     bot.rests(7).await;
     let ledger = bot.app().ledger();
     ledger.park(5, "{}", "unreadable").await.unwrap();
+    ledger.keep("transcription:test", "une chaise", Duration::from_secs(30 * DAY)).await.unwrap();
     let database = bot.database().await;
     for sql in [CONFLICT, QUARANTINED] {
         database.write(Insert { sql, at: START.0 }).await.unwrap();

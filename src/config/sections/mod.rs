@@ -2,11 +2,14 @@
 
 mod people;
 mod retention;
+mod services;
 mod stores;
 mod telegram;
 
 pub(super) use people::{access, session, taxonomy_file};
 pub(super) use retention::retention;
+pub use services::{Llm, Speech};
+pub(super) use services::{llm, speech};
 pub(super) use stores::{database, redis};
 pub(super) use telegram::{telegram, webhook};
 
@@ -53,6 +56,8 @@ pub(super) fn secrets(config: &Config) -> Vec<SecretString> {
         secrets.push(webhook.secret.clone());
         secrets.extend(webhook.previous_secret.clone());
     }
+    secrets.extend(config.speech.as_ref().and_then(|speech| speech.key.clone()));
+    secrets.extend(config.llm.as_ref().and_then(|llm| llm.key.clone()));
     let urls = [config.redis.as_ref().map(|redis| &redis.url), Some(&config.database.url)];
     for url in urls.into_iter().flatten() {
         secrets.extend(passwords(url.expose_secret()));

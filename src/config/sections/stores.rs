@@ -143,7 +143,7 @@ pub(in crate::config) fn database(reader: &mut Reader) -> Result<Database, Noted
     }
 }
 
-fn flag(reader: &mut Reader, name: &str) -> Result<bool, Noted> {
+pub(in crate::config) fn flag(reader: &mut Reader, name: &str) -> Result<bool, Noted> {
     match reader.text_or_default(name).as_str() {
         "true" => Ok(true),
         "false" => Ok(false),

@@ -1,5 +1,6 @@
 //! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
 
+mod cache;
 mod charge;
 mod inspect;
 mod link;

@@ -16,6 +16,7 @@ impl Painter<'_> {
             Some(Notice::Unclear(unclear)) => (Some(self.phrases.plain(unclear_key(unclear))), None),
             Some(Notice::Full) => (None, Some("notice-full")),
             Some(Notice::VoiceKept) => (None, Some("notice-voice-kept")),
+            Some(Notice::NothingHeard) => (None, Some("notice-nothing-heard")),
             Some(Notice::PhotoKept) => (None, Some("notice-photo-kept")),
             Some(Notice::NotUnderstood) => (None, Some("notice-not-understood")),
             Some(Notice::NoDeposit) => (None, Some("notice-no-deposit")),

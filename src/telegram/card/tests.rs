@@ -102,7 +102,7 @@ fn a_description_is_asked_for() {
     insta::assert_snapshot!(show(Language::Fr, asked(Asked::VoiceKept)), @"
     *📦 Nouveau dépôt*
 
-    🎤 J'ai gardé votre message vocal, mais je ne peux pas encore l'écouter. Écrivez-moi quelques mots : l'objet, le nombre, le poids.
+    🎤 J'ai gardé votre message vocal, mais je n'ai pas pu l'écouter. Écrivez-moi quelques mots : l'objet, le nombre, le poids.
     [❌ Annuler]{Cancel}
     ");
     insta::assert_snapshot!(show(Language::Fr, asked(Asked::PhotoKept)), @"
@@ -126,7 +126,7 @@ fn a_description_is_asked_for() {
     insta::assert_snapshot!(show(Language::En, asked(Asked::VoiceKept)), @"
     *📦 New deposit*
 
-    🎤 I kept your voice message, but I cannot listen to it yet. Write me a few words: what, how many, the weight.
+    🎤 I kept your voice message, but I could not listen to it. Write me a few words: what, how many, the weight.
     [❌ Cancel]{Cancel}
     ");
 }

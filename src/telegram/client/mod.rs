@@ -4,6 +4,7 @@
 //! reads answers more strictly than a foreign Bot API server deserves (research/tech.md §2).
 
 mod answers;
+mod download;
 mod error;
 mod methods;
 

@@ -77,7 +77,8 @@ fn every_line_of_the_example_is_good_once_it_is_uncommented() {
             continue;
         }
         let pair = (entry.name.as_str(), entry.value.as_str());
-        read(&[("TELEGRAM_BOT_TOKEN", TOKEN), secret, pair]).unwrap_or_else(|faults| panic!("{faults}"));
+        read(&[("TELEGRAM_BOT_TOKEN", TOKEN), secret, ("LLM_MODEL", "a-model"), pair])
+            .unwrap_or_else(|faults| panic!("{faults}"));
     }
 }
 
@@ -197,9 +198,32 @@ fn compose_runs_the_bot_locked_down_with_time_to_stop() {
     let mut pairs = vec![("TELEGRAM_BOT_TOKEN", TOKEN)];
     for (name, value) in environment {
         assert!(variable(name.as_str().unwrap()).is_some(), "{name:?}");
-        pairs.push((name.as_str().unwrap(), value.as_str().unwrap()));
+        pairs.push((name.as_str().unwrap(), default_of(value.as_str().unwrap())));
     }
-    assert!(read(&pairs).unwrap().redis.is_some());
+    let config = read(&pairs).unwrap();
+    assert!(config.redis.is_some() && config.warnings.is_empty(), "{:?}", config.warnings);
+    // The address leads to the service of the profile, and the model is the one that is fetched for it.
+    let speech = config.speech.unwrap();
+    let url = reqwest::Url::parse(&speech.url).unwrap();
+    assert_eq!(
+        (url.host_str(), url.port(), url.path()),
+        (Some("speech"), Some(8000), "/v1/audio/transcriptions")
+    );
+    for service in ["speech", "speech-model"] {
+        assert_eq!(texts(&compose["services"][service]["profiles"]), ["speech"]);
+    }
+    let fetched = &texts(&compose["services"]["speech-model"]["command"])[0];
+    assert_eq!(
+        fetched.strip_prefix("http://speech:8000/v1/models/").map(default_of),
+        Some(speech.model.as_str())
+    );
+    assert!(file("README.md").contains("docker compose --profile speech up"));
+}
+
+/// What compose puts in place of `${NAME-default}` when the name is not set.
+fn default_of(value: &str) -> &str {
+    let inside = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    inside.and_then(|inside| inside.split_once('-')).map_or(value, |(_, default)| default)
 }
 
 #[test]
@@ -216,7 +240,7 @@ fn compose_keeps_what_redis_and_postgres_hold() {
     let postgres = &services["postgres"];
     assert_eq!(texts(&postgres["profiles"]), ["postgres"]);
     for (name, service) in services.as_mapping().unwrap() {
-        let is_server = ["redis", "postgres"].contains(&name.as_str().unwrap());
+        let is_server = ["redis", "postgres", "speech"].contains(&name.as_str().unwrap());
         assert_eq!(service["healthcheck"]["test"].is_sequence(), is_server, "{name:?}");
         assert!(service["ports"].is_null(), "{name:?} is published");
         // The log of a test run is looked at and gone.

@@ -1,0 +1,103 @@
+//! Who listens and who reads: the embedded ones, or the servers that the configuration names, with a cache before them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+
+use crate::config::{self, Config};
+use crate::ledger::Ledger;
+use crate::store::redis::RedisStore;
+use crate::telegram::chat::TelegramChat;
+use crate::understand::cache::Cache;
+use crate::understand::llm::{Assisted, Budget};
+use crate::understand::speech::Speech;
+use crate::understand::{Embedded, NoTranscriber, Server, Transcribe, Understand};
+
+/// What listens to voice notes.
+pub(super) fn transcriber(
+    config: &Config,
+    chat: &TelegramChat,
+    cache: Option<Arc<dyn Cache>>,
+) -> anyhow::Result<Arc<dyn Transcribe>> {
+    let Some(speech) = &config.speech else { return Ok(Arc::new(NoTranscriber)) };
+    let config::Speech { url, key, model } = speech.clone();
+    let server = Server { url, key, model };
+    let recordings = Arc::new(chat.client.clone());
+    let speech = Speech::new(&server, &chat.taxonomy, recordings, cache, chat.clock.clone());
+    Ok(Arc::new(speech.context("STT_BASE_URL")?))
+}
+
+/// What reads notes: the embedded model, alone or behind the one that the configuration names.
+pub(super) fn reader(
+    config: &Config,
+    chat: &TelegramChat,
+    embedded: Embedded,
+    cache: Option<Arc<dyn Cache>>,
+) -> anyhow::Result<Arc<dyn Understand>> {
+    let embedded = Arc::new(embedded);
+    let Some(llm) = &config.llm else { return Ok(embedded) };
+    let config::Llm { url, key, model, vision, daily_calls } = llm.clone();
+    let server = Server { url, key, model };
+    let budget = Budget::new(daily_calls, cache.clone(), chat.clock.clone());
+    let taxonomy = Arc::clone(&chat.taxonomy);
+    let assisted = Assisted::new(embedded, &server, taxonomy, cache, budget, chat.clock.clone());
+    let mut assisted = assisted.context("LLM_BASE_URL")?;
+    if vision {
+        let photos = Arc::new(chat.client.clone());
+        assisted = assisted.with_photos(&server, photos, chat.clock.clone()).context("LLM_BASE_URL")?;
+    }
+    Ok(Arc::new(assisted))
+}
+
+/// Where paid answers are kept, if any are paid for: in Redis where there is one, else in the database.
+pub(super) fn cache(config: &Config, ledger: &Ledger) -> anyhow::Result<Option<Arc<dyn Cache>>> {
+    if config.speech.is_none() && config.llm.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(match &config.redis {
+        // A connection of its own: what is asked here must never hold up a commit.
+        Some(redis) => Arc::new(InRedis(super::redis_store(redis, config.telegram.bot)?)),
+        None => Arc::new(InLedger(ledger.clone())),
+    }))
+}
+
+struct InRedis(RedisStore);
+
+#[async_trait]
+impl Cache for InRedis {
+    async fn get(&self, key: &str) -> Option<String> {
+        missed(self.0.cached(key).await).flatten()
+    }
+
+    async fn put(&self, key: &str, answer: &str, kept_for: Duration) {
+        missed(self.0.keep(key, answer, kept_for).await);
+    }
+
+    async fn count(&self, kind: &str, day: i64) -> Option<u64> {
+        missed(self.0.count(kind, day).await)
+    }
+}
+
+struct InLedger(Ledger);
+
+#[async_trait]
+impl Cache for InLedger {
+    async fn get(&self, key: &str) -> Option<String> {
+        missed(self.0.cached(key).await).flatten()
+    }
+
+    async fn put(&self, key: &str, answer: &str, kept_for: Duration) {
+        missed(self.0.keep(key, answer, kept_for).await);
+    }
+
+    async fn count(&self, kind: &str, day: i64) -> Option<u64> {
+        missed(self.0.count(kind, day).await)
+    }
+}
+
+/// What a store says; one that is away has nothing, and says so elsewhere.
+fn missed<T>(answer: Result<T, impl std::fmt::Display>) -> Option<T> {
+    answer.inspect_err(|error| tracing::debug!(%error, "the cache of answers is not available")).ok()
+}

@@ -1,0 +1,106 @@
+//! A recording before anybody listens to it: where it comes from, and what its first bytes say it is.
+
+use async_trait::async_trait;
+
+use crate::deposit::Attachment;
+
+/// Fetches what was sent from where it is kept.
+#[async_trait]
+pub trait Recordings: Send + Sync + 'static {
+    /// The bytes of a file, at most `bytes_max`; one that is known to be larger is not fetched at all.
+    ///
+    /// # Errors
+    /// [`FetchError`] says whether trying again may help.
+    async fn fetch(&self, file: &Attachment, bytes_max: u64) -> Result<Vec<u8>, FetchError>;
+}
+
+/// Why a file could not be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// Whoever keeps it does not answer; trying again may help.
+    #[error("the file cannot be fetched for now")]
+    Unavailable,
+    /// It is larger than what is fetched.
+    #[error("the file is too large")]
+    TooLarge,
+    /// It is not there any more, or is not handed out.
+    #[error("the file is not handed out")]
+    Gone,
+}
+
+/// What transcribers take, told by the first bytes: names and types are what people's devices say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Telegram's voice notes: Opus in OGG.
+    Ogg,
+    Mp3,
+    Wav,
+    /// M4A, and the MP4 of round videos, whose sound is AAC.
+    Mp4,
+    Webm,
+    Flac,
+}
+
+impl Format {
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        let has = |at: usize, mark: &[u8]| bytes.get(at..at + mark.len()) == Some(mark);
+        let is_frame = bytes.first() == Some(&0xff) && bytes.get(1).is_some_and(|next| next & 0xe6 == 0xe2);
+        if has(0, b"OggS") {
+            Some(Self::Ogg)
+        } else if has(0, b"ID3") || is_frame {
+            Some(Self::Mp3)
+        } else if has(0, b"RIFF") && has(8, b"WAVE") {
+            Some(Self::Wav)
+        } else if has(4, b"ftyp") {
+            Some(Self::Mp4)
+        } else if has(0, &[0x1a, 0x45, 0xdf, 0xa3]) {
+            Some(Self::Webm)
+        } else if has(0, b"fLaC") {
+            Some(Self::Flac)
+        } else {
+            None
+        }
+    }
+
+    /// A name whose ending says what it is: some servers look at nothing else.
+    pub(super) fn file_name(self) -> &'static str {
+        match self {
+            Self::Ogg => "note.ogg",
+            Self::Mp3 => "note.mp3",
+            Self::Wav => "note.wav",
+            Self::Mp4 => "note.mp4",
+            Self::Webm => "note.webm",
+            Self::Flac => "note.flac",
+        }
+    }
+
+    pub(super) fn mime_type(self) -> &'static str {
+        match self {
+            Self::Ogg => "audio/ogg",
+            Self::Mp3 => "audio/mpeg",
+            Self::Wav => "audio/wav",
+            Self::Mp4 => "audio/mp4",
+            Self::Webm => "audio/webm",
+            Self::Flac => "audio/flac",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_the_format_whatever_the_name_says() {
+        assert_eq!(Format::of(b"OggS\0\x02 OpusHead"), Some(Format::Ogg));
+        assert_eq!(Format::of(b"ID3\x04"), Some(Format::Mp3));
+        assert_eq!(Format::of(&[0xff, 0xfb, 0x90]), Some(Format::Mp3));
+        assert_eq!(Format::of(&[0xff, 0xf3, 0x40]), Some(Format::Mp3));
+        assert_eq!(Format::of(b"RIFF\0\0\0\0WAVEfmt "), Some(Format::Wav));
+        assert_eq!(Format::of(b"\0\0\0\x20ftypM4A "), Some(Format::Mp4));
+        assert_eq!(Format::of(b"fLaC"), Some(Format::Flac));
+        for other in [b"".as_slice(), b"RIFF", b"RIFF\0\0\0\0WEBP", b"<html>", b"%PDF", &[0xff, 0xd8, 0xff]] {
+            assert_eq!(Format::of(other), None, "{other:?}");
+        }
+    }
+}
