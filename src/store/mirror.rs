@@ -3,12 +3,10 @@
 //! What somebody waits for (the acknowledgement of an update) goes with the next group; the rest waits for company a
 //! moment, because the next commit of the same conversation makes it superfluous.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -17,9 +15,8 @@ use crate::session::{Session, SessionKey, State};
 use crate::store::StoreError;
 use crate::store::authority::{DurableStore, Mirrored, Stored, VolatileStore};
 
-/// How long a document that nobody waits for may wait for company: shorter than what is owed for long enough to be paid by
-/// any instance, and than the second whose steps a failover may repeat.
-const COMPANY: Duration = Duration::from_millis(750);
+/// How long a document that nobody waits for may wait for company.
+const COMPANY: Duration = Duration::from_millis(200);
 /// How many documents one group takes.
 const GROUP_MAX: usize = 256;
 /// How many documents wait here at most while SQL is away; Redis remembers what is owed beyond them.
@@ -54,12 +51,9 @@ pub(super) struct Mirror {
 #[derive(Default)]
 struct Queue {
     waiting: BTreeMap<SessionKey, Entry>,
-    /// Whom somebody waits for, in order; one that is gone from `waiting` was written.
-    wanted: VecDeque<SessionKey>,
-    /// All that wait, the oldest first; one that is gone from `waiting`, or came again since, was written.
-    aging: VecDeque<(Instant, SessionKey)>,
-    /// How many are being written, or paid.
+    /// How many are being written.
     writing: usize,
+    is_wanted: bool,
     /// Nothing is to wait for company.
     is_flushing: bool,
     /// How the last group failed, if it did.
@@ -113,52 +107,46 @@ impl Mirror {
             return Some(waiter);
         };
         entry.waiters.push(waiter);
-        queue.wanted.push_back(session.key);
+        queue.is_wanted = true;
         None
     }
 
     fn put(&self, stored: Stored, epoch: u64, waiter: Option<oneshot::Sender<Ended>>) {
         let mut queue = self.queue();
-        let key = stored.session.key;
+        queue.is_wanted |= waiter.is_some();
         let is_full = queue.waiting.len() >= WAITING_MAX;
-        if is_full && waiter.is_none() && !queue.waiting.contains_key(&key) {
+        if is_full && waiter.is_none() && !queue.waiting.contains_key(&stored.session.key) {
             // Redis has noted it; it is paid from there.
             return;
         }
-        if waiter.is_some() {
-            queue.wanted.push_back(key);
+        let since = Instant::now();
+        let entry = queue.waiting.entry(stored.session.key).or_insert_with(|| Entry {
+            stored: stored.clone(),
+            epoch,
+            since,
+            waiters: Vec::new(),
+        });
+        let stamp = |stored: &Stored| (stored.session.epoch, stored.session.version);
+        if stamp(&stored) >= stamp(&entry.stored) {
+            (entry.stored, entry.epoch) = (stored, epoch);
         }
-        if let Some(entry) = queue.waiting.get_mut(&key) {
-            let stamp = |stored: &Stored| (stored.session.epoch, stored.session.version);
-            if stamp(&stored) >= stamp(&entry.stored) {
-                (entry.stored, entry.epoch) = (stored, epoch);
-            }
-            entry.waiters.extend(waiter);
-        } else {
-            let since = Instant::now();
-            queue.aging.push_back((since, key));
-            queue.waiting.insert(key, Entry { stored, epoch, since, waiters: waiter.into_iter().collect() });
-        }
+        entry.waiters.extend(waiter);
     }
 
-    /// Writes groups until this is dropped; Redis is told of one while the next is written.
+    /// Writes groups until this is dropped.
     pub(super) async fn run(&self) {
-        let mut paying = FuturesUnordered::new();
         loop {
+            let pause = self.pause();
             tokio::select! {
                 biased;
-                Some(()) = paying.next() => {}
                 () = self.wanted.notified() => {}
-                () = tokio::time::sleep(self.pause()) => {}
+                () = tokio::time::sleep(pause) => {}
             }
             while let Some(group) = self.group() {
-                let paid = async { while paying.next().await.is_some() {} };
-                let (written, ()) = tokio::join!(self.write(group), paid);
-                let Some(documents) = written else {
+                if !self.write(group).await {
                     tokio::time::sleep(PAUSE).await;
                     break;
-                };
-                paying.push(self.pay(documents));
+                }
             }
         }
     }
@@ -173,7 +161,7 @@ impl Mirror {
                     if queue.waiting.is_empty() && queue.writing == 0 {
                         return;
                     }
-                    queue.is_flushing = true;
+                    (queue.is_wanted, queue.is_flushing) = (true, true);
                 }
                 self.wanted.notify_one();
                 turned.await;
@@ -184,59 +172,42 @@ impl Mirror {
 
     fn pause(&self) -> Duration {
         let queue = self.queue();
-        if (queue.is_flushing || !queue.wanted.is_empty()) && queue.failing.is_none() {
+        if queue.is_wanted && queue.failing.is_none() {
             return Duration::ZERO;
         }
-        queue.aging.front().map_or(COMPANY, |(since, _)| COMPANY.saturating_sub(since.elapsed()))
+        let oldest = queue.waiting.values().map(|entry| entry.since).min();
+        oldest.map_or(COMPANY, |since| COMPANY.saturating_sub(since.elapsed()))
     }
 
     /// The next group, if there is one to be written now: with whoever is wanted go those that have waited long enough.
     fn group(&self) -> Option<Vec<Entry>> {
         let mut queue = self.queue();
-        let queue = &mut *queue;
-        let mut ripe: Vec<SessionKey> = Vec::new();
-        while ripe.len() < GROUP_MAX
-            && let Some(key) = queue.wanted.pop_front()
-        {
-            ripe.push(key);
-        }
-        let now = Instant::now();
-        while ripe.len() < GROUP_MAX
-            && let Some((since, key)) = queue.aging.front().copied()
-        {
-            let is_current = queue.waiting.get(&key).is_some_and(|entry| entry.since == since);
-            if is_current && !queue.is_flushing && now.duration_since(since) < COMPANY {
-                break;
-            }
-            queue.aging.pop_front();
-            if is_current {
-                ripe.push(key);
-            }
-        }
-        let epoch = ripe.iter().filter_map(|key| Some(queue.waiting.get(key)?.epoch)).min();
-        let Some(epoch) = epoch else {
-            queue.is_flushing &= !queue.waiting.is_empty();
+        let is_flushing = std::mem::take(&mut queue.is_flushing);
+        let is_ripe =
+            |entry: &Entry| is_flushing || !entry.waiters.is_empty() || entry.since.elapsed() >= COMPANY;
+        let ripe = queue.waiting.values().filter(|entry| is_ripe(entry));
+        let Some(epoch) = ripe.map(|entry| entry.epoch).min() else {
+            // Nobody waits: what was wanted is written.
+            queue.is_wanted = false;
             return None;
         };
-        let mut group = Vec::with_capacity(ripe.len());
-        for key in ripe {
-            match queue.waiting.remove(&key) {
-                Some(entry) if entry.epoch == epoch => group.push(entry),
-                // Those of another epoch go with the next group.
-                Some(entry) => {
-                    queue.wanted.push_back(key);
-                    queue.waiting.insert(key, entry);
-                }
-                None => {}
-            }
-        }
-        queue.writing += group.len();
-        Some(group)
+        let ripe: Vec<SessionKey> = queue
+            .waiting
+            .iter()
+            .filter(|(_, entry)| entry.epoch == epoch && is_ripe(entry))
+            .map(|(key, _)| *key)
+            .take(GROUP_MAX)
+            .collect();
+        let group: Vec<Entry> = ripe.iter().filter_map(|key| queue.waiting.remove(key)).collect();
+        queue.is_wanted = queue.waiting.values().any(|entry| !entry.waiters.is_empty());
+        queue.writing = group.len();
+        (!group.is_empty()).then_some(group)
     }
 
-    /// Writes one group and answers who waited; what was written, unless SQL did not take it.
-    async fn write(&self, group: Vec<Entry>) -> Option<Vec<Stored>> {
-        let (began, now) = (Instant::now(), self.clock.now());
+    /// Writes one group and answers who waited; says whether SQL took it.
+    async fn write(&self, group: Vec<Entry>) -> bool {
+        let began = Instant::now();
+        let now = self.clock.now();
         let epoch = group.first().map_or(0, |entry| entry.epoch);
         let documents: Vec<Stored> = group.iter().map(|entry| entry.stored.clone()).collect();
         crate::failpoint!("mirror_due");
@@ -246,41 +217,28 @@ impl Mirror {
         let outcome = self.sql.mirror(&documents, epoch, now).await;
         crate::failpoint!("mirrored");
         metrics::histogram!("depot_mirror_seconds").record(began.elapsed());
+        let failing = outcome.as_ref().err().map(|error| match error {
+            StoreError::Refused { .. } => Ended::Refused,
+            _ => Ended::Owed,
+        });
         match outcome {
             Ok(outcomes) => {
-                self.queue().failing = None;
                 for (entry, outcome) in group.into_iter().zip(outcomes) {
                     answer(entry, if outcome == Mirrored::Written { Ended::Kept } else { Ended::Lost });
                 }
-                Some(documents)
+                // Nobody waits for this: a note that stays costs another write.
+                if let Err(error) = self.redis.paid(&documents).await {
+                    tracing::debug!(%error, "what was mirrored is still noted as owed");
+                }
             }
-            Err(error) => {
-                let failing = match error {
-                    StoreError::Refused { .. } => Ended::Refused,
-                    _ => Ended::Owed,
-                };
-                self.queue().failing = Some(failing);
-                self.put_back(group, failing);
-                self.turned(documents.len());
-                None
-            }
+            Err(_) => self.put_back(group, failing.unwrap_or(Ended::Owed)),
         }
-    }
-
-    /// Tells Redis that it owes this no more. Nobody waits for that: a note that stays costs another write.
-    async fn pay(&self, documents: Vec<Stored>) {
-        if let Err(error) = self.redis.paid(&documents).await {
-            tracing::debug!(%error, "what was mirrored is still noted as owed");
-        }
-        self.turned(documents.len());
-    }
-
-    fn turned(&self, documents: usize) {
         {
             let mut queue = self.queue();
-            queue.writing = queue.writing.saturating_sub(documents);
+            (queue.writing, queue.failing) = (0, failing);
         }
         self.turned.notify_waiters();
+        failing.is_none()
     }
 
     /// What could not be written waits on, without anybody who waits for it.

@@ -16,6 +16,8 @@ use crate::understand::weights::GRAMS_MAX;
 
 /// The longest object label that is kept; the whole note stays in what was said.
 pub const OBJECT_CHARS_MAX: usize = 120;
+/// More pieces of one thing nobody counts at a desk.
+const PIECES_MAX: u32 = 9_999;
 /// Words that a note has in one language only.
 const ENGLISH: &[&str] = &[
     "the",
@@ -191,7 +193,7 @@ fn quantity(tokens: &[Token], item: &Item) -> Option<u32> {
         return None;
     }
     if let Some(count) = item.count {
-        return u32::try_from(count).ok().filter(|count| *count > 0);
+        return u32::try_from(count).ok().filter(|count| (1..=PIECES_MAX).contains(count));
     }
     let words = item.words.iter().filter_map(|at| tokens.get(*at)).map(|token| token.word.as_str());
     let mut heads = words.skip_while(|word| BEFORE_NOUN.contains(word) || FILLERS.contains(word));

@@ -88,8 +88,9 @@ async fn what_is_ambiguous_changes_nothing_and_is_asked_about_once() {
     user.says("supprime tout");
     user.sees_new("Pour tout abandonner").await.unwrap();
     let lines = validated(&bot, &user).await;
-    let weights: Vec<_> = lines.iter().map(|line| line.weight.map(|weight| weight.grams)).collect();
-    assert_eq!(weights, [Some(2_500), None]);
+    let weights: Vec<_> =
+        lines.iter().map(|line| line.weight.map(|weight| (weight.grams, weight.source))).collect();
+    assert_eq!(weights, [Some((2_500, WeightSource::Stated)), Some((13_500, WeightSource::Estimated))]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,7 +204,8 @@ async fn a_menu_is_cancelled_and_expires_like_any_card() {
     user.taps("Reprendre").unwrap();
     user.sees_new("Valider").await.unwrap();
     let lines = validated(&bot, &user).await;
-    assert_eq!((lines[0].quantity, lines[0].weight), (Some(3), None));
+    let source = lines[0].weight.map(|weight| weight.source);
+    assert_eq!((lines[0].quantity, source), (Some(3), Some(WeightSource::Estimated)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

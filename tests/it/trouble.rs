@@ -162,8 +162,9 @@ async fn who_says_more_than_a_deposit_holds_is_told_and_can_still_record_it() {
     let user = bot.user(7);
     user.says("une bouilloire");
     user.sees_new("Valider").await.unwrap();
-    // The longest message that Telegram takes, in the characters that need the most room.
-    for _ in 0..3 {
+    // The longest message that Telegram takes, in the characters that need the most room: one for this deposit, two that
+    // wait for the next, and one too many.
+    for _ in 0..4 {
         user.says(&"🎈".repeat(2_048));
     }
     user.sees("n'est pas noté").await.unwrap();

@@ -264,11 +264,11 @@ fn notices_files_totals_and_the_coming_end_are_on_the_card() {
     *📦 Your deposit: is this right?*
     📷 Photo added.
 
-    1. bouilloires ×2 · about 1.8 kg
+    1. bouilloires ×2 · ≈ 1.8 kg
          🔌 Small appliances (sure) · shop
     2. vaisselle (lot) · counted in the total
          🍽️ Kitchenware (confirmed) · recycling
-    Total weight: 7.8 kg
+    Total weight: ≈ 7.8 kg
     📷 2 photos · 🎤 1 voice message
 
     ⏰ Without an answer, the session ends in less than a minute.

@@ -92,7 +92,9 @@ fn told(change: &Change) -> String {
         Change::Removed { line } => format!("-{}", line + 1),
         Change::Added(line) => {
             let quantity = line.quantity.map_or("lot".to_owned(), |quantity| format!("×{quantity}"));
-            let weight = line.weight.map_or(String::new(), |weight| format!(" {}g", weight.grams));
+            // A suggestion is not what was said.
+            let said = line.weight.filter(|weight| weight.source != WeightSource::Estimated);
+            let weight = said.map_or(String::new(), |weight| format!(" {}g", weight.grams));
             format!("+{} {quantity}{weight}", line.object)
         }
         Change::TotalWeighed(weight) => format!("all {}g", weight.grams),
