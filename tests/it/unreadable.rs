@@ -149,7 +149,8 @@ async fn left_by_a_newer_release(bot: &mut TestBot) -> String {
     bot.stop().await;
     let text = stored(bot).await;
     let document = &text[text.find('{').unwrap()..];
-    spoil(bot, &document.replacen("\"schema\":1,", "\"schema\":1000,", 1)).await;
+    let current = format!("\"schema\":{},", depot_bot::session::SCHEMA);
+    spoil(bot, &document.replacen(&current, "\"schema\":1000,", 1)).await;
     let newer = stored(bot).await;
     assert!(newer.contains("\"schema\":1000,"));
     bot.resume().await;
