@@ -1,7 +1,7 @@
 //! How quick, how small and how good the embedded understanding is.
 //!
 //! `cargo bench --bench understanding [-- FILE]` reads labelled notes (JSON Lines as in `docs/UNDERSTANDING.md`) from FILE,
-//! from `UNDERSTANDING_NOTES`, or from `../shared/data/utterances-dev.jsonl`, and prints the time for a note and for the
+//! or from `../shared/data/utterances-dev.jsonl`, and prints the time for a note and for the
 //! training, the memory of what was learned, and the scores: with all names, and by five folds cut by object, in which the
 //! names of a fold's objects are left out before training (strict), or every name that holds all words of one (very strict).
 
@@ -40,8 +40,7 @@ fn main() -> anyhow::Result<()> {
     );
     println!("memory by its tables        {:.1} MB", classifier.bytes() as f64 / 1e6);
     println!("resident set grew by        {:.1} MB, with what the training used", grown as f64 / 1e3);
-    let file =
-        given.or_else(|| std::env::var("UNDERSTANDING_NOTES").ok()).map_or(NOTES.into(), PathBuf::from);
+    let file = given.map_or(NOTES.into(), PathBuf::from);
     if !file.exists() {
         println!("no labelled notes at {}: name a file to measure notes as well", file.display());
         return Ok(());

@@ -150,54 +150,8 @@ impl Reader<'_> {
             return used;
         }
         if self.has_item() {
-            if STATES.contains(&self.word_at(noun)) && (self.ends_at(noun) || self.word_at(noun + 1) == "et")
-            {
-                self.append(used);
-                self.begins = false;
-                return used;
-            }
-            if let Some(more) = self.container_alone(noun) {
-                return more + used;
-            }
-            if self.says_no_more_than_more(noun) && self.is_breakdown(whole) {
-                self.append(used);
-                self.aside = true;
-                return used;
-            }
-            let apposed =
-                self.tokens.get(noun).is_some_and(|token| token.capital) && self.name(noun).is_none();
-            if apposed && whole == 1 && self.stopped_before() {
-                self.begins = false;
-                return used;
-            }
-            if self.says_no_more_than_more(noun) {
-                self.add_to_count(whole);
-                return used;
-            }
-            if self.corrects && self.returns_to(self.past_adjectives(noun)) {
-                self.corrects = false;
-                self.count(whole);
-                return self.past_adjectives(noun) + 1 - self.at;
-            }
-            if self.counts_pieces(noun) {
-                self.count(whole);
-                return used + 1;
-            }
-            if self.is_part_of_set(noun) || (!self.begins && self.is_accessory(noun)) {
-                self.aside = true;
-                self.append(used);
-                return used;
-            }
-            let unknown = self.name(self.past_adjectives(noun)).is_none();
-            if self.with && (self.is_accessory(noun) || unknown || super::OWNED.contains(&self.before(1))) {
-                self.aside = true;
-                self.append(used);
-                return used;
-            }
-            if self.word_at(self.past_adjectives(noun)).starts_with("manette") {
-                self.aside = true;
-                self.append(used);
-                return used;
+            if let Some(read) = self.stays_with_item(whole, used) {
+                return read;
             }
             self.close();
         }
@@ -219,6 +173,59 @@ impl Reader<'_> {
         let article = usize::from(matches!(self.word_at(noun), "de" | "d" | "of" | "peu"));
         let article = article + usize::from(article == 1 && self.word_at(noun + article) == "de");
         used + article + self.begin_thing(noun + article)
+    }
+
+    /// What a number and something behind it say of the thing that was named last; `None` if they begin another one.
+    fn stays_with_item(&mut self, whole: u64, used: usize) -> Option<usize> {
+        let noun = self.at + used;
+        if STATES.contains(&self.word_at(noun)) && (self.ends_at(noun) || self.word_at(noun + 1) == "et") {
+            self.append(used);
+            self.begins = false;
+            return Some(used);
+        }
+        if let Some(more) = self.container_alone(noun) {
+            return Some(more + used);
+        }
+        if self.says_no_more_than_more(noun) && self.is_breakdown(whole) {
+            self.append(used);
+            self.aside = true;
+            return Some(used);
+        }
+        let apposed = self.tokens.get(noun).is_some_and(|token| token.capital) && self.name(noun).is_none();
+        if apposed && whole == 1 && self.stopped_before() {
+            self.begins = false;
+            return Some(used);
+        }
+        if self.says_no_more_than_more(noun) {
+            self.add_to_count(whole);
+            return Some(used);
+        }
+        if self.corrects && self.returns_to(self.past_adjectives(noun)) {
+            self.corrects = false;
+            self.count(whole);
+            return Some(self.past_adjectives(noun) + 1 - self.at);
+        }
+        if self.counts_pieces(noun) {
+            self.count(whole);
+            return Some(used + 1);
+        }
+        if self.is_part_of_set(noun) || (!self.begins && self.is_accessory(noun)) {
+            self.aside = true;
+            self.append(used);
+            return Some(used);
+        }
+        let unknown = self.name(self.past_adjectives(noun)).is_none();
+        if self.with && (self.is_accessory(noun) || unknown || super::OWNED.contains(&self.before(1))) {
+            self.aside = true;
+            self.append(used);
+            return Some(used);
+        }
+        if self.word_at(self.past_adjectives(noun)).starts_with("manette") {
+            self.aside = true;
+            self.append(used);
+            return Some(used);
+        }
+        None
     }
 
     /// "Vinyles, une caisse": how the things before it came.
