@@ -1,7 +1,7 @@
 //! Redis and SQL as one store: Redis is in charge while it can be, SQL otherwise, and nobody has to restart anything.
 //!
 //! The row of [`authority`](crate::store::authority) says which store serves which epoch. This store brings each commit
-//! to the one in charge; [`watch`] looks at both and makes the changes ([`change`]); the mirror copies to SQL what Redis
+//! to the one in charge; `watch` looks at both and makes the changes (`change`); the mirror copies to SQL what Redis
 //! commits. Callers that meet trouble say so, wait until it was looked at, and go on with whichever store is in charge
 //! then.
 
