@@ -1,11 +1,12 @@
 //! `ValidationSessionService`: load, apply, commit, and again on a conflict. The only caller of [`Session::apply`].
 
-use std::num::NonZeroUsize;
+mod cache;
+mod expiry;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lru::LruCache;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -13,21 +14,16 @@ use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
 use crate::deposit::{BotId, ChatId, DepositId, DepositRef, UserId};
 use crate::failpoint::planted;
+use crate::service::cache::Cache;
+use crate::service::expiry::Expiry;
 use crate::session::{
     Answer, Cause, Context, EffectId, Event, Fresh, Lane, SCHEMA, Seen, Session, SessionKey, Tap, Transition,
     Verdict,
 };
 use crate::store::{Commit, Committed, SessionStore, Statistics, StoreError, retry};
 
-/// How many documents an instance remembers to save a read; a stale one costs a conflict and nothing else.
-const CACHED_DOCUMENTS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 /// How often a commit is tried against documents that others keep changing.
 const CONFLICTS_MAX: u32 = 16;
-/// A due index that was not read for so long was out of reach, or this instance stood still.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long nobody expires after that: what waited meanwhile, here, at other instances or in Telegram, comes first.
-const CATCHING_UP: Duration = Duration::from_secs(10);
-
 /// What became of an event, and what the caller is to do about it.
 #[must_use]
 #[derive(Clone, Debug)]
@@ -74,27 +70,11 @@ pub struct ValidationSessionService {
     chance: Chance,
     bot: BotId,
     ttl: Duration,
-    cache: Mutex<Cache>,
-    may_expire: watch::Sender<bool>,
-    looks: Mutex<Looks>,
+    cache: Cache,
+    expiry: Expiry,
     may_run: AtomicBool,
     commits: AtomicU64,
     leases_given_back: AtomicU64,
-}
-
-/// The looks at the due index.
-#[derive(Clone, Copy, Debug, Default)]
-struct Looks {
-    last: Option<Instant>,
-    /// Nobody expires before this instant.
-    catching_up_until: Option<Instant>,
-}
-
-/// The documents that an instance remembers, all of one epoch: the next store in charge may have others.
-#[derive(Debug)]
-struct Cache {
-    epoch: u64,
-    documents: LruCache<SessionKey, Arc<Session>>,
 }
 
 impl ValidationSessionService {
@@ -107,9 +87,8 @@ impl ValidationSessionService {
             chance: Chance::system(),
             bot,
             ttl,
-            cache: Mutex::new(Cache { epoch: 0, documents: LruCache::new(CACHED_DOCUMENTS) }),
-            may_expire: watch::Sender::new(false),
-            looks: Mutex::default(),
+            cache: Cache::default(),
+            expiry: Expiry::default(),
             may_run: AtomicBool::new(true),
             commits: AtomicU64::new(0),
             leases_given_back: AtomicU64::new(0),
@@ -136,18 +115,18 @@ impl ValidationSessionService {
 
     /// Lets sessions expire: the intake has caught up with what waited in Telegram.
     pub fn allow_expiry(&self) {
-        self.may_expire.send_if_modified(|allowed| !std::mem::replace(allowed, true));
+        self.expiry.allow(true);
     }
 
     /// Lets no session expire: updates may be waiting in Telegram.
     pub fn forbid_expiry(&self) {
-        self.may_expire.send_if_modified(|allowed| std::mem::replace(allowed, false));
+        self.expiry.allow(false);
     }
 
     /// Tells when sessions may expire.
     #[must_use]
     pub fn expiry_allowed(&self) -> watch::Receiver<bool> {
-        self.may_expire.subscribe()
+        self.expiry.allowed()
     }
 
     /// Takes no lane any more and gives back those it holds with their next outcome.
@@ -166,7 +145,7 @@ impl ValidationSessionService {
     pub fn flushed(&self) -> Flushed {
         Flushed {
             commits: self.commits.load(Ordering::Relaxed),
-            documents: self.cache.lock().unwrap_or_else(PoisonError::into_inner).documents.len(),
+            documents: self.cache.len(),
             leases_given_back: self.leases_given_back.load(Ordering::Relaxed),
         }
     }
@@ -201,7 +180,7 @@ impl ValidationSessionService {
     /// # Errors
     /// The store's; it may be repeated.
     pub async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, ServiceError> {
-        self.forget(key);
+        self.cache.forget(key);
         Ok(self.store.discard(key, document).await?)
     }
 
@@ -282,23 +261,8 @@ impl ValidationSessionService {
     /// The store's.
     pub async fn due(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
         let due = self.store.due(self.clock.now(), limit).await;
-        self.note_look(due.is_ok());
+        self.expiry.looked(due.is_ok());
         Ok(due?)
-    }
-
-    /// After a gap between two looks, expiry waits until updates had their time to come.
-    fn note_look(&self, has_seen: bool) {
-        let now = Instant::now();
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        if !has_seen || looks.last.is_some_and(|last| now.duration_since(last) > LOOK_EVERY) {
-            looks.catching_up_until = Some(now + CATCHING_UP);
-        }
-        looks.last = Some(now);
-    }
-
-    fn is_catching_up(&self) -> bool {
-        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.catching_up_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// The conversations that are open or have something left to do, the next due first; at most `limit`.
@@ -348,7 +312,7 @@ impl ValidationSessionService {
     pub async fn mirrored(&self, session: &Session) -> Result<(), ServiceError> {
         let mirrored = if planted("ack_before_mirror") { Ok(()) } else { self.store.mirrored(session).await };
         if mirrored.is_err() {
-            self.forget(session.key);
+            self.cache.forget(session.key);
         } else {
             crate::journal!({ "what": "kept", "mark": session.commit.to_string() });
         }
@@ -359,7 +323,7 @@ impl ValidationSessionService {
         let context = self.context();
         // Read before the document: what was read under one epoch is not committed under the next.
         let mut epoch = self.store.epoch();
-        let (mut current, mut is_fresh) = match self.cached(key, epoch) {
+        let (mut current, mut is_fresh) = match self.cache.get(key, epoch) {
             Some(cached) => (cached, false),
             None => (self.load(key, epoch).await?, true),
         };
@@ -436,11 +400,11 @@ impl ValidationSessionService {
         match outcome {
             Ok(Committed::Applied) => Ok(Ok(self.remember(session, epoch))),
             Ok(Committed::Conflict(winner)) => {
-                self.forget(key);
+                self.cache.forget(key);
                 Ok(Err(winner.map(|winner| self.remember(*winner, epoch))))
             }
             Err(error) => {
-                self.forget(key);
+                self.cache.forget(key);
                 Err(error.into())
             }
         }
@@ -471,38 +435,18 @@ impl ValidationSessionService {
         Context {
             now,
             ttl: self.ttl,
-            may_expire: (*self.may_expire.borrow() && !self.is_catching_up()) || planted("expiry_in_gap"),
+            may_expire: self.expiry.is_due() || planted("expiry_in_gap"),
             may_run: self.may_run.load(Ordering::Relaxed),
             fresh: Fresh { id: deposit_id(now, &self.chance), reference: DepositRef(self.chance.number()) },
             token: self.chance.number(),
         }
     }
 
-    fn cached(&self, key: SessionKey, epoch: u64) -> Option<Arc<Session>> {
-        let mut cache = self.cache();
-        if cache.epoch < epoch && !planted("stale_cache") {
-            cache.epoch = epoch;
-            cache.documents.clear();
-        }
-        cache.documents.get(&key).cloned()
-    }
-
     /// Remembers what was read or written under `epoch`, if that still lasts.
     fn remember(&self, session: Session, epoch: u64) -> Arc<Session> {
         let session = Arc::new(session);
-        let mut cache = self.cache();
-        if (cache.epoch == epoch && self.store.epoch() == epoch) || planted("stale_cache") {
-            cache.documents.put(session.key, Arc::clone(&session));
-        }
+        self.cache.put(&session, epoch, || self.store.epoch());
         session
-    }
-
-    fn forget(&self, key: SessionKey) {
-        self.cache().documents.pop(&key);
-    }
-
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

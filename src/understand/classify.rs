@@ -118,7 +118,7 @@ impl Classifier {
 
     /// What is proposed for a thing; what the site has learned comes first.
     pub(super) fn propose_for(&self, said: &lines::Said, site: &Site) -> Proposal {
-        site.propose(&said.object, self.words_named(&said.object), self.propose(&said.words))
+        site.propose(&said.object, || self.words_named(&said.object), self.propose(&said.words))
     }
 
     /// How many words the longest known name has that an object begins with.

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::deposit::{Destination, LINES_MAX, Weight, WeightSource};
+use crate::deposit::{Destination, LINES_MAX, QUANTITY_MAX, Weight, WeightSource};
 use crate::session::Language;
 use crate::understand::chat;
 use crate::understand::lexicon::Lexicon;
@@ -16,8 +16,6 @@ use crate::understand::weights::GRAMS_MAX;
 
 /// The longest object label that is kept; the whole note stays in what was said.
 pub const OBJECT_CHARS_MAX: usize = 120;
-/// More pieces of one thing nobody counts at a desk.
-const PIECES_MAX: u32 = 9_999;
 /// Words that a note has in one language only.
 const ENGLISH: &[&str] = &[
     "the",
@@ -44,7 +42,6 @@ const ENGLISH: &[&str] = &[
     "boxes",
     "bag",
     "it",
-    "old",
     "broken",
     "each",
     "kilograms",
@@ -193,7 +190,7 @@ fn quantity(tokens: &[Token], item: &Item) -> Option<u32> {
         return None;
     }
     if let Some(count) = item.count {
-        return u32::try_from(count).ok().filter(|count| (1..=PIECES_MAX).contains(count));
+        return u32::try_from(count).ok().map(|count| count.min(QUANTITY_MAX)).filter(|count| *count > 0);
     }
     let words = item.words.iter().filter_map(|at| tokens.get(*at)).map(|token| token.word.as_str());
     let mut heads = words.skip_while(|word| BEFORE_NOUN.contains(word) || FILLERS.contains(word));

@@ -86,8 +86,13 @@ impl Site {
     /// the model's lexicon finds at the beginning of the object, so that a learned "table" does not take a "table à
     /// repasser".
     #[must_use]
-    pub(super) fn propose(&self, object: &str, named: usize, proposal: Proposal) -> Proposal {
-        let Some(found) = self.names.find(object).filter(|found| found.is_whole || found.words >= named)
+    pub(super) fn propose(
+        &self,
+        object: &str,
+        named: impl FnOnce() -> usize,
+        proposal: Proposal,
+    ) -> Proposal {
+        let Some(found) = self.names.find(object).filter(|found| found.is_whole || found.words >= named())
         else {
             return proposal;
         };
@@ -165,12 +170,12 @@ mod tests {
             alternatives: vec!["garden".into(), "household".into()],
             model: "m".to_owned(),
         };
-        let proposed = site.propose("tables", 1, model.clone());
+        let proposed = site.propose("tables", || 1, model.clone());
         assert_eq!((proposed.category.0.as_str(), proposed.model.as_str()), ("garden", MODEL));
         assert!(proposed.confidence >= crate::deposit::SURE, "{proposed:?}");
         assert_eq!(proposed.alternatives, ["furniture".into(), "household".into()]);
-        assert_eq!(site.propose("table ronde", 1, model.clone()).category.0, "garden");
-        assert_eq!(site.propose("table à repasser", 2, model.clone()), model);
-        assert_eq!(site.propose("chaise", 1, model.clone()), model);
+        assert_eq!(site.propose("table ronde", || 1, model.clone()).category.0, "garden");
+        assert_eq!(site.propose("table à repasser", || 2, model.clone()), model);
+        assert_eq!(site.propose("chaise", || 1, model.clone()), model);
     }
 }

@@ -2,10 +2,9 @@
 
 use std::sync::LazyLock;
 
-use crate::deposit::{Line, Weight, WeightSource};
+use crate::deposit::{GRAMS_MAX, Line, Weight, WeightSource};
 use crate::session::Understanding;
 use crate::understand::names::Names;
-use crate::understand::weights::GRAMS_MAX;
 
 /// Objects with their least, typical and greatest weight in kg; where each figure comes from is its last column.
 const FILE: &str = include_str!("typical-weights.csv");
@@ -42,8 +41,7 @@ pub fn suggested(line: &Line) -> Option<Weight> {
     if line.category().0 != *category {
         return None;
     }
-    let grams =
-        each.checked_mul(line.quantity?).filter(|grams| (1..=GRAMS_MAX).contains(&u64::from(*grams)))?;
+    let grams = each.checked_mul(line.quantity?).filter(|grams| (1..=GRAMS_MAX).contains(grams))?;
     Some(Weight { grams, source: WeightSource::Estimated })
 }
 

@@ -20,8 +20,8 @@ const OTHER_UNITS: &[(&str, u64)] = &[
     ("oz", 28),
     ("stone", 6_350),
 ];
-/// More than ten tonnes is not a deposit but a slip.
-pub(super) const GRAMS_MAX: u64 = 10_000_000;
+/// The greatest weight of a deposit, as the arithmetic here has it.
+pub(super) const GRAMS_MAX: u64 = crate::deposit::GRAMS_MAX as u64;
 /// What may stand between a number and its unit: "un bon kilo", "une dizaine de kilos".
 const BETWEEN: &[&str] =
     &["bon", "bons", "petit", "petits", "gros", "demi", "de", "d", "ou", "small", "good", "tout"];

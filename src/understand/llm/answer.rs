@@ -3,14 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::deposit::{CategoryKey, Destination, LINES_MAX, Weight, WeightSource};
+use crate::deposit::{CategoryKey, Destination, GRAMS_MAX, LINES_MAX, QUANTITY_MAX, Weight, WeightSource};
 use crate::taxonomy::Taxonomy;
 use crate::understand::OBJECT_CHARS_MAX;
 use crate::understand::llm::schema::DESTINATIONS;
-use crate::understand::weights::GRAMS_MAX;
-
-/// The most of one thing that a line holds.
-const QUANTITY_MAX: u64 = 9_999;
 
 /// What a model proposes, within all bounds.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,8 +76,9 @@ impl WrittenLine {
             && object.chars().count() <= OBJECT_CHARS_MAX
             && !object.chars().any(char::is_control);
         let quantity = match self.quantity {
-            Some(quantity) if (1..=QUANTITY_MAX).contains(&quantity) => Some(u32::try_from(quantity).ok()?),
-            Some(_) => return None,
+            Some(quantity) => {
+                Some(u32::try_from(quantity).ok().filter(|quantity| (1..=QUANTITY_MAX).contains(quantity))?)
+            }
             None => None,
         };
         let destination = DESTINATIONS.into_iter().find(|it| it.as_str() == self.destination)?;
@@ -101,8 +98,7 @@ impl WrittenLine {
 fn weight(kilograms: Option<f64>) -> Option<Option<Weight>> {
     let Some(kilograms) = kilograms else { return Some(None) };
     let grams = (kilograms * 1000.0).round();
-    #[expect(clippy::cast_precision_loss, reason = "ten million is exact")]
-    let bounds = 1.0..=GRAMS_MAX as f64;
+    let bounds = 1.0..=f64::from(GRAMS_MAX);
     if !bounds.contains(&grams) {
         return None;
     }

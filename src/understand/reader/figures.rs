@@ -7,7 +7,7 @@ use crate::understand::vocabulary::{ADJECTIVES, BEFORE_NOUN, CONTAINERS, CORRECT
 use crate::understand::weights::{GRAMS_MAX, weight};
 
 /// More of one thing is not a deposit but a slip.
-pub(super) const COUNT_MAX: u64 = 9_999;
+pub(super) const COUNT_MAX: u64 = crate::deposit::QUANTITY_MAX as u64;
 
 impl Reader<'_> {
     /// A number that is no weight; how many tokens it takes.
