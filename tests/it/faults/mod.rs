@@ -38,9 +38,17 @@ async fn describes(user: &User) -> i64 {
 
 /// One deposit by somebody who looks at the newest card, and taps again when told that it has changed; its number.
 async fn deposits_patiently(user: &User) -> u64 {
+    let says = async || {
+        user.says("une bouilloire, un kilo deux");
+    };
+    validates_patiently(user, says).await
+}
+
+/// The same, when `first` was done: something after which a card can be validated.
+async fn validates_patiently(user: &User, first: impl AsyncFnOnce()) -> u64 {
     let newest = |chat: &Chat| confirmed(chat).last().copied();
     let before = user.wait("the chat", |chat| Some(newest(chat))).await.unwrap();
-    user.says("une bouilloire, un kilo deux");
+    first().await;
     let has_card = |chat: &Chat| chat.from_bot().any(|message| message.button("Valider").is_some());
     user.wait_for("a card", has_card).await.unwrap();
     loop {

@@ -15,7 +15,7 @@ use tokio::sync::{Barrier, Notify};
 use tokio::task::JoinSet;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::{deposits, describes, holds_what_was_seen};
+use crate::faults::{deposits_patiently, describes, holds_what_was_seen, validates_patiently};
 use crate::proxy::FaultProxy;
 use crate::servers::PostgresServer;
 
@@ -38,7 +38,7 @@ async fn everybody_deposits(bot: &TestBot, mut strike: impl FnMut()) -> usize {
         let (user, seen, more) = (bot.user(id), Arc::clone(&seen), Arc::clone(&more));
         people.spawn(async move {
             for _ in 0..FLOWS {
-                deposits(&user).await;
+                deposits_patiently(&user).await;
                 seen.fetch_add(1, Ordering::SeqCst);
                 more.notify_one();
             }
@@ -86,7 +86,8 @@ async fn f35_backends_are_terminated_while_people_deposit() {
     println!("F35: {ended} connections ended, {} deposits, none missing, none doubled", PEOPLE * 5);
 }
 
-/// F34: the connection breaks in the answer to each kind of statement.
+/// F34: the connection breaks in the answer to each kind of statement. Where that takes longer than a commit is repeated,
+/// the card may be sent once more, and who tapped the first is told to look.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f34_a_connection_that_breaks_at_any_statement_costs_a_repetition() {
     let postgres = PostgresServer::start();
@@ -102,21 +103,23 @@ async fn f34_a_connection_that_breaks_at_any_statement_costs_a_repetition() {
     for word in ["BEGIN".to_owned(), "COMMIT".to_owned()].into_iter().chain(statements) {
         for at in [0, 1, 20] {
             proxy.cut(1, &word, at);
-            deposits(&user).await;
+            deposits_patiently(&user).await;
             flows += 1;
         }
     }
     // Among the commits that follow a tap is the one that records the deposit: its outcome is unknown then.
     for nth in 1..=4 {
         for at in [0, 1, 20] {
-            describes(&user).await;
-            proxy.cut_nth(nth, "COMMIT", at);
-            user.taps("Valider").unwrap();
-            user.sees_new("enregistré").await.unwrap();
+            let cut_once_the_card_is_seen = async || {
+                describes(&user).await;
+                proxy.cut_nth(nth, "COMMIT", at);
+            };
+            validates_patiently(&user, cut_once_the_card_is_seen).await;
             flows += 1;
         }
     }
     holds_what_was_seen(&bot, 7, flows).await;
+    println!("F34: {flows} deposits, {:?}", proxy.done());
     assert!(proxy.done().reset >= 10, "{:?}", proxy.done());
 }
 
