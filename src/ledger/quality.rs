@@ -4,49 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
-use crate::deposit::{CategoryKey, Line};
+use crate::deposit::{CategoryKey, Confidence, Line};
 use crate::fetch_all;
 use crate::ledger::{Ledger, LedgerError};
-
-/// How sure a model was, from least to most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Band {
-    /// Below 0.4: the card says that it does not know.
-    Unknown,
-    /// From 0.4: the card asks to check.
-    ToCheck,
-    /// From 0.7: the card says that it is sure.
-    Sure,
-    /// From 0.9.
-    VerySure,
-}
-
-impl Band {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Unknown, Self::ToCheck, Self::Sure, Self::VerySure];
-
-    /// The band of a confidence, 0 to 1.
-    #[must_use]
-    pub fn of(confidence: f64) -> Self {
-        match confidence {
-            0.9.. => Self::VerySure,
-            0.7.. => Self::Sure,
-            0.4.. => Self::ToCheck,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// The label of metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::ToCheck => "to_check",
-            Self::Sure => "sure",
-            Self::VerySure => "very_sure",
-        }
-    }
-}
 
 /// How many lines were validated, and of how many the proposal stood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,20 +34,23 @@ pub struct Quality {
     /// By the category that was proposed.
     pub categories: BTreeMap<CategoryKey, Agreement>,
     /// By how sure the model was.
-    pub bands: BTreeMap<Band, Agreement>,
+    pub bands: BTreeMap<Confidence, Agreement>,
     /// How often each proposed category was replaced by which other one.
     pub corrections: BTreeMap<(CategoryKey, CategoryKey), u64>,
 }
 
 impl Quality {
     fn add(&mut self, row: Row) {
-        let (model, proposed, category, confidence, lines) = row;
+        let (model, proposed, category, band, lines) = row;
         let (proposed, category) = (CategoryKey(proposed), CategoryKey(category));
         let lines = u64::try_from(lines).unwrap_or_default();
         let agreed = proposed == category;
         self.all.add(lines, agreed);
         self.models.entry(model).or_default().add(lines, agreed);
-        self.bands.entry(Band::of(confidence)).or_default().add(lines, agreed);
+        let band = usize::try_from(band).ok().and_then(|band| Confidence::ALL.get(band));
+        if let Some(band) = band {
+            self.bands.entry(*band).or_default().add(lines, agreed);
+        }
         self.categories.entry(proposed.clone()).or_default().add(lines, agreed);
         if !agreed {
             *self.corrections.entry((proposed, category)).or_default() += lines;
@@ -95,8 +58,8 @@ impl Quality {
     }
 }
 
-/// Model, proposed category, validated category, confidence at the lower end of its band, lines.
-type Row = (String, String, String, f64, i64);
+/// Model, proposed category, validated category, place of the confidence in [`Confidence::ALL`], lines.
+type Row = (String, String, String, i64, i64);
 
 impl Ledger {
     /// What became of the proposals of one taxonomy in deposits that were validated since an instant and not undone.
@@ -126,14 +89,16 @@ impl Job for Read {
         const QUALITY: &str = "
             select model, proposed, validated, band, count(*) from (
                 select l.model, l.proposed, coalesce(l.chosen, l.proposed) as validated,
-                    case when l.confidence >= 0.9 then 0.9 when l.confidence >= 0.7 then 0.7
-                        when l.confidence >= 0.4 then 0.4 else 0.0 end + cast(0 as double precision) as band
+                    cast(case when l.confidence >= $6 then 3 when l.confidence >= $5 then 2
+                        when l.confidence >= $4 then 1 else 0 end as bigint) as band
                 from lines l join deposits d on d.id = l.deposit_id and d.revision = l.revision
                 where d.bot = $1 and d.taxonomy = $2 and d.status = 'completed' and d.decided_at >= $3
                     and not exists
                         (select 1 from deposits later where later.id = d.id and later.revision > d.revision)
             ) judged group by model, proposed, validated, band";
-        fetch_all!(connection, QUALITY, self.bot, &self.taxonomy, self.since)
+        let [to_check, sure, very_sure] =
+            [Confidence::ToCheck, Confidence::Sure, Confidence::VerySure].map(|band| f64::from(band.from()));
+        fetch_all!(connection, QUALITY, self.bot, &self.taxonomy, self.since, to_check, sure, very_sure)
     }
 }
 
@@ -146,7 +111,7 @@ pub(super) fn count(lines: &[Line]) {
         metrics::counter!("depot_lines_validated_total",
             "model" => model, "category" => proposed.clone(), "agreed" => agreed)
         .increment(1);
-        let band = Band::of(proposal.confidence.into()).as_str();
+        let band = Confidence::of(proposal.confidence).as_str();
         metrics::counter!("depot_confidence_lines_total", "band" => band, "agreed" => agreed).increment(1);
         if let Some(chosen) = line.chosen.as_ref().filter(|_| line.is_corrected()) {
             metrics::counter!("depot_corrections_total", "proposed" => proposed, "chosen" => chosen.0.clone())

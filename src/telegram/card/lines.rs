@@ -1,12 +1,10 @@
 //! The lines of a deposit in words, and the question about the first doubtful one.
 
-use crate::deposit::{CategoryKey, Destination, Draft, Line, SURE, Weight, WeightSource};
+use crate::deposit::{CategoryKey, Confidence, Destination, Draft, Line, Weight, WeightSource};
 use crate::session::Verb;
 use crate::telegram::card::{Painter, button};
 use crate::telegram::picture::{Picture, one_line, shortened};
 
-/// Below this confidence the bot says that it does not know; up to [`SURE`] it asks to check.
-const UNKNOWN: f32 = 0.40;
 /// How many other categories are offered beside the proposal.
 const ALTERNATIVES_SHOWN: usize = 2;
 /// A category's name on the card, in UTF-16 units: a key that this taxonomy does not know is somebody else's text.
@@ -91,12 +89,12 @@ impl Painter<'_> {
     }
 
     fn confidence(&self, line: &Line) -> String {
-        let key = match (&line.chosen, line.proposal.confidence) {
+        let key = match (&line.chosen, Confidence::of(line.proposal.confidence)) {
             (Some(_), _) if line.is_corrected() => "confidence-corrected",
             (Some(_), _) => "confidence-confirmed",
-            (None, confidence) if confidence >= SURE => "confidence-sure",
-            (None, confidence) if confidence >= UNKNOWN => "confidence-to-check",
-            (None, _) => "confidence-unknown",
+            (None, Confidence::VerySure | Confidence::Sure) => "confidence-sure",
+            (None, Confidence::ToCheck) => "confidence-to-check",
+            (None, Confidence::Unknown) => "confidence-unknown",
         };
         self.phrases.plain(key)
     }

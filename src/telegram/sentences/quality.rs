@@ -1,7 +1,8 @@
 //! What managers read: how often proposals are right, and what the site has taught the bot.
 
 use crate::deposit::CategoryKey;
-use crate::ledger::quality::{Agreement, Band, Quality};
+use crate::deposit::Confidence;
+use crate::ledger::quality::{Agreement, Quality};
 use crate::session::Sentence;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::picture::{Picture, Style, one_line, shortened};
@@ -92,12 +93,12 @@ fn percent(agreement: Agreement) -> u64 {
     agreement.right.saturating_mul(100).checked_div(agreement.lines).unwrap_or_default()
 }
 
-fn band_key(band: Band) -> &'static str {
+fn band_key(band: Confidence) -> &'static str {
     match band {
-        Band::Unknown => "quality-band-unknown",
-        Band::ToCheck => "quality-band-to-check",
-        Band::Sure => "quality-band-sure",
-        Band::VerySure => "quality-band-very-sure",
+        Confidence::Unknown => "quality-band-unknown",
+        Confidence::ToCheck => "quality-band-to-check",
+        Confidence::Sure => "quality-band-sure",
+        Confidence::VerySure => "quality-band-very-sure",
     }
 }
 

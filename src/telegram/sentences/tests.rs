@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::deposit::CategoryKey;
-use crate::ledger::quality::{Agreement, Band};
+use crate::ledger::quality::Agreement;
 use crate::session::Language;
 use crate::telegram::picture::{TEXT_UNITS_MAX, units};
 use crate::understand::site::Learned;
@@ -188,7 +188,7 @@ fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
     found.models.insert("embedded-2".to_owned(), found.all);
     found.categories =
         [(small, Agreement { lines: 8, right: 6 }), (screens, Agreement { lines: 2, right: 2 })].into();
-    found.bands = [(Band::VerySure, Agreement { lines: 4, right: 4 })].into();
+    found.bands = [(crate::deposit::Confidence::VerySure, Agreement { lines: 4, right: 4 })].into();
     let text =
         quality(words.phrases(Language::Fr), &taxonomy, &found).text.replace(['\u{a0}', '\u{202f}'], " ");
     for said in [

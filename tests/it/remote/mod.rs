@@ -4,6 +4,7 @@
 mod hearing;
 mod reading;
 mod unheard;
+mod unpaid;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
