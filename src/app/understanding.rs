@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::ledger::Ledger;
 use crate::store::redis::RedisStore;
+use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
 use crate::understand::cache::Cache;
 use crate::understand::llm::{Assisted, Budget};
@@ -38,17 +40,33 @@ pub(super) fn reader(
 ) -> anyhow::Result<Arc<dyn Understand>> {
     let embedded = Arc::new(embedded);
     let Some(llm) = &config.llm else { return Ok(embedded) };
-    let config::Llm { url, key, model, vision, daily_calls } = llm.clone();
-    let server = Server { url, key, model };
-    let budget = Budget::new(daily_calls, cache.clone(), chat.clock.clone());
-    let taxonomy = Arc::clone(&chat.taxonomy);
-    let assisted = Assisted::new(embedded, &server, taxonomy, cache, budget, chat.clock.clone());
-    let mut assisted = assisted.context("LLM_BASE_URL")?;
-    if vision {
+    let mut assisted = assisted(llm, embedded, Arc::clone(&chat.taxonomy), cache, &chat.clock)?;
+    if llm.vision {
         let photos = Arc::new(chat.client.clone());
-        assisted = assisted.with_photos(&server, photos, chat.clock.clone()).context("LLM_BASE_URL")?;
+        assisted = assisted.with_photos(&server(llm), photos, chat.clock.clone()).context("LLM_BASE_URL")?;
     }
     Ok(Arc::new(assisted))
+}
+
+/// The chat model that the configuration names, before the embedded one.
+///
+/// # Errors
+/// An address that is none.
+pub fn assisted(
+    llm: &config::Llm,
+    embedded: Arc<Embedded>,
+    taxonomy: Arc<Taxonomy>,
+    cache: Option<Arc<dyn Cache>>,
+    clock: &Clock,
+) -> anyhow::Result<Assisted> {
+    let budget = Budget::new(llm.daily_calls, cache.clone(), clock.clone());
+    let assisted = Assisted::new(embedded, &server(llm), taxonomy, cache, budget, clock.clone());
+    assisted.context("LLM_BASE_URL")
+}
+
+fn server(llm: &config::Llm) -> Server {
+    let config::Llm { url, key, model, .. } = llm.clone();
+    Server { url, key, model }
 }
 
 /// Where paid answers are kept, if any are paid for: in Redis where there is one, else in the database.

@@ -1,4 +1,7 @@
 //! `depot-bot understand`: notes in, lines out, by the code that the bot runs; or how good it is on labelled notes.
+//!
+//! Where `LLM_*` names a chat model it is asked, as the bot would ask it, but for what was kept of earlier answers and for
+//! what this site has taught the embedded one: both are in the bot's stores, which are not opened here.
 
 use std::io::{BufRead as _, Write as _, stdin, stdout};
 use std::path::{Path, PathBuf};
@@ -9,12 +12,15 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::app::understanding;
 use crate::cli::environment;
+use crate::clock::Clock;
+use crate::config;
 use crate::deposit::{CategoryKey, WeightSource};
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
 use crate::understand::score::{Labelled, Read, Scores, kilograms, said};
-use crate::understand::{Embedded, Understand as _};
+use crate::understand::{Embedded, Understand};
 
 /// What to do with the notes.
 #[derive(Clone, Debug, Args)]
@@ -54,19 +60,27 @@ struct Line<'a> {
 /// Reads notes from standard input, or a labelled file, and prints what was understood.
 ///
 /// # Errors
-/// A taxonomy that is not sound, a line that is no JSON of the expected form, a closed pipe.
+/// A taxonomy or a model's address that is not sound, a line that is no JSON of the expected form, a closed pipe.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let file = environment()?.get("TAXONOMY_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let environment = environment()?;
+    let file = environment.get("TAXONOMY_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let taxonomy = Arc::new(Taxonomy::load(file.as_deref())?);
-    let embedded = Embedded::start(Arc::clone(&taxonomy));
+    let embedded = Arc::new(Embedded::start(Arc::clone(&taxonomy)));
+    let reader: Arc<dyn Understand> = match config::Llm::read(&environment)? {
+        Some(llm) => {
+            let taxonomy = Arc::clone(&taxonomy);
+            Arc::new(understanding::assisted(&llm, embedded, taxonomy, None, &Clock::system())?)
+        }
+        None => embedded,
+    };
     match arguments.evaluate {
-        Some(file) => evaluate(&file, &taxonomy, &embedded).await?,
-        None => answer(&embedded).await?,
+        Some(file) => evaluate(&file, &taxonomy, reader.as_ref()).await?,
+        None => answer(reader.as_ref()).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn answer(embedded: &Embedded) -> anyhow::Result<()> {
+async fn answer(reader: &dyn Understand) -> anyhow::Result<()> {
     let mut line = String::new();
     for number in 1.. {
         line.clear();
@@ -77,7 +91,7 @@ async fn answer(embedded: &Embedded) -> anyhow::Result<()> {
             continue;
         }
         let asked: Asked = serde_json::from_str(&line).with_context(|| format!("line {number}"))?;
-        let found = embedded.understand(&asked.text, Language::Fr).await?;
+        let found = reader.understand(&asked.text, Language::Fr).await?;
         let answer = serde_json::to_string(&answered(&asked.text, &found))?;
         writeln!(stdout(), "{answer}")?;
     }
@@ -106,14 +120,14 @@ fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
     }
 }
 
-async fn evaluate(file: &Path, taxonomy: &Taxonomy, embedded: &Embedded) -> anyhow::Result<()> {
+async fn evaluate(file: &Path, taxonomy: &Taxonomy, reader: &dyn Understand) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let is_electrical = |key: &str| taxonomy.category(&key.into()).is_some_and(|category| category.eee);
     let mut scores = Scores::default();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let note: Labelled =
             serde_json::from_str(line).with_context(|| format!("{}, line {}", file.display(), number + 1))?;
-        let found = embedded.understand(&note.text, Language::Fr).await?;
+        let found = reader.understand(&note.text, Language::Fr).await?;
         let lines: Vec<Read> = found.lines.iter().map(Read::of).collect();
         scores.add(&note, &lines, found.total_weight.map(kilograms), is_electrical);
     }

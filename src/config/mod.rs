@@ -314,6 +314,18 @@ impl Logs {
     }
 }
 
+impl Llm {
+    /// Reads which chat model is meant, for subcommands that need no token.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn read(environment: &HashMap<String, String>) -> Result<Option<Self>, Faults> {
+        let mut reader = Reader::new(environment);
+        let read = sections::llm(&mut reader, &mut Vec::new());
+        reader.finish(read)
+    }
+}
+
 impl Telegram {
     /// Whether this is Telegram's own server, whose rules for tokens and webhooks are known.
     #[must_use]

@@ -24,8 +24,13 @@ async fn one_sentence_becomes_two_lines_and_a_greeting_none() {
 
 /// What `depot-bot understand` writes for this input, and whether it was content.
 fn understood(arguments: &[&str], input: &str) -> (String, bool) {
+    understood_with(&[], arguments, input)
+}
+
+/// The same with these variables alone.
+pub(crate) fn understood_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> (String, bool) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_depot-bot"));
-    command.arg("understand").args(arguments).env_remove("TAXONOMY_FILE");
+    command.arg("understand").args(arguments).env_clear().envs(variables.iter().copied());
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

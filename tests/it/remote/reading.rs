@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Behaviour, KEY, Server};
 use crate::bot::{Behind, TestBot};
+use crate::understand::understood_with;
 
 /// The name under which the embedded model keeps its proposals.
 const EMBEDDED: &str = depot_bot::understand::MODEL;
@@ -227,4 +228,25 @@ async fn a_photo_without_words_is_looked_at_and_what_is_seen_is_never_sure() {
     bot.user(10).sees("Valider").await.unwrap();
     let last = server.inside().questions.last().unwrap().1["messages"][1]["content"].clone();
     assert!(last.as_str().is_some_and(|said| said.contains("une bouilloire")), "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_asks_the_model_that_the_bot_would_ask() {
+    let server = Server::start().await;
+    server.says(&json!([line("machin en bois", Some(4), Some(2.5), "garden")]));
+    let asked = |variables: &[(&str, &str)]| {
+        let note = "{\"text\": \"le machin en bois de Josette\"}\n";
+        tokio::task::block_in_place(|| understood_with(variables, &[], note))
+    };
+    let url = server.url.as_str();
+    let (out, content) = asked(&[("LLM_BASE_URL", url), ("LLM_API_KEY", KEY), ("LLM_MODEL", "small-model")]);
+    assert!(content, "{out}");
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&answer["lines"][0]["quantity"], &answer["lines"][0]["category"]),
+        (&json!(4), &json!("garden"))
+    );
+    assert_eq!(server.questions(), 1);
+    let (error, content) = asked(&[("LLM_BASE_URL", url)]);
+    assert!(!content && error.contains("LLM_MODEL"), "{error}");
 }
