@@ -4,6 +4,7 @@ pub mod boot;
 mod gap;
 mod intake;
 mod learning;
+mod recording;
 mod retention;
 mod stores;
 pub mod understanding;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::app::intake::RunningIntake;
+use crate::app::recording::Recording;
 use crate::app::stores::Stores;
 pub use crate::app::stores::{redis_store, session_store};
 use crate::chance::Chance;
@@ -33,6 +35,7 @@ use crate::http::{self, Health};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
 use crate::shutdown::{Stop, Stopped};
+use crate::store::sql::SqlStore;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::client::Client;
@@ -102,7 +105,13 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
     let service = Arc::new(service);
     let chat = telegram_chat(&config, &ledger, &clock)?;
     let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
-    let executor = executor(&config, &chat, embedded.clone())?;
+    let recording = Recording {
+        ledger: ledger.clone(),
+        sql: SqlStore::new(database.clone(), config.telegram.bot),
+        sessions: stores.sessions(),
+        clock: clock.clone(),
+    };
+    let executor = executor(&config, &chat, recording, embedded.clone())?;
     let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
     let updates = Updates {
         service: Arc::clone(&service),
@@ -182,11 +191,16 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
 }
 
 /// What the lanes reach the world through.
-fn executor(config: &Config, chat: &TelegramChat, embedded: Embedded) -> anyhow::Result<Executor> {
+fn executor(
+    config: &Config,
+    chat: &TelegramChat,
+    recording: Recording,
+    embedded: Embedded,
+) -> anyhow::Result<Executor> {
     let cache = understanding::cache(config, &chat.ledger)?;
     Ok(Executor {
         chat: Arc::new(chat.clone()),
-        ledger: Arc::new(chat.ledger.clone()),
+        ledger: Arc::new(recording),
         transcriber: understanding::transcriber(config, chat, cache.clone())?,
         understanding: understanding::reader(config, chat, embedded, cache)?,
         taxonomy: chat.taxonomy.id.clone(),

@@ -88,7 +88,7 @@ async fn look_at(service: &ValidationSessionService, effects: &Effects, key: Ses
             if handled.chat.is_some() {
                 crate::failpoint!("timer_claimed");
             }
-            effects.run(&handled).await.done().await;
+            let _recorded_or_later = effects.run(&handled).await.recorded().await;
             true
         }
         Err(error) => {

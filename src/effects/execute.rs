@@ -10,8 +10,9 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
-use crate::ledger::{Ledger, LedgerError, Owner};
+use crate::ledger::LedgerError;
 use crate::session::{Effect, Event, Note, Sentence, Session};
+use crate::store::StoreError;
 use crate::understand::{Transcribe, TranscribeError, Understand, UnderstandError};
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
@@ -37,21 +38,27 @@ pub trait Chat: Send + Sync + 'static {
 /// Where deposits are recorded, as the effects see it; the ledger is the one that implements it.
 #[async_trait]
 pub trait Record: Send + Sync + 'static {
-    /// As [`Ledger::record`]: once for each (deposit id, revision), and the answer is what was recorded first.
-    async fn record(&self, leaving: &Leaving, owner: &Owner, taxonomy: &str)
-    -> Result<Recorded, LedgerError>;
-}
-
-#[async_trait]
-impl Record for Ledger {
+    /// As [`Ledger::record`](crate::ledger::Ledger::record): once for each (deposit id, revision), and the answer is what
+    /// was recorded first. The decision about it, which is in `session`, is then where no store can lose it: were it lost
+    /// after the ledger has the deposit, the conversation would go on about it, and what is said then would be taken for
+    /// the deposit that is there.
     async fn record(
         &self,
+        session: &Session,
         leaving: &Leaving,
-        owner: &Owner,
         taxonomy: &str,
-    ) -> Result<Recorded, LedgerError> {
-        Ledger::record(self, leaving, owner, taxonomy).await
-    }
+    ) -> Result<Recorded, RecordError>;
+}
+
+/// Why a deposit is not recorded; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The ledger could not do it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The decision could not be made safe.
+    #[error(transparent)]
+    Decision(#[from] StoreError),
 }
 
 /// Where a picture of the card stands now.
@@ -157,8 +164,7 @@ impl Executor {
     }
 
     async fn record_deposit(&self, session: &Session, leaving: &Leaving) -> Result<Event, Failure> {
-        let owner = Owner { chat: session.key.chat, user: session.key.user };
-        match self.ledger.record(leaving, &owner, &self.taxonomy).await {
+        match self.ledger.record(session, leaving, &self.taxonomy).await {
             Ok(recorded) => Ok(Event::Recorded(Box::new(recorded))),
             Err(error) => {
                 log_ledger_failure(&error, leaving);
@@ -188,6 +194,6 @@ fn deadline_of(effect: &Effect) -> Duration {
     }
 }
 
-fn log_ledger_failure(error: &LedgerError, leaving: &Leaving) {
+fn log_ledger_failure(error: &RecordError, leaving: &Leaving) {
     tracing::error!(deposit.id = %leaving.draft.id, %error, "a deposit could not be recorded yet; it is tried again");
 }

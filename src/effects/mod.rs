@@ -55,14 +55,14 @@ enum Ran {
 /// Resolves when the deposit that an update validated was tried on the ledger once.
 #[derive(Debug)]
 #[must_use]
-pub struct FirstAttempt(Option<oneshot::Receiver<()>>);
+pub struct FirstAttempt(Option<oneshot::Receiver<bool>>);
 
 impl FirstAttempt {
-    /// Waits for it, but not for long: what fails now is retried behind the update's back.
-    pub async fn done(self) {
-        if let Some(tried) = self.0 {
-            let _late_or_gone = tokio::time::timeout(FIRST_ATTEMPT, tried).await;
-        }
+    /// Waits for it, but not for long: what fails now is retried behind the update's back. Says whether a deposit was
+    /// recorded; then the decision about it is safe too.
+    pub async fn recorded(self) -> bool {
+        let Some(tried) = self.0 else { return false };
+        matches!(tokio::time::timeout(FIRST_ATTEMPT, tried).await, Ok(Ok(true)))
     }
 }
 
@@ -115,7 +115,13 @@ impl Effects {
         self.shared.running.reopen();
     }
 
-    async fn start(&self, lane: Lane, token: u64, session: Arc<Session>, tried: Option<oneshot::Sender<()>>) {
+    async fn start(
+        &self,
+        lane: Lane,
+        token: u64,
+        session: Arc<Session>,
+        tried: Option<oneshot::Sender<bool>>,
+    ) {
         let permit = Arc::clone(&self.shared.permits).acquire_owned().await.ok();
         self.spawn(lane, token, session, tried, permit);
     }
@@ -125,7 +131,7 @@ impl Effects {
         lane: Lane,
         token: u64,
         session: Arc<Session>,
-        tried: Option<oneshot::Sender<()>>,
+        tried: Option<oneshot::Sender<bool>>,
         permit: Option<OwnedSemaphorePermit>,
     ) {
         let effects = self.clone();
@@ -143,7 +149,7 @@ impl Effects {
         lane: Lane,
         token: u64,
         mut session: Arc<Session>,
-        mut tried: Option<oneshot::Sender<()>>,
+        mut tried: Option<oneshot::Sender<bool>>,
     ) -> Result<(), ServiceError> {
         let service = &self.shared.service;
         while session.holds(lane, token) {
@@ -175,7 +181,7 @@ impl Effects {
         session: &Session,
         lane: Lane,
         token: u64,
-        tried: &mut Option<oneshot::Sender<()>>,
+        tried: &mut Option<oneshot::Sender<bool>>,
     ) -> Ran {
         let Some((id, effect, attempts)) = session.next_effect(lane, self.shared.clock.now()) else {
             // Only when the wall clock was set back: the lease ends by itself.
@@ -183,14 +189,6 @@ impl Effects {
         };
         crate::failpoint!("effect_claimed");
         let is_record = matches!(effect, Effect::RecordDeposit(_));
-        if is_record && !planted("record_before_mirror") {
-            // Were this step lost after the ledger has the deposit, the conversation would go on about it, and what is
-            // said then would be taken for the deposit that is there.
-            if let Err(error) = self.shared.service.mirrored(session).await {
-                tracing::warn!(%error, "a deposit waits: the decision about it is not safe yet");
-                return Ran::Nothing;
-            }
-        }
         let work = self.shared.executor.execute(session, &effect, attempts);
         let event = match lane {
             Lane::Chat => work.await,
@@ -204,7 +202,7 @@ impl Effects {
             crate::journal!({ "what": "recorded", "mark": session.commit.to_string() });
         }
         if is_record {
-            let _ = tried.take().map(|tried| tried.send(()));
+            let _ = tried.take().map(|tried| tried.send(matches!(event, Event::Recorded(_))));
         }
         let mut outcomes = vec![(id, event)];
         if let [(_, event @ Event::Recorded(_))] = outcomes.as_slice() {

@@ -31,12 +31,35 @@ impl Ledger {
         owner: &Owner,
         taxonomy: &str,
     ) -> Result<Recorded, LedgerError> {
+        let recording = self.recording(leaving, owner, taxonomy);
+        let leaving = Arc::clone(&recording.leaving);
+        let written = self.write(recording).await?;
+        self.has_written(&leaving, written)
+    }
+
+    /// The same in one transaction behind `first`; nothing, and `None`, where that yields `false`.
+    ///
+    /// # Errors
+    /// As of [`Ledger::record`]: then nothing is known of `first` either.
+    pub async fn record_after(
+        &self,
+        first: impl Job<Output = bool>,
+        leaving: &Leaving,
+        owner: &Owner,
+        taxonomy: &str,
+    ) -> Result<Option<Recorded>, LedgerError> {
+        let recording = self.recording(leaving, owner, taxonomy);
+        let leaving = Arc::clone(&recording.leaving);
+        let written = self.write(After { first, recording }).await?;
+        written.map(|written| self.has_written(&leaving, written)).transpose()
+    }
+
+    fn recording(&self, leaving: &Leaving, owner: &Owner, taxonomy: &str) -> Record {
         let mut leaving = leaving.clone();
         for line in &mut leaving.draft.lines {
             make_storable(&mut line.object);
         }
-        let leaving = Arc::new(leaving);
-        let recording = Record {
+        Record {
             bot: self.bot.0,
             id: if planted("no_idempotency") { Uuid::new_v4() } else { leaving.draft.id.0 }
                 .hyphenated()
@@ -45,31 +68,54 @@ impl Ledger {
             taxonomy: taxonomy.to_owned(),
             kept: Kept::of(&leaving.draft).to_json(),
             recorded_at: self.now().0,
-            leaving: Arc::clone(&leaving),
-        };
-        match self.write(recording).await? {
-            Written::Now { number } => {
-                metrics::counter!("depot_deposits_total", "status" => leaving.status.as_str()).increment(1);
-                let Leaving { draft, status, decided_at } = leaving.as_ref();
-                if *status == Status::Completed {
-                    quality::count(&draft.lines);
-                }
-                if draft.lines.iter().any(|line| line.chosen.is_some()) {
-                    self.taught.notify_one();
-                }
-                Ok(Recorded {
-                    id: draft.id,
-                    reference: draft.reference,
-                    revision: draft.revision,
-                    number: number.and_then(|number| u64::try_from(number).ok()),
-                    status: *status,
-                    lines: draft.lines.clone(),
-                    total_weight: draft.total_weight,
-                    decided_at: *decided_at,
-                })
-            }
+            leaving: Arc::new(leaving),
+        }
+    }
+
+    fn has_written(&self, leaving: &Leaving, written: Written) -> Result<Recorded, LedgerError> {
+        match written {
+            Written::Now { number } => Ok(self.has_recorded(leaving, number)),
             Written::Before(rows) => Ok(rows.into_entry()?.recorded()),
         }
+    }
+
+    /// Counts what was recorded now, and tells what it teaches.
+    fn has_recorded(&self, leaving: &Leaving, number: Option<i64>) -> Recorded {
+        let Leaving { draft, status, decided_at } = leaving;
+        metrics::counter!("depot_deposits_total", "status" => status.as_str()).increment(1);
+        if *status == Status::Completed {
+            quality::count(&draft.lines);
+        }
+        if draft.lines.iter().any(|line| line.chosen.is_some()) {
+            self.taught.notify_one();
+        }
+        Recorded {
+            id: draft.id,
+            reference: draft.reference,
+            revision: draft.revision,
+            number: number.and_then(|number| u64::try_from(number).ok()),
+            status: *status,
+            lines: draft.lines.clone(),
+            total_weight: draft.total_weight,
+            decided_at: *decided_at,
+        }
+    }
+}
+
+/// A recording behind something else in its transaction.
+struct After<J> {
+    first: J,
+    recording: Record,
+}
+
+impl<J: Job<Output = bool>> Job for After<J> {
+    type Output = Option<Written>;
+
+    async fn run(&self, connection: &mut Connection) -> Result<Option<Written>, sqlx::Error> {
+        if !self.first.run(connection).await? {
+            return Ok(None);
+        }
+        self.recording.run(connection).await.map(Some)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::session::{Session, SessionKey, State};
+use crate::session::{Session, SessionKey};
 use crate::store::StoreError;
 use crate::store::authority::{DurableStore, Mirrored, Stored, VolatileStore};
 
@@ -211,9 +211,6 @@ impl Mirror {
         let epoch = group.first().map_or(0, |entry| entry.epoch);
         let documents: Vec<Stored> = group.iter().map(|entry| entry.stored.clone()).collect();
         crate::failpoint!("mirror_due");
-        if documents.iter().any(|stored| matches!(stored.session.state, State::Recording { .. })) {
-            crate::failpoint!("decision_due");
-        }
         let outcome = self.sql.mirror(&documents, epoch, now).await;
         crate::failpoint!("mirrored");
         metrics::histogram!("depot_mirror_seconds").record(began.elapsed());

@@ -22,6 +22,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::session::{Session, SessionKey};
+use crate::store::authority::Stored;
 
 /// Where conversations live. One document per [`SessionKey`], written by one compare-and-set.
 #[async_trait]
@@ -58,6 +59,12 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     /// What led to it must come again: it is not known to be kept, or has lost against another branch.
     async fn mirrored(&self, _session: &Session) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// This document as somebody who writes to SQL anyway may bring it there in the same transaction; `None` where it is
+    /// safe already.
+    fn unmirrored(&self, _session: &Session) -> Option<Stored> {
+        None
     }
 
     /// The conversations whose due instant is at or before `now`, the most overdue first, at most `limit`.

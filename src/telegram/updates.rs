@@ -233,9 +233,10 @@ impl Updates {
     /// Runs the lanes that a commit took. Waits for the first attempt to record a deposit, and for the mirror: only then
     /// may the update be acknowledged.
     pub(super) async fn run(&self, applied: &Applied) -> Result<(), ServiceError> {
-        let attempt = self.effects.run(applied).await;
-        let ((), mirrored) = tokio::join!(attempt.done(), self.service.mirrored(&applied.session));
-        mirrored
+        if self.effects.run(applied).await.recorded().await {
+            return Ok(());
+        }
+        self.service.mirrored(&applied.session).await
     }
 
     async fn slow_down(&self, sender: &Sender) -> Outcome {

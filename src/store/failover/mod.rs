@@ -292,18 +292,11 @@ impl SessionStore for Failover {
 
     async fn mirrored(&self, session: &Session) -> Result<(), StoreError> {
         let shared = &self.shared;
-        if planted("no_mirror") {
+        if shared.is_in_sql(session) {
             return Ok(());
         }
-        {
-            let standing = shared.standing.borrow();
-            if standing.authority.store == InCharge::Sql && standing.authority.epoch == session.epoch {
-                return Ok(());
-            }
-        }
-        let stored = || Stored::new(Arc::new(session.clone()), shared.ttl, shared.clock.now());
         let began = Instant::now();
-        let ended = shared.mirror.ensure(session, stored).await;
+        let ended = shared.mirror.ensure(session, || shared.stored(session)).await;
         metrics::histogram!("depot_mirror_wait_seconds").record(began.elapsed());
         match ended {
             Ended::Kept | Ended::Owed => Ok(()),
@@ -313,6 +306,10 @@ impl SessionStore for Failover {
             }),
             Ended::Lost => Err(StoreError::Superseded { store: shared.redis.name() }),
         }
+    }
+
+    fn unmirrored(&self, session: &Session) -> Option<Stored> {
+        (!self.shared.is_in_sql(session)).then(|| self.shared.stored(session))
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
@@ -349,6 +346,17 @@ impl SessionStore for Failover {
 }
 
 impl Shared {
+    /// Whether SQL is where a document was committed to.
+    fn is_in_sql(&self, session: &Session) -> bool {
+        let standing = self.standing.borrow();
+        let is_its_own = standing.authority.epoch == session.epoch;
+        planted("no_mirror") || (standing.authority.store == InCharge::Sql && is_its_own)
+    }
+
+    fn stored(&self, session: &Session) -> Stored {
+        Stored::new(Arc::new(session.clone()), self.ttl, self.clock.now())
+    }
+
     fn take(&self, commit: &Commit<'_>) {
         if planted("no_mirror") {
             return;

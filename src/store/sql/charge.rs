@@ -53,6 +53,20 @@ const STORED: &str = "
     order by chat, owner limit $4";
 
 impl SqlStore {
+    /// What [`DurableStore::mirror`] does, for a transaction that does more.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn mirroring(
+        &self,
+        documents: &[Stored],
+        epoch: u64,
+        now: Timestamp,
+    ) -> Result<impl Job<Output = Vec<Mirrored>> + use<>, StoreError> {
+        let documents = documents.iter().map(Copied::new).collect::<Result<Vec<_>, _>>()?;
+        Ok(Mirror { bot: self.bot.0, documents, epoch: epoch.cast_signed(), now: now.0 })
+    }
+
     /// Takes charge without Redis, for good: the embedded default, or an operator who has taken Redis away.
     ///
     /// # Errors
@@ -114,8 +128,7 @@ impl DurableStore for SqlStore {
         epoch: u64,
         now: Timestamp,
     ) -> Result<Vec<Mirrored>, StoreError> {
-        let documents = documents.iter().map(Copied::new).collect::<Result<Vec<_>, _>>()?;
-        self.write(Mirror { bot: self.bot.0, documents, epoch: epoch.cast_signed(), now: now.0 }).await
+        self.write(self.mirroring(documents, epoch, now)?).await
     }
 
     async fn stored_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Page, StoreError> {

@@ -7,10 +7,13 @@ use depot_bot::database::DatabaseError;
 use depot_bot::deposit::{
     DepositId, DepositRef, Destination, Leaving, Line, MessageId, Proposal, Recorded, Status,
 };
-use depot_bot::effects::execute::{Chat, Record, Shown};
+use depot_bot::effects::execute::{Chat, Record, RecordError, Shown};
 use depot_bot::effects::retry::Failure;
-use depot_bot::ledger::{LedgerError, Owner};
+use depot_bot::ledger::LedgerError;
 use depot_bot::session::{Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb, View};
+use depot_bot::store::authority::{DurableStore as _, Mirrored};
+use depot_bot::store::failover::Failover;
+use depot_bot::store::{SessionStore as _, StoreError};
 use depot_bot::understand::{Understand, UnderstandError};
 use tokio::time::sleep;
 
@@ -73,6 +76,7 @@ impl Picture {
 pub(super) struct Outside {
     pub(super) chat: Model,
     pub(super) sql: Model,
+    pub(super) stores: Failover,
 }
 
 impl Outside {
@@ -142,8 +146,14 @@ impl Chat for Outside {
 
 #[async_trait]
 impl Record for Outside {
-    async fn record(&self, leaving: &Leaving, owner: &Owner, _: &str) -> Result<Recorded, LedgerError> {
-        let (world, person) = (self.sql.world.clone(), owner.chat.0);
+    async fn record(&self, session: &Session, leaving: &Leaving, _: &str) -> Result<Recorded, RecordError> {
+        let (world, person) = (self.sql.world.clone(), session.key.chat.0);
+        if let Some(decision) = self.stores.unmirrored(session) {
+            let kept = self.sql.mirror(&[decision], session.epoch, world.clock.now()).await?;
+            if kept != [Mirrored::Written] {
+                return Err(StoreError::Superseded { store: "model" }.into());
+            }
+        }
         let Leaving { draft, status, decided_at } = leaving.clone();
         let written = self.sql.call("record", true, move |_| {
             let known = |it: &Recorded| (it.id, it.revision) == (draft.id, draft.revision);
@@ -175,7 +185,7 @@ impl Record for Outside {
             Lost::Away => DatabaseError::Unavailable { reason: "away".to_owned() },
             Lost::Refused => DatabaseError::Full { reason: "full".to_owned() },
         };
-        written.await.map_err(|lost| LedgerError::Database(error(lost)))
+        written.await.map_err(|lost| LedgerError::Database(error(lost)).into())
     }
 }
 

@@ -38,9 +38,11 @@ impl Instance {
         let process = Arc::new(Process::default());
         let reach = |engine| Model::new(world, engine, number, &process);
         let (sql, redis) = (Arc::new(reach(&world.sql)), Arc::new(reach(&world.redis)));
-        let outside = Arc::new(Outside { chat: reach(&world.chat), sql: Model::clone(&sql) });
         let (clock, chance) = (world.clock.clone(), world.chance.clone());
+        let ledger = Model::clone(&sql);
         let failover = Failover::start(sql, redis, clock.clone(), &chance, world.ttl).await;
+        let (chat, stores) = (reach(&world.chat), failover.clone());
+        let outside = Arc::new(Outside { chat, sql: ledger, stores });
         let service = ValidationSessionService::new(Arc::new(failover), clock.clone(), BOT, world.ttl);
         let service = Arc::new(service.with_chance(chance.clone()));
         let executor = Executor {
@@ -121,9 +123,9 @@ impl Instance {
             language: Language::Fr,
         };
         let handled = self.service.update(key(update.person), cause, &update.event).await?;
-        let attempt = self.effects.run(&handled).await;
-        let ((), mirrored) = tokio::join!(attempt.done(), self.service.mirrored(&handled.session));
-        mirrored?;
+        if !self.effects.run(&handled).await.recorded().await {
+            self.service.mirrored(&handled.session).await?;
+        }
         let session = &handled.session;
         Ok((handled.verdict, (session.epoch, session.version, session.commit)))
     }

@@ -154,20 +154,20 @@ async fn stale_cache() {
     .await;
 }
 
-/// Redis is emptied between the decision about a deposit and its way into SQL; the ledger must not have it by then.
+/// The bot dies as soon as the ledger has a deposit, and Redis is emptied; SQL must have the decision about it by then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn record_before_mirror() {
     catches("record_before_mirror", "P2", async |plant| {
         let stage = planted(Behind::SqliteAndRedis, 10, plant).await;
-        let mut bot = stage.start(&[("FREEZE", "decision_due")]).await;
+        let mut bot = stage.start(&[("FAILPOINT", "ledger_written")]).await;
         let user = stage.user(1);
         user.says(TEXT);
         user.sees("Valider").await.unwrap();
         stage.until("the mirror has it", async || stage.is_settled(1).await).await;
         user.taps("Valider").unwrap();
-        stage.froze(&bot).await;
+        bot.ended().await;
+        stage.died();
         stage.empty_redis();
-        stage.kill(&mut bot).await;
         let bot = stage.start(&[]).await;
         stage.ends(bot, "").await
     })

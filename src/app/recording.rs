@@ -1,0 +1,58 @@
+//! A deposit and the decision about it go into SQL together.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::database::{Connection, Job};
+use crate::deposit::{Leaving, Recorded};
+use crate::effects::execute::{Record, RecordError};
+use crate::failpoint::planted;
+use crate::ledger::{Ledger, Owner};
+use crate::session::Session;
+use crate::store::authority::Mirrored;
+use crate::store::sql::SqlStore;
+use crate::store::{SessionStore, StoreError};
+
+/// Records deposits, and brings to SQL what Redis alone knows of the decision: one transaction, which is one wait less
+/// than first the one and then the other.
+pub(super) struct Recording {
+    pub(super) ledger: Ledger,
+    pub(super) sql: SqlStore,
+    /// Where the conversation is.
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) clock: Clock,
+}
+
+#[async_trait]
+impl Record for Recording {
+    async fn record(
+        &self,
+        session: &Session,
+        leaving: &Leaving,
+        taxonomy: &str,
+    ) -> Result<Recorded, RecordError> {
+        let owner = Owner { chat: session.key.chat, user: session.key.user };
+        let decision = self.sessions.unmirrored(session).filter(|_| !planted("record_before_mirror"));
+        let Some(decision) = decision else {
+            return Ok(self.ledger.record(leaving, &owner, taxonomy).await?);
+        };
+        let mirroring = self.sql.mirroring(&[decision], session.epoch, self.clock.now())?;
+        let recorded = self.ledger.record_after(IsKept(mirroring), leaving, &owner, taxonomy).await?;
+        let lost = || StoreError::Superseded { store: self.sessions.name() };
+        recorded.ok_or_else(|| RecordError::Decision(lost()))
+    }
+}
+
+/// Whether documents entered, all of them.
+struct IsKept<J>(J);
+
+impl<J: Job<Output = Vec<Mirrored>>> Job for IsKept<J> {
+    type Output = bool;
+
+    async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
+        let outcomes = self.0.run(connection).await?;
+        Ok(outcomes.iter().all(|outcome| *outcome == Mirrored::Written))
+    }
+}
