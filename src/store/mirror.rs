@@ -15,8 +15,8 @@ use crate::session::{Session, SessionKey};
 use crate::store::StoreError;
 use crate::store::authority::{DurableStore, Mirrored, Stored, VolatileStore};
 
-/// How long a document that nobody waits for may wait for company.
-const COMPANY: Duration = Duration::from_millis(200);
+/// How long a document that nobody waits for may wait for company: less than [the debt](VolatileStore::debt) is looked at.
+const COMPANY: Duration = Duration::from_millis(750);
 /// How many documents one group takes.
 const GROUP_MAX: usize = 256;
 /// How many documents wait here at most while SQL is away; Redis remembers what is owed beyond them.
@@ -65,7 +65,16 @@ struct Entry {
     /// The epoch under which it was committed.
     epoch: u64,
     since: Instant,
+    /// Its update may have been acknowledged, and it is in Redis alone.
+    is_owed: bool,
     waiters: Vec<oneshot::Sender<Ended>>,
+}
+
+impl Entry {
+    /// Whether it goes with a group that is gathered `now`.
+    fn is_ripe(&self, now: Instant) -> bool {
+        self.is_owed || !self.waiters.is_empty() || now.saturating_duration_since(self.since) >= COMPANY
+    }
 }
 
 impl Mirror {
@@ -86,7 +95,8 @@ impl Mirror {
         let (waiter, ended) = oneshot::channel();
         let is_away = self.queue().failing == Some(Ended::Owed);
         if is_away {
-            self.put(stored(), session.epoch, None);
+            self.owe(stored(), session.epoch);
+            self.wanted.notify_one();
             return Ended::Owed;
         }
         if let Some(waiter) = self.join(session, waiter) {
@@ -111,6 +121,15 @@ impl Mirror {
         None
     }
 
+    /// Takes what cannot be brought to SQL now, and is to go there as soon as anything can.
+    fn owe(&self, stored: Stored, epoch: u64) {
+        let key = stored.session.key;
+        self.put(stored, epoch, None);
+        if let Some(entry) = self.queue().waiting.get_mut(&key) {
+            entry.is_owed = true;
+        }
+    }
+
     fn put(&self, stored: Stored, epoch: u64, waiter: Option<oneshot::Sender<Ended>>) {
         let mut queue = self.queue();
         queue.is_wanted |= waiter.is_some();
@@ -124,6 +143,7 @@ impl Mirror {
             stored: stored.clone(),
             epoch,
             since,
+            is_owed: false,
             waiters: Vec::new(),
         });
         let stamp = |stored: &Stored| (stored.session.epoch, stored.session.version);
@@ -175,6 +195,9 @@ impl Mirror {
         if queue.is_wanted && queue.failing.is_none() {
             return Duration::ZERO;
         }
+        if queue.waiting.values().any(|entry| entry.is_owed) {
+            return Duration::ZERO;
+        }
         let oldest = queue.waiting.values().map(|entry| entry.since).min();
         oldest.map_or(COMPANY, |since| COMPANY.saturating_sub(since.elapsed()))
     }
@@ -183,8 +206,8 @@ impl Mirror {
     fn group(&self) -> Option<Vec<Entry>> {
         let mut queue = self.queue();
         let is_flushing = std::mem::take(&mut queue.is_flushing);
-        let is_ripe =
-            |entry: &Entry| is_flushing || !entry.waiters.is_empty() || entry.since.elapsed() >= COMPANY;
+        let now = Instant::now();
+        let is_ripe = |entry: &Entry| is_flushing || entry.is_ripe(now);
         let ripe = queue.waiting.values().filter(|entry| is_ripe(entry));
         let Some(epoch) = ripe.map(|entry| entry.epoch).min() else {
             // Nobody waits: what was wanted is written.
@@ -220,11 +243,15 @@ impl Mirror {
         });
         match outcome {
             Ok(outcomes) => {
+                let is_written = |(_, outcome): &(_, &Mirrored)| **outcome == Mirrored::Written;
+                let written = documents.into_iter().zip(&outcomes).filter(is_written);
+                let written: Vec<Stored> = written.map(|(stored, _)| stored).collect();
                 for (entry, outcome) in group.into_iter().zip(outcomes) {
                     answer(entry, if outcome == Mirrored::Written { Ended::Kept } else { Ended::Lost });
                 }
-                // Nobody waits for this: a note that stays costs another write.
-                if let Err(error) = self.redis.paid(&documents).await {
+                // Nobody waits for this: a note that stays costs another write. What lost keeps its note: if Redis has it
+                // all the same, since it came between the two halves of a change, it is mirrored under the next epoch.
+                if let Err(error) = self.redis.paid(&written).await {
                     tracing::debug!(%error, "what was mirrored is still noted as owed");
                 }
             }
@@ -242,7 +269,7 @@ impl Mirror {
     fn put_back(&self, group: Vec<Entry>, ended: Ended) {
         for mut entry in group {
             tell(entry.waiters.drain(..), ended);
-            self.put(entry.stored, entry.epoch, None);
+            self.owe(entry.stored, entry.epoch);
         }
     }
 
