@@ -299,12 +299,14 @@ impl SessionStore for Failover {
         let ended = shared.mirror.ensure(session, || shared.stored(session)).await;
         metrics::histogram!("depot_mirror_wait_seconds").record(began.elapsed());
         match ended {
-            Ended::Kept | Ended::Owed => Ok(()),
+            Ended::Kept => Ok(()),
+            // Redis has it alone: that is enough only as long as it is the one that is read.
+            Ended::Owed if shared.is_redis_in_charge_of(session.epoch) => Ok(()),
             Ended::Refused => Err(StoreError::Refused {
                 store: shared.sql.name(),
                 reason: "it cannot be written".to_owned(),
             }),
-            Ended::Lost => Err(StoreError::Superseded { store: shared.redis.name() }),
+            Ended::Owed | Ended::Lost => Err(StoreError::Superseded { store: shared.redis.name() }),
         }
     }
 
@@ -351,6 +353,13 @@ impl Shared {
         let standing = self.standing.borrow();
         let is_its_own = standing.authority.epoch == session.epoch;
         planted("no_mirror") || (standing.authority.store == InCharge::Sql && is_its_own)
+    }
+
+    /// Whether what Redis committed under `epoch` is still what everybody reads.
+    fn is_redis_in_charge_of(&self, epoch: u64) -> bool {
+        let standing = self.standing.borrow();
+        let is_its_own = standing.is_open && standing.authority.epoch == epoch;
+        is_its_own && standing.authority.store != InCharge::Sql && self.lease().is_valid()
     }
 
     fn stored(&self, session: &Session) -> Stored {
