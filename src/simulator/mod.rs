@@ -53,8 +53,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use axum::body::Bytes;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -189,6 +191,18 @@ impl Simulator {
     #[must_use]
     pub fn journal_since(&self, number: u64) -> Vec<Entry> {
         self.shared.world().journal.since(number)
+    }
+
+    /// Counts what changed in any chat: to be woken by whatever people see.
+    #[must_use]
+    pub fn changes(&self) -> Receiver<u64> {
+        self.shared.signals.chats.subscribe()
+    }
+
+    /// A file that somebody sent or the bot uploaded: what it says it is, and its bytes.
+    #[must_use]
+    pub fn file(&self, file_id: &str) -> Option<(String, Bytes)> {
+        self.shared.world().files.get(file_id).map(|file| (file.mime_type, file.bytes))
     }
 
     /// How often the bot called `method`, whatever came of it; counted also without a journal.
