@@ -1,3 +1,0 @@
-new EventSource("/events").onmessage = (event) => {
-  document.getElementById("view").textContent = JSON.stringify(JSON.parse(event.data), null, 2);
-};
