@@ -22,6 +22,8 @@ const DEPOSITS_MAX: u32 = 20;
 pub(super) struct SessionView {
     state: &'static str,
     version: u64,
+    /// When it ends if nothing happens, in ms.
+    expires_at: Option<i64>,
     document: Value,
     effects: Vec<EffectView>,
 }
@@ -102,6 +104,7 @@ pub(super) async fn session(stage: &Stage, member: &Member) -> Option<SessionVie
     Some(SessionView {
         state: session.state.name(),
         version: session.version,
+        expires_at: session.expires_at(stage.config.session.ttl).map(|end| end.0),
         effects: effects(&session),
         document: json!(session),
     })

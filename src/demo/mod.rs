@@ -7,14 +7,17 @@
 //! ```
 //!
 //! In reading order: `cast` (who plays), `settings` and [`Stage`] with `relay` and `voice` (where), `act` and `switches`
-//! (what people do), `view` with `chat` and `inside` (what is seen), `web` and `page` (how it gets to a browser).
+//! (what people do), `view` with `chat` and `inside` (what is seen), `web` and `page` (how it gets to a browser); `script` and `play`
+//! (the same without a browser).
 
 mod act;
 mod cast;
 mod chat;
 mod inside;
 mod page;
+mod play;
 mod relay;
+mod script;
 mod settings;
 mod stage;
 mod switches;
@@ -32,6 +35,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use play::play;
+pub use script::{SHIPPED, Script, ScriptError};
 pub use stage::Stage;
 
 use crate::clock::Clock;

@@ -22,6 +22,7 @@ use crate::demo::cast::{self, CAST, Member};
 use crate::demo::inside::Commit;
 use crate::demo::relay::Relay;
 use crate::demo::settings::{Settings, clear_redis};
+use crate::deposit::UserId;
 use crate::ledger::Ledger;
 use crate::service::{Onlooker, Step};
 use crate::simulator::{Options, Simulator, User};
@@ -29,6 +30,8 @@ use crate::taxonomy::Taxonomy;
 
 /// How long a killed bot may keep a thread: one that computes ends with what it is at.
 const DEAD_WITHIN: Duration = Duration::from_secs(5);
+/// How long anything is waited for that people are to see, in real time.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How many commits are shown, the newest.
 const COMMITS_MAX: usize = 30;
 
@@ -85,7 +88,9 @@ impl Stage {
     /// A setting that cannot be used, or no room for a temporary folder.
     pub async fn open(environment: &HashMap<String, String>, clock: Clock) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("there is no room for a temporary folder")?;
-        let telegram = Simulator::start(Options { clock: clock.clone(), ..Options::default() }).await?;
+        let telegram =
+            Simulator::start(Options { clock: clock.clone(), patience: PATIENCE, ..Options::default() })
+                .await?;
         let settings = Settings::read(environment, &telegram, folder.path()).await?;
         let config = Config::read(&settings.variables)?;
         let database = Database::connect(&config.database.url).await?;
@@ -212,6 +217,29 @@ impl Stage {
     /// The newest commits, oldest first.
     pub(super) fn commits(&self) -> Vec<Commit> {
         lock(&self.commits).newest.iter().cloned().collect()
+    }
+
+    /// How many commits there were.
+    pub(super) fn committed(&self) -> u64 {
+        lock(&self.commits).count
+    }
+
+    /// Whether the running bot does nothing for anybody, and owes nobody a picture.
+    pub(super) async fn is_at_rest(&self) -> bool {
+        let asked = self.ask(async |app| {
+            let service = app.service();
+            for member in &CAST {
+                match service.get(service.key(UserId(member.id))).await {
+                    Ok(Some(session)) if session.chat_lane.is_some() || session.compute_lane.is_some() => {
+                        return false;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+            true
+        });
+        asked.await.unwrap_or_default()
     }
 
     /// Whether a server listens to what is recorded.
