@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::demo::cast::{CAST, Member};
 use crate::demo::page;
 use crate::demo::stage::Stage;
+use crate::demo::switches::{Switch, SwitchError, turn};
 use crate::simulator::User;
 
 /// The longest time that goes by at once, in seconds.
@@ -34,22 +35,6 @@ struct Tap {
     data: String,
 }
 
-/// What can be broken, and mended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Switch {
-    /// The way to Redis.
-    Redis,
-    /// Telegram takes its time.
-    Slow,
-    /// Telegram asks for a pause.
-    Refuse,
-    /// The next answer of Telegram is lost.
-    Drop,
-    /// The bot itself.
-    Bot,
-}
-
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ActError {
@@ -59,6 +44,15 @@ pub(super) enum ActError {
     /// It makes sense, and could not be done.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<SwitchError> for ActError {
+    fn from(error: SwitchError) -> Self {
+        match error {
+            SwitchError::NoRedis => Self::Refused(error.to_string()),
+            SwitchError::NoStart(_) => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 fn refused(why: impl Into<String>) -> ActError {
@@ -95,7 +89,7 @@ pub(super) async fn act(stage: &Stage, body: &[u8]) -> Result<(), ActError> {
             Ok(())
         }
         Request::Pass { .. } => Err(refused(format!("on peut passer de 1 à {PASS_MAX} secondes"))),
-        Request::Turn { switch, on } => turn(stage, switch, on).await,
+        Request::Turn { switch, on } => Ok(turn(stage, switch, on).await?),
     }
 }
 
@@ -117,22 +111,4 @@ fn say(user: &User, text: &str, reply_to: Option<i64>) -> Result<(), ActError> {
         None => user.says(text),
     };
     Ok(())
-}
-
-/// Breaks or mends something.
-///
-/// # Errors
-/// A bot that does not start again.
-pub(super) async fn turn(stage: &Stage, switch: Switch, on: bool) -> Result<(), ActError> {
-    match (switch, on) {
-        (Switch::Bot, true) => stage
-            .start_bot()
-            .await
-            .map_err(|why| ActError::Failed(format!("le robot ne redémarre pas : {why:#}"))),
-        (Switch::Bot, false) => {
-            stage.kill_bot().await;
-            Ok(())
-        }
-        _ => Err(refused("cet interrupteur n'existe pas encore")),
-    }
 }

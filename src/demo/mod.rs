@@ -6,14 +6,23 @@
 //!    └──SSE── web ◀─ view ◀─────┘                     └─▶ the bot, on a runtime of its own
 //! ```
 //!
-//! In reading order: `cast` (who plays), [`Stage`] (where), `act` (what people do), `view` (what is seen), `web` and
-//! `page` (how it gets to a browser).
+//! In reading order: `cast` (who plays), `settings` and [`Stage`] with `relay` and `voice` (where), `act` and `switches`
+//! (what people do), `view` with `chat` and `inside` (what is seen), `web` and `page` (how it gets to a browser); `script` and `play`
+//! (the same without a browser).
 
 mod act;
 mod cast;
+mod chat;
+mod inside;
 mod page;
+mod play;
+mod relay;
+mod script;
+mod settings;
 mod stage;
+mod switches;
 mod view;
+mod voice;
 mod web;
 
 use std::collections::HashMap;
@@ -26,6 +35,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use play::play;
+pub use script::{SHIPPED, Script, ScriptError};
 pub use stage::Stage;
 
 use crate::clock::Clock;

@@ -3,27 +3,37 @@
 //! Killing the bot drops that runtime: each of its tasks ends at the await it is at, as by `kill -9`, and nothing is
 //! flushed. What is outside (Telegram, the stores) goes on, and the next start finds it so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
 use crate::demo::cast::{self, CAST, Member};
+use crate::demo::inside::Commit;
+use crate::demo::relay::Relay;
+use crate::demo::settings::{Settings, clear_redis};
+use crate::deposit::UserId;
 use crate::ledger::Ledger;
+use crate::service::{Onlooker, Step};
 use crate::simulator::{Options, Simulator, User};
+use crate::taxonomy::Taxonomy;
 
 /// How long a killed bot may keep a thread: one that computes ends with what it is at.
 const DEAD_WITHIN: Duration = Duration::from_secs(5);
+/// How long anything is waited for that people are to see, in real time.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How many commits are shown, the newest.
+const COMMITS_MAX: usize = 30;
 
 /// Everything that the demo plays with.
 pub struct Stage {
@@ -32,11 +42,18 @@ pub struct Stage {
     pub(super) config: Config,
     /// The ledger beside the bot's own: what is recorded can be read while the bot is dead.
     pub(super) ledger: Ledger,
+    pub(super) database: Database,
+    pub(super) taxonomy: Taxonomy,
+    settings: Settings,
+    commits: Arc<Mutex<Commits>>,
+    onlooker: Onlooker,
+    in_charge: Mutex<&'static str>,
     bot: Mutex<Option<Running>>,
     /// Held by whoever starts or kills.
     turn: tokio::sync::Mutex<()>,
     starts: AtomicU32,
-    changes: watch::Sender<u64>,
+    changes: Arc<watch::Sender<u64>>,
+    passed: AtomicU64,
     _folder: TempDir,
 }
 
@@ -46,14 +63,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+    fn start(config: Config, clock: Clock, onlooker: Onlooker) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("bot")
             .enable_all()
             .build()
             .context("the bot's runtime cannot be started")?;
-        let app = runtime.block_on(app::start(config, clock))?;
+        let app = runtime.block_on(app::start_before(Some(onlooker), config, clock))?;
         Ok(Self { app: Arc::new(app), runtime })
     }
 }
@@ -71,21 +88,34 @@ impl Stage {
     /// A setting that cannot be used, or no room for a temporary folder.
     pub async fn open(environment: &HashMap<String, String>, clock: Clock) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("there is no room for a temporary folder")?;
-        let telegram = Simulator::start(Options { clock: clock.clone(), ..Options::default() }).await?;
-        let config = Config::read(&variables(environment, &telegram, &folder))?;
+        let telegram =
+            Simulator::start(Options { clock: clock.clone(), patience: PATIENCE, ..Options::default() })
+                .await?;
+        let settings = Settings::read(environment, &telegram, folder.path()).await?;
+        let config = Config::read(&settings.variables)?;
         let database = Database::connect(&config.database.url).await?;
         database.migrate().await?;
-        let ledger = Ledger::new(database, config.telegram.bot, clock.clone());
+        let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
         cast::admit(&ledger).await?;
+        let (onlooker, steps) = mpsc::unbounded_channel();
+        let (commits, changes) = (Arc::default(), Arc::new(watch::Sender::new(0)));
+        tokio::spawn(keep(steps, Arc::clone(&commits), Arc::clone(&changes)));
         Ok(Self {
             telegram,
             clock,
+            taxonomy: Taxonomy::load(config.taxonomy_file.as_deref())?,
             config,
             ledger,
+            database,
+            settings,
+            commits,
+            onlooker,
+            in_charge: Mutex::new("sql"),
             bot: Mutex::new(None),
             turn: tokio::sync::Mutex::new(()),
             starts: AtomicU32::new(0),
-            changes: watch::Sender::new(0),
+            changes,
+            passed: AtomicU64::new(0),
             _folder: folder,
         })
     }
@@ -116,9 +146,9 @@ impl Stage {
         if self.is_running() {
             return Ok(());
         }
-        let (config, clock) = (self.config.clone(), self.clock.clone());
+        let (config, clock, onlooker) = (self.config.clone(), self.clock.clone(), self.onlooker.clone());
         // On a thread that may block: the runtime is this thread's until the bot is there, or has failed.
-        let running = tokio::task::spawn_blocking(move || Running::start(config, clock)).await??;
+        let running = tokio::task::spawn_blocking(move || Running::start(config, clock, onlooker)).await??;
         self.starts.fetch_add(1, Ordering::Relaxed);
         *self.bot() = Some(running);
         self.changed();
@@ -135,9 +165,15 @@ impl Stage {
         drop(app);
     }
 
-    /// Ends what runs; Telegram and the folder end with the stage.
+    /// Ends what runs, and takes what was tried out of Redis; Telegram and the folder end with the stage.
     pub async fn close(&self) {
         self.kill_bot().await;
+        self.database.close().await;
+        if let Some((url, prefix)) = &self.settings.redis
+            && let Err(error) = clear_redis(url, prefix).await
+        {
+            tracing::warn!(kind = ?error.kind(), "what was tried stays in Redis until it ends by itself");
+        }
     }
 
     /// Whether the bot runs.
@@ -169,7 +205,73 @@ impl Stage {
     /// Lets time go by at once.
     pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
+        self.passed.fetch_add(1, Ordering::Relaxed);
         self.changed();
+    }
+
+    /// How often time went by at once.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    /// The newest commits, oldest first.
+    pub(super) fn commits(&self) -> Vec<Commit> {
+        lock(&self.commits).newest.iter().cloned().collect()
+    }
+
+    /// How many commits there were.
+    pub(super) fn committed(&self) -> u64 {
+        lock(&self.commits).count
+    }
+
+    /// Whether the running bot does nothing for anybody, and owes nobody a picture.
+    pub(super) async fn is_at_rest(&self) -> bool {
+        let asked = self.ask(async |app| {
+            let service = app.service();
+            for member in &CAST {
+                match service.get(service.key(UserId(member.id))).await {
+                    Ok(Some(session)) if session.chat_lane.is_some() || session.compute_lane.is_some() => {
+                        return false;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+            true
+        });
+        asked.await.unwrap_or_default()
+    }
+
+    /// Whether a server listens to what is recorded.
+    pub(super) fn listens(&self) -> bool {
+        self.settings.voice.is_none()
+    }
+
+    /// Whether Redis can be reached; `None` without Redis.
+    pub(super) fn redis_is_up(&self) -> Option<bool> {
+        self.settings.redis.as_ref()?;
+        Some(self.settings.relay.as_ref().is_none_or(Relay::is_open))
+    }
+
+    /// Whether the way to Redis is open; `None` where it has no switch.
+    pub(super) fn relay_is_open(&self) -> Option<bool> {
+        self.settings.relay.as_ref().map(Relay::is_open)
+    }
+
+    /// Opens or closes the way to Redis; `None` where it has no switch.
+    pub(super) fn turn_redis(&self, on: bool) -> Option<()> {
+        self.settings.relay.as_ref().map(|relay| relay.set(on))
+    }
+
+    /// Keeps which store is in charge, for when the bot is dead; the same name.
+    pub(super) fn remember_in_charge(&self, name: &'static str) -> &'static str {
+        *lock(&self.in_charge) = name;
+        name
+    }
+
+    /// Which store was in charge when the bot was last seen.
+    pub(super) fn last_in_charge(&self) -> &'static str {
+        *lock(&self.in_charge)
     }
 
     /// Counts what changed beside the chats.
@@ -183,7 +285,7 @@ impl Stage {
     }
 
     fn bot(&self) -> MutexGuard<'_, Option<Running>> {
-        self.bot.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.bot)
     }
 }
 
@@ -196,38 +298,33 @@ impl Drop for Stage {
     }
 }
 
-/// What the demo takes from its environment; everything else has the demo's own values.
-const TAKEN: [&str; 11] = [
-    "REDIS_URL",
-    "STT_BASE_URL",
-    "STT_API_KEY",
-    "STT_MODEL",
-    "LLM_BASE_URL",
-    "LLM_API_KEY",
-    "LLM_MODEL",
-    "LLM_VISION",
-    "LLM_DAILY_CALLS",
-    "RUST_LOG",
-    "LOG_FORMAT",
-];
+/// The newest commits, and how many there were.
+#[derive(Debug, Default)]
+struct Commits {
+    newest: VecDeque<Commit>,
+    count: u64,
+}
 
-fn variables(
-    environment: &HashMap<String, String>,
-    telegram: &Simulator,
-    folder: &TempDir,
-) -> HashMap<String, String> {
-    let own = [
-        ("TELEGRAM_BOT_TOKEN", telegram.token().to_owned()),
-        ("TELEGRAM_API_URL", telegram.url().to_owned()),
-        ("DATABASE_URL", format!("sqlite://{}/depot.db", folder.path().display())),
-        ("HTTP_BIND", "127.0.0.1:0".to_owned()),
-        ("ACCESS_MODE", "approval".to_owned()),
-        ("ADMIN_TELEGRAM_IDS", cast::admins()),
-        ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
-    ];
-    let mut variables: HashMap<String, String> =
-        TAKEN.iter().filter_map(|name| Some(((*name).to_owned(), environment.get(*name)?.clone()))).collect();
-    variables.entry("RUST_LOG".to_owned()).or_insert_with(|| "warn".to_owned());
-    variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
-    variables
+/// Keeps the newest commits of every bot that is started, and rings the bell for each.
+async fn keep(
+    mut steps: mpsc::UnboundedReceiver<Step>,
+    commits: Arc<Mutex<Commits>>,
+    changes: Arc<watch::Sender<u64>>,
+) {
+    while let Some(step) = steps.recv().await {
+        {
+            let mut commits = lock(&commits);
+            commits.count += 1;
+            let commit = Commit::new(commits.count, &step);
+            commits.newest.push_back(commit);
+            if commits.newest.len() > COMMITS_MAX {
+                commits.newest.pop_front();
+            }
+        }
+        changes.send_modify(|changes| *changes += 1);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
