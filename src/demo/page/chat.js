@@ -11,19 +11,29 @@ export class Chat {
   #deeds;
   #turns = new Map(); // what is shown of each message: { element, told }
   #toast = null; // number of the newest toast that was seen
-  #empty;
+  #is_at_end = true;
+  #empty; // what is shown before the first message
+  #idea; // what is proposed until the person has said something
 
   constructor(person, deeds) {
     this.#deeds = deeds;
     this.log = h("div", { class: "log", role: "log", tabindex: 0, "aria-label": `Messages de ${person.name}` });
-    this.#empty = this.#welcome(person);
-    this.log.append(this.#empty);
+    const { about, first } = FIRST[person.role] ?? FIRST.volunteer;
+    const chips = (words) => h("button", { type: "button", class: "first", onclick: () => this.#deeds.say(words) }, words);
+    this.#empty = h("div", { class: "welcome" },
+      h("span", { class: "avatar bot large", "aria-hidden": "true" }, icon("box")),
+      h("p", {}, about),
+      h("button", { type: "button", class: "first", onclick: () => this.#deeds.say("/start") }, "Démarrer"));
+    this.#idea = h("div", { class: "idea" }, first.length > 0 && h("p", {}, "Par exemple :"), first.map(chips));
+    this.log.append(this.#empty, this.#idea);
+    // Who reads the newest message goes on doing so when the chat gets smaller or a picture has come.
+    this.log.addEventListener("scroll", () => (this.#is_at_end = this.#left() < 60));
+    new ResizeObserver(() => this.#is_at_end && this.toEnd()).observe(this.log);
   }
 
   /** Shows what has changed; returns whether the bot said or edited something. */
   update(person) {
     const is_first = this.#toast === null;
-    const was_at_end = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 60;
     const gone = new Set(this.#turns.keys());
     let is_new = false;
     let is_mine = false;
@@ -40,8 +50,9 @@ export class Chat {
       this.#turns.delete(id);
     }
     this.#empty.hidden = person.messages.length > 0;
+    this.#idea.hidden = this.#empty.hidden === false || person.messages.some(({ mine, text }) => mine && text !== "/start");
     if (person.messages.length > 0) this.#days(person.messages);
-    if (is_first || is_mine || (is_new && was_at_end)) this.toEnd();
+    if (is_first || is_mine || (is_new && this.#is_at_end)) this.toEnd();
     return is_new && !is_first;
   }
 
@@ -70,8 +81,13 @@ export class Chat {
     return fresh.filter((toast) => toast.text !== "");
   }
 
+  #left() {
+    return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight;
+  }
+
   /** Scrolls to the newest message. */
   toEnd() {
+    this.#is_at_end = true;
     this.log.scrollTop = this.log.scrollHeight;
   }
 
@@ -86,7 +102,7 @@ export class Chat {
       if (focused >= 0) (element.querySelectorAll("button")[focused] ?? this.log).focus({ preventScroll: true });
     } else {
       const next = messages.slice(position + 1).map(({ id }) => this.#turns.get(id)?.element).find(Boolean);
-      this.log.insertBefore(element, next ?? null);
+      this.log.insertBefore(element, next ?? this.#idea);
       if (!is_first) element.classList.add("arrives");
     }
     if (before && !is_first) glow(element.querySelector(".bubble"));
@@ -103,13 +119,11 @@ export class Chat {
       },
       h("div", { class: keyboard ? "bubble with-keys" : "bubble" },
         this.#quote(message, messages),
-        message.photo && h("img", { src: `/file/${encodeURIComponent(message.photo.file)}`, alt: "Photo envoyée", onload: () => this.toEnd() }),
+        message.photo && h("img", { src: `/file/${encodeURIComponent(message.photo.file)}`, alt: "Photo envoyée", onload: () => this.#is_at_end && this.toEnd() }),
         message.voice && recording(message.voice),
         message.text && h("div", { class: "text" }, formatted(message.text, message.entities ?? [], this.#deeds.say)),
-        h("p", { class: "meta" },
-          !message.mine && h("button", { type: "button", class: "reply", "aria-label": "Répondre à ce message", onclick: () => this.#deeds.reply(message) }, icon("reply")),
-          message.edited && "modifié ",
-          h("time", {}, hour(message.at)))),
+        h("span", { class: "meta" }, message.edited && "modifié ", h("time", {}, hour(message.at))),
+        !message.mine && h("button", { type: "button", class: "reply", "aria-label": "Répondre à ce message", onclick: () => this.#deeds.reply(message) }, icon("reply"))),
       keyboard,
     );
   }
@@ -133,24 +147,13 @@ export class Chat {
     setTimeout(() => key.classList.remove("waits"), PATIENCE);
     this.#deeds.tap({ message: message.id, data: button.data });
   }
-
-  /** What Telegram shows before the first message. */
-  #welcome(person) {
-    const { about, first } = FIRST[person.role] ?? FIRST.volunteer;
-    return h("div", { class: "welcome" },
-      h("span", { class: "avatar bot large", "aria-hidden": "true" }, icon("box")),
-      h("p", {}, about),
-      first.map((words) => h("button", { type: "button", class: "first", onclick: () => this.#deeds.say(words) }, words)));
-  }
 }
 
+/** What each of the three is told and proposed at first. */
 const FIRST = {
-  volunteer: {
-    about: "Dites ce que vous déposez, comme à une collègue. Pour commencer :",
-    first: ["/start", "deux bouilloires, trois kilos et un fauteuil, 12 kg"],
-  },
-  newcomer: { about: "Vous arrivez dans l’équipe : le bot ne vous connaît pas encore. Dites-lui bonjour.", first: ["Bonjour !"] },
-  admin: { about: "Vous tenez la ressourcerie. Les demandes d’accès arrivent ici.", first: ["/aide"] },
+  volunteer: { about: "Dites ce que vous déposez, comme à une collègue.", first: ["deux bouilloires, trois kilos et un fauteuil, 12 kg"] },
+  newcomer: { about: "Noor arrive dans l’équipe : le bot ne la connaît pas encore.", first: [] },
+  admin: { about: "Odile tient la ressourcerie : les demandes d’accès arrivent ici.", first: [] },
 };
 
 /** A message in a few words, for a quote. */
@@ -184,6 +187,12 @@ function recording({ file, seconds }) {
 
 let toast_ends = 0;
 
+/** Takes the toast away. */
+export function hideToast() {
+  by("toast").classList.remove("shown");
+  write(by("toast"), "");
+}
+
 /** Shows a toast for a while; one that is an alert waits for the person. */
 export function showToast({ text, alert }) {
   if (alert) {
@@ -195,8 +204,5 @@ export function showToast({ text, alert }) {
   write(toast, text);
   toast.classList.add("shown");
   clearTimeout(toast_ends);
-  toast_ends = setTimeout(() => {
-    toast.classList.remove("shown");
-    write(toast, "");
-  }, 6000);
+  toast_ends = setTimeout(hideToast, 6000);
 }

@@ -39,16 +39,18 @@ function session(view, person) {
   write(by("whose"), person.name);
   light(session?.state ?? "Idle", last);
   write(by("state"), session?.state ?? "Idle");
-  const version = changed("version", [person.id, session?.version]);
-  if (version) write(by("version"), session ? String(session.version) : "–");
-  if (version && !version.is_first) glow(by("version"));
+  const is_same = changed("person", person.id) === null;
+  if (changed("version", session?.version)) {
+    write(by("version"), session ? String(session.version) : "–");
+    if (is_same) glow(by("version"));
+  }
   if (changed("effects", session?.effects)) {
     const effects = session?.effects ?? [];
     by("effects").replaceChildren(...(effects.length > 0 ? effects.map(effect) : [h("li", { class: "none" }, "aucun")]));
   }
   write(by("store"), view.store.in_charge === "redis" ? "Redis" : "SQLite");
   expires_at = session?.expires_at ?? null;
-  if (changed("document", [person.id, session?.document])) showDocument(session?.document ?? null);
+  if (changed("document", session?.document)) showDocument(session?.document ?? null, is_same);
 }
 
 function effect({ effect, lane, attempts, leased }) {
@@ -66,14 +68,13 @@ export function showExpiry(clock) {
 
 let lines_before = new Set();
 
-function showDocument(document) {
+function showDocument(document, is_same) {
   const text = document === null ? "" : JSON.stringify(document, null, 2);
   write(by("size"), document === null ? "" : `${NUMBER.format(new Blob([JSON.stringify(document)]).size)} octets`);
   const lines = text.split("\n");
-  const is_known = lines_before.size > 0;
   by("document").replaceChildren(...lines.map((line) => {
     const [, indent, key, value] = /^(\s*)("[^"]*": )?(.*)$/.exec(line);
-    const is_new = is_known && !lines_before.has(line.replace(/,$/, ""));
+    const is_new = is_same && !lines_before.has(line.replace(/,$/, ""));
     return h("span", { class: is_new ? "line glow" : "line" }, indent, key && h("span", { class: "name" }, key), value, "\n");
   }));
   lines_before = new Set(lines.map((line) => line.replace(/,$/, "")));

@@ -4,7 +4,7 @@
 //   text.js      texts with entities         inside.js    the right side      diagram.js  the states
 //   dom.js       building elements           theme.js     light and dark
 
-import { Chat, showToast } from "./chat.js";
+import { Chat, hideToast, showToast } from "./chat.js";
 import { reply, say, tap, writer } from "./composer.js";
 import { by, h, hour, write } from "./dom.js";
 import { showExpiry, showInside } from "./inside.js";
@@ -61,6 +61,7 @@ function hold(id) {
   write(tab.querySelector(".unread-words"), "");
   by("chat").setAttribute("aria-labelledby", tab.id);
   by("logs").replaceChildren(chat.log);
+  hideToast();
   showHolder();
   chat.toEnd();
 }
