@@ -205,6 +205,8 @@ impl Stage {
     /// Lets time go by at once.
     pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
+        // Else the bot would seem to have heard nothing of Telegram for so long.
+        self.telegram.end_polls();
         self.passed.fetch_add(1, Ordering::Relaxed);
         self.changed();
     }

@@ -28,7 +28,7 @@ impl Page {
     /// The same with these variables in its environment.
     async fn with(variables: &[(&str, &str)]) -> Self {
         let demo = demo::start(&environment(variables)).await.unwrap();
-        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let client = Client::builder().no_proxy().build().unwrap();
         let base = format!("http://{}", demo.address);
         Self { demo, client, base }
     }

@@ -65,6 +65,7 @@ async fn five_minutes_that_pass_at_once_end_a_session() {
     let before = page.until("the card", |view| button(view, 7, "Valider").is_some()).await;
     page.act(json!({"pass": 300})).await;
     let view = page.sees(7, "La session a expiré").await;
+    page.until("a bot that is ready", |view| view["store"]["ready"] == "ok").await;
     let passed = view["clock"].as_i64().unwrap() - before["clock"].as_i64().unwrap();
     assert!(passed >= 300_000, "{passed} ms");
     page.until("the row", |view| held(view, "expired") == 1).await;
@@ -113,7 +114,7 @@ async fn with_a_server_that_listens_a_recorded_note_is_heard_too() {
 async fn a_picture_is_kept_with_the_deposit_and_shown_again() {
     let page = Page::open().await;
     page.act(json!({"who": 7, "photo": "chaise"})).await;
-    let view = page.sees(7, "photo").await;
+    let view = page.sees(7, "Photo bien reçue").await;
     let picture = |view: &Value| {
         let sent = person(view, 7)["messages"].as_array().unwrap();
         sent.iter().rev().find_map(|message| message["photo"]["file"].as_str().map(str::to_owned)).unwrap()
