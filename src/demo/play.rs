@@ -115,7 +115,8 @@ impl Player<'_> {
             Statement::KillAfterCommit => {
                 self.tell_line(&line.text);
                 let before = self.committed;
-                self.until("the commit of the last move", async |stage| stage.committed() > before).await?;
+                self.until("the commit of the last move", async |stage| stage.commits.count() > before)
+                    .await?;
                 turn(&self.stage, Switch::Bot, false).await?;
             }
             Statement::Ledger(number, status) => {
@@ -132,7 +133,7 @@ impl Player<'_> {
     }
 
     fn moves(&mut self, member: &Member, what: &str) {
-        self.committed = self.stage.committed();
+        self.committed = self.stage.commits.count();
         self.has_moved = true;
         (self.tell)(&format!("\n{} ▸ {what}", member.name));
     }

@@ -140,10 +140,12 @@ async fn what_makes_no_sense_is_answered_with_a_sentence() {
         ("/voice?seconds=3", "audio/wav", 400),
         ("/voice?who=99&seconds=3", "audio/wav", 400),
         ("/photo?who=7", "image/svg+xml", 415),
+        ("/photo?who=x", "image/png", 400),
         ("/photo?who=7", "text/html", 415),
     ] {
         assert_eq!(page.post(path, kind, "x").await.status(), status, "{path}");
     }
+    assert_eq!(page.post("/voice?who=7&seconds=3", "audio/wav", "").await.status(), 400);
     assert_eq!(page.get("/act").await.status(), 405);
     let view = page.view().await;
     let messages = super::person(&view, 7)["messages"].as_array().unwrap();
