@@ -33,7 +33,7 @@ use crate::effects::execute::Executor;
 use crate::effects::{Effects, deadlines};
 use crate::http::{self, Health};
 use crate::ledger::Ledger;
-use crate::service::ValidationSessionService;
+use crate::service::{Onlooker, ValidationSessionService};
 use crate::shutdown::{Stop, Stopped};
 use crate::store::sql::SqlStore;
 use crate::taxonomy::Taxonomy;
@@ -81,6 +81,14 @@ pub struct App {
 /// What an operator has to mend: a database that does not answer or cannot be migrated, an address that is taken, a file
 /// of categories that cannot be read.
 pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
+    start_before(None, config, clock).await
+}
+
+/// The same, with somebody who looks on from the first commit.
+///
+/// # Errors
+/// See [`start`].
+pub async fn start_before(onlooker: Option<Onlooker>, config: Config, clock: Clock) -> anyhow::Result<App> {
     let (loops, side_port) = (CancellationToken::new(), CancellationToken::new());
     let (tasks, server) = (TaskTracker::new(), TaskTracker::new());
     let health = Health::new();
@@ -102,7 +110,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
         config.telegram.bot,
         config.session.ttl,
     );
-    let service = Arc::new(service);
+    let service = Arc::new(service.with_onlooker(onlooker));
     let chat = telegram_chat(&config, &ledger, &clock)?;
     let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
     let recording = Recording {
@@ -242,6 +250,12 @@ impl App {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// How it is, as the probes see it.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// The conversations.

@@ -71,6 +71,8 @@ enum Source {
     /// The system's, which from this instant on passes so many times as quickly.
     Hastened(Timestamp, i64),
     Manual(Arc<watch::Sender<Timestamp>>),
+    /// The system's, and what was skipped so far.
+    Skippable(Arc<watch::Sender<Duration>>),
     /// What it showed at some instant.
     Tokio(Timestamp, Instant),
 }
@@ -94,6 +96,12 @@ impl Clock {
         Self(Source::Manual(Arc::new(watch::Sender::new(start))))
     }
 
+    /// The machine's own clock, until [`Clock::advance`] skips some time: what is on a page for people to try.
+    #[must_use]
+    pub fn skippable() -> Self {
+        Self(Source::Skippable(Arc::new(watch::Sender::new(Duration::ZERO))))
+    }
+
     /// A clock that shows `start` now and goes as tokio's does, which a simulation pauses.
     #[must_use]
     pub fn tokio(start: Timestamp) -> Self {
@@ -107,14 +115,17 @@ impl Clock {
             Source::System => system(),
             Source::Hastened(since, times) => Timestamp(since.0 + (system().0 - since.0) * times),
             Source::Manual(hand) => *hand.borrow(),
+            Source::Skippable(skipped) => system().after(*skipped.borrow()),
             Source::Tokio(start, began) => start.after(began.elapsed()),
         }
     }
 
-    /// Moves a manual clock forward and wakes whoever sleeps until then; does nothing to the others.
+    /// Moves a manual or skippable clock forward and wakes whoever sleeps until then; does nothing to the others.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual(hand) = &self.0 {
-            hand.send_modify(|now| *now = now.after(by));
+        match &self.0 {
+            Source::Manual(hand) => hand.send_modify(|now| *now = now.after(by)),
+            Source::Skippable(skipped) => skipped.send_modify(|so_far| *so_far = so_far.saturating_add(by)),
+            Source::System | Source::Hastened(..) | Source::Tokio(..) => {}
         }
     }
 
@@ -130,6 +141,18 @@ impl Clock {
                 let mut seen = hand.subscribe();
                 if seen.wait_for(|now| *now >= at).await.is_err() {
                     pending::<()>().await;
+                }
+            }
+            Source::Skippable(skipped) => {
+                let mut seen = skipped.subscribe();
+                loop {
+                    seen.mark_unchanged();
+                    let left = at.since(self.now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    // The sender lives in this clock, so a change is all there can be.
+                    let _skipped_or_over = tokio::time::timeout(left, seen.changed()).await;
                 }
             }
         }
@@ -164,6 +187,26 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
         assert_eq!(clock.now(), Timestamp(301_000));
+    }
+
+    #[tokio::test]
+    async fn a_skippable_clock_goes_by_itself_and_wakes_its_sleepers_when_time_is_skipped() {
+        let clock = Clock::skippable();
+        let before = clock.now();
+        clock.sleep(Duration::from_millis(20)).await;
+        assert!(clock.now() >= before.after(Duration::from_millis(20)));
+        let hour = Duration::from_secs(3600);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(hour).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(1800));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_secs(1800));
+        sleeper.await.unwrap();
+        assert!(clock.now() >= before.after(hour));
     }
 
     #[tokio::test]

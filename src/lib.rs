@@ -7,6 +7,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod deposit;
 pub mod effects;
 pub mod failpoint;

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             Command::Understand(arguments) => cli::understand::run(arguments).await,
             Command::Lexicon(arguments) => cli::lexicon::run(arguments).await,
             #[cfg(feature = "demo")]
-            Command::Demo(arguments) => cli::demo::run(arguments).await,
+            Command::Demo(arguments) => Box::pin(cli::demo::run(arguments)).await,
         }
     })
 }

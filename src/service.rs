@@ -2,6 +2,7 @@
 
 mod cache;
 mod expiry;
+mod onlooker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use crate::deposit::{BotId, ChatId, DepositId, DepositRef, UserId};
 use crate::failpoint::planted;
 use crate::service::cache::Cache;
 use crate::service::expiry::Expiry;
+pub use crate::service::onlooker::{Onlooker, Step, Why};
 use crate::session::{
     Answer, Cause, Context, EffectId, Event, Fresh, Lane, SCHEMA, Seen, Session, SessionKey, Tap, Transition,
     Verdict,
@@ -75,6 +77,7 @@ pub struct ValidationSessionService {
     may_run: AtomicBool,
     commits: AtomicU64,
     leases_given_back: AtomicU64,
+    onlooker: Option<Onlooker>,
 }
 
 impl ValidationSessionService {
@@ -92,6 +95,7 @@ impl ValidationSessionService {
             may_run: AtomicBool::new(true),
             commits: AtomicU64::new(0),
             leases_given_back: AtomicU64::new(0),
+            onlooker: None,
         }
     }
 
@@ -99,6 +103,12 @@ impl ValidationSessionService {
     #[must_use]
     pub fn with_chance(self, chance: Chance) -> Self {
         Self { chance, ..self }
+    }
+
+    /// The same, telling each of its commits to `onlooker`.
+    #[must_use]
+    pub fn with_onlooker(self, onlooker: Option<Onlooker>) -> Self {
+        Self { onlooker, ..self }
     }
 
     /// The key of a user's conversation with this bot: private chats only, where the chat has the user's id.
@@ -345,6 +355,11 @@ impl ValidationSessionService {
                 Ok(committed) => {
                     journal_outcomes(steps, &current, &committed);
                     self.count(steps, &committed);
+                    if let Some(onlooker) = &self.onlooker {
+                        let cause = steps.first().map(|(cause, _)| cause);
+                        // Who has gone need not be told.
+                        let _gone = onlooker.send(Step::of(&current, &committed, cause, context.now));
+                    }
                     return Ok(done(committed, &transition, context.token));
                 }
                 Err(winner) => {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::keyboard::Keyboard;
 use super::message::{Body, ChatHead, Message, UserProfile};
@@ -47,6 +47,8 @@ pub struct Chat {
     pub(super) head: Arc<ChatHead>,
     pub(super) standing: Standing,
     pub(super) wake: Arc<Notify>,
+    /// Counts what changed in any chat.
+    all: Arc<watch::Sender<u64>>,
     messages: VecDeque<Message>,
     messages_kept: usize,
     last_message_id: i64,
@@ -59,11 +61,17 @@ pub struct Chat {
 }
 
 impl Chat {
-    pub(super) fn new(head: ChatHead, messages_kept: usize, clock: Clock) -> Self {
+    pub(super) fn new(
+        head: ChatHead,
+        messages_kept: usize,
+        clock: Clock,
+        all: Arc<watch::Sender<u64>>,
+    ) -> Self {
         Self {
             head: Arc::new(head),
             standing: Standing::Stranger,
             wake: Arc::default(),
+            all,
             messages: VecDeque::new(),
             messages_kept: messages_kept.max(1),
             last_message_id: 0,
@@ -243,6 +251,7 @@ impl Chat {
     fn change(&mut self) -> u64 {
         self.changes += 1;
         self.wake.notify_waiters();
+        self.all.send_modify(|changes| *changes += 1);
         self.changes
     }
 }

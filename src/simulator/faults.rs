@@ -51,7 +51,8 @@ impl Fault {
 #[derive(Clone, Debug)]
 pub struct Rule {
     fault: Fault,
-    on: Option<Method>,
+    /// All calls if it is empty.
+    on: Vec<Method>,
     chat: Option<i64>,
     /// How many calls it still strikes.
     left: u64,
@@ -62,7 +63,7 @@ impl Rule {
     /// `fault` on every call, until [`Faults::clear`].
     #[must_use]
     pub fn every_call(fault: Fault) -> Self {
-        Self { fault, on: None, chat: None, left: u64::MAX, probability: 1.0 }
+        Self { fault, on: Vec::new(), chat: None, left: u64::MAX, probability: 1.0 }
     }
 
     /// `fault` on the next `calls` that match.
@@ -77,11 +78,11 @@ impl Rule {
         Self { probability, ..Self::every_call(fault) }
     }
 
-    /// Only calls of this method, in any case of letters; a method that the simulator does not know matches
-    /// none.
+    /// Only calls of this method, in any case of letters, and of those named before; a method that the
+    /// simulator does not know matches none.
     #[must_use]
     pub fn on(mut self, method: &str) -> Self {
-        self.on = Some(Method::parse(method).unwrap_or(Method::Unknown));
+        self.on.push(Method::parse(method).unwrap_or(Method::Unknown));
         self
     }
 
@@ -94,7 +95,7 @@ impl Rule {
 
     fn strikes(&mut self, method: Method, chat: Option<i64>, rng: &mut StdRng) -> bool {
         let matches = self.left > 0
-            && self.on.is_none_or(|on| on == method)
+            && (self.on.is_empty() || self.on.contains(&method))
             && self.chat.is_none_or(|wanted| chat == Some(wanted));
         let struck = matches && rng.random::<f64>() < self.probability;
         if struck && self.left != u64::MAX {
@@ -122,6 +123,17 @@ impl Faults {
     /// Adds a rule; of several that strike one call the earliest wins, delays add up.
     pub fn add(&mut self, rule: Rule) {
         self.rules.push(rule);
+    }
+
+    /// Whether a rule with this fault is to strike yet.
+    #[must_use]
+    pub fn has(&self, fault: Fault) -> bool {
+        self.rules.iter().any(|rule| rule.fault == fault)
+    }
+
+    /// Takes all rules with this fault away.
+    pub fn remove(&mut self, fault: Fault) {
+        self.rules.retain(|rule| rule.fault != fault);
     }
 
     /// Whether every rule has struck as often as it was to.

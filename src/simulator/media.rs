@@ -20,7 +20,19 @@ impl User {
 
     /// Sends a voice note; the bytes can be downloaded.
     pub fn sends_voice(&self, seconds: u32, bytes: impl Into<Bytes>) -> Sent {
-        self.sends_file("voice", "oga", "audio/ogg", bytes.into(), &json!({"duration": seconds}))
+        let bytes = bytes.into();
+        // Telegram's own notes are OGG; a page that records can write WAV only.
+        let (extension, mime_type) =
+            if bytes.starts_with(b"RIFF") { ("wav", "audio/wav") } else { ("oga", "audio/ogg") };
+        self.sends_file("voice", extension, mime_type, bytes, &json!({"duration": seconds}))
+    }
+
+    /// Sends a photo in one size, with these bytes.
+    pub fn sends_picture(&self, mime_type: &str, bytes: impl Into<Bytes>) -> Sent {
+        let extension = if mime_type == "image/png" { "png" } else { "jpg" };
+        let size = json!({"width": 1280, "height": 960});
+        let picture = self.upload("photos", extension, mime_type, bytes.into(), &size);
+        self.sends(&json!({"photo": [picture]}))
     }
 
     /// Sends an audio file.

@@ -136,6 +136,12 @@ impl Message {
         self.body.text.as_deref().or(self.body.caption.as_deref()).unwrap_or_default()
     }
 
+    /// What runs of the text or caption mean.
+    #[must_use]
+    pub fn entities(&self) -> &[Entity] {
+        if self.body.text.is_some() { &self.body.entities } else { &self.body.caption_entities }
+    }
+
     /// True if the bot wrote it.
     #[must_use]
     pub fn from_bot(&self) -> bool {

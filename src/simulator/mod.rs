@@ -53,8 +53,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use axum::body::Bytes;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -191,6 +193,18 @@ impl Simulator {
         self.shared.world().journal.since(number)
     }
 
+    /// Counts what changed in any chat: to be woken by whatever people see.
+    #[must_use]
+    pub fn changes(&self) -> Receiver<u64> {
+        self.shared.signals.chats.subscribe()
+    }
+
+    /// A file that somebody sent or the bot uploaded: what it says it is, and its bytes.
+    #[must_use]
+    pub fn file(&self, file_id: &str) -> Option<(String, Bytes)> {
+        self.shared.world().files.get(file_id).map(|file| (file.mime_type, file.bytes))
+    }
+
     /// How often the bot called `method`, whatever came of it; counted also without a journal.
     #[must_use]
     pub fn calls(&self, method: &str) -> u64 {
@@ -203,6 +217,12 @@ impl Simulator {
     pub fn calls_with(&self, method: &str, code: u16) -> u64 {
         let method = Method::parse(method).unwrap_or(Method::Unknown);
         self.shared.world().journal.calls(method, Some(code))
+    }
+
+    /// Ends the long polls that wait, empty, as their time does: for a clock that has been moved past it.
+    pub fn end_polls(&self) {
+        self.shared.world().polls_ended += 1;
+        self.shared.signals.updates.notify_waiters();
     }
 
     /// Updates that are neither confirmed nor expired.

@@ -58,6 +58,11 @@ impl User {
         self.look(|chat| Some(chat.changes())).unwrap_or_default()
     }
 
+    /// What `look` finds in the chat at this moment, by the rule of [`User::wait_for`].
+    pub fn look_at<T>(&self, look: impl FnOnce(&Chat) -> Option<T>) -> Option<T> {
+        self.look(look)
+    }
+
     /// Waits until the chat is as `condition` wants it; the error tells `what` was awaited and prints the
     /// chat. `condition` runs under the simulator's lock: it looks at the chat it is given and calls nothing
     /// else.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::Options;
 use super::answer::Refusal;
@@ -48,6 +48,8 @@ pub(super) struct Signals {
     pub webhook: Notify,
     /// A call was answered or an update confirmed.
     pub activity: Notify,
+    /// Counts what changed in any chat.
+    pub chats: Arc<watch::Sender<u64>>,
 }
 
 impl Shared {
@@ -84,6 +86,8 @@ pub(super) struct World {
     pub chats: HashMap<i64, Chat>,
     pub queue: UpdateQueue,
     pub webhook: Option<Webhook>,
+    /// How often all waiting getUpdates calls were ended.
+    pub polls_ended: u64,
     /// Number of the getUpdates call that may wait; an older waiter that sees another one gives up with 409.
     pub waiting_poll: u64,
     pub files: Files,
@@ -112,6 +116,7 @@ impl World {
             bot: Arc::new(bot),
             chats: HashMap::new(),
             webhook: None,
+            polls_ended: 0,
             waiting_poll: 0,
             files: Files::new(),
             commands: Commands::default(),
@@ -127,8 +132,8 @@ impl World {
 
     /// The chat with this head, created if it is new.
     pub(super) fn chat(&mut self, head: ChatHead) -> &mut Chat {
-        let (kept, clock) = (self.messages_kept, self.clock.clone());
-        self.chats.entry(head.id).or_insert_with(|| Chat::new(head, kept, clock))
+        let (kept, clock, all) = (self.messages_kept, self.clock.clone(), self.signals.chats.clone());
+        self.chats.entry(head.id).or_insert_with(|| Chat::new(head, kept, clock, all))
     }
 
     /// The chat that a call names, if the bot may write there.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use source::{Source, files, root, sources};
 
 /// The layers of DESIGN §6, lowest first: a module imports from lower layers only, so there are no cycles.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["chance", "clock"],
     &["failpoint"],
     // Telegram's side of the protocol knows nothing of the bot.
@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 11] = [
     &["effects"],
     &["http", "telegram"],
     &["app"],
+    &["demo"],
     &["cli", "main"],
 ];
 

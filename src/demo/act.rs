@@ -1,0 +1,122 @@
+//! What people do on the page: one JSON object each, checked before anything is done.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::demo::cast::{CAST, Member};
+use crate::demo::page;
+use crate::demo::stage::Stage;
+use crate::demo::switches::{Switch, SwitchError, turn};
+use crate::simulator::User;
+
+/// The longest time that goes by at once, in seconds.
+const PASS_MAX: u64 = 86_400;
+/// The longest text that a client sends in one message, in UTF-16 code units.
+const TEXT_MAX: usize = 4096;
+
+/// What the page sends.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Request {
+    Say { who: i64, say: String, reply_to: Option<i64> },
+    Tap { who: i64, tap: Tap },
+    Sample { who: i64, sample: String },
+    Photo { who: i64, photo: String },
+    Pass { pass: u64 },
+    Turn { switch: Switch, on: bool },
+}
+
+/// A button that is pressed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tap {
+    message: i64,
+    data: String,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ActError {
+    /// The request makes no sense; the sentence says why.
+    #[error("{0}")]
+    Refused(String),
+    /// It makes sense, and could not be done.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<SwitchError> for ActError {
+    fn from(error: SwitchError) -> Self {
+        match error {
+            SwitchError::NoRedis => Self::Refused(error.to_string()),
+            SwitchError::NoStart(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+fn refused(why: impl Into<String>) -> ActError {
+    ActError::Refused(why.into())
+}
+
+/// Does what a request asks for.
+///
+/// # Errors
+/// A sentence in French that says why nothing was done.
+pub(super) async fn act(stage: &Stage, body: &[u8]) -> Result<(), ActError> {
+    let request: Request = serde_json::from_slice(body)
+        .map_err(|_| refused("la demande ne dit pas clairement une chose à faire"))?;
+    match request {
+        Request::Say { who, say: text, reply_to } => say(&stage.user(member(who)?), &text, reply_to),
+        Request::Tap { who, tap } => {
+            stage.user(member(who)?).taps_data(tap.message, &tap.data);
+            Ok(())
+        }
+        Request::Sample { who, sample } => {
+            let note =
+                page::sample(&sample).ok_or_else(|| refused(format!("il n'y a pas de note « {sample} »")))?;
+            stage.user(member(who)?).sends_voice(note.seconds, note.bytes);
+            Ok(())
+        }
+        Request::Photo { who, photo } => {
+            let picture = page::picture(&photo);
+            let picture = picture.ok_or_else(|| refused(format!("il n'y a pas de photo « {photo} »")))?;
+            stage.user(member(who)?).sends_picture("image/jpeg", picture);
+            Ok(())
+        }
+        Request::Pass { pass } if (1..=PASS_MAX).contains(&pass) => {
+            stage.pass(Duration::from_secs(pass));
+            Ok(())
+        }
+        Request::Pass { .. } => Err(refused(format!("on peut passer de 1 à {PASS_MAX} secondes"))),
+        Request::Turn { switch, on } => Ok(turn(stage, switch, on).await?),
+    }
+}
+
+/// The person who sends a file, which must have something in it.
+pub(super) fn sends(who: i64, file: &[u8]) -> Result<&'static Member, ActError> {
+    if file.is_empty() {
+        return Err(refused("le fichier est vide"));
+    }
+    member(who)
+}
+
+/// The person of this id.
+fn member(id: i64) -> Result<&'static Member, ActError> {
+    CAST.iter().find(|member| member.id == id).ok_or_else(|| refused(format!("personne n'a le numéro {id}")))
+}
+
+fn say(user: &User, text: &str, reply_to: Option<i64>) -> Result<(), ActError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(refused("le message est vide"));
+    }
+    if text.encode_utf16().count() > TEXT_MAX {
+        return Err(refused(format!("le message dépasse {TEXT_MAX} caractères")));
+    }
+    match reply_to {
+        Some(message) => user.replies(message, text),
+        None => user.says(text),
+    };
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The stage: Telegram and its people, and the bot on a runtime of its own.
+//!
+//! When the bot is killed, what is outside of it (Telegram, the stores) goes on, and the next start finds it so.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::Database;
+use crate::demo::bot::Bot;
+use crate::demo::cast::{self, CAST, Member};
+use crate::demo::commits::Commits;
+use crate::demo::relay::Relay;
+use crate::demo::settings::{Settings, clear_redis};
+use crate::deposit::UserId;
+use crate::ledger::Ledger;
+use crate::service::Onlooker;
+use crate::simulator::{Options, Simulator, User};
+use crate::taxonomy::Taxonomy;
+
+/// How long anything is waited for that people are to see, in real time.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// Everything that the demo plays with.
+pub struct Stage {
+    pub(super) telegram: Simulator,
+    pub(super) clock: Clock,
+    pub(super) config: Config,
+    /// The ledger beside the bot's own: what is recorded can be read while the bot is dead.
+    pub(super) ledger: Ledger,
+    pub(super) database: Database,
+    pub(super) taxonomy: Taxonomy,
+    settings: Settings,
+    /// What every bot that was started here has committed.
+    pub(super) commits: Commits,
+    onlooker: Onlooker,
+    in_charge: Mutex<&'static str>,
+    bot: Mutex<Option<Bot>>,
+    /// Held by whoever starts or kills.
+    turn: tokio::sync::Mutex<()>,
+    starts: AtomicU32,
+    changes: Arc<watch::Sender<u64>>,
+    passed: AtomicU64,
+    _folder: TempDir,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("telegram", &self.telegram).finish_non_exhaustive()
+    }
+}
+
+impl Stage {
+    /// Telegram with its people and the stores; the bot is not started yet.
+    ///
+    /// # Errors
+    /// A setting that cannot be used, or no room for a temporary folder.
+    pub async fn open(environment: &HashMap<String, String>, clock: Clock) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("there is no room for a temporary folder")?;
+        let telegram =
+            Simulator::start(Options { clock: clock.clone(), patience: PATIENCE, ..Options::default() })
+                .await?;
+        let settings = Settings::read(environment, &telegram, folder.path()).await?;
+        let config = Config::read(&settings.variables)?;
+        let database = Database::connect(&config.database.url).await?;
+        database.migrate().await?;
+        let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
+        cast::admit(&ledger).await?;
+        let changes = Arc::new(watch::Sender::new(0));
+        let (commits, onlooker) = Commits::listen(Arc::clone(&changes));
+        Ok(Self {
+            telegram,
+            clock,
+            taxonomy: Taxonomy::load(config.taxonomy_file.as_deref())?,
+            config,
+            ledger,
+            database,
+            settings,
+            commits,
+            onlooker,
+            in_charge: Mutex::new("sql"),
+            bot: Mutex::new(None),
+            turn: tokio::sync::Mutex::new(()),
+            starts: AtomicU32::new(0),
+            changes,
+            passed: AtomicU64::new(0),
+            _folder: folder,
+        })
+    }
+
+    /// Starts the bot, and lets those say hello who know it: an admin whom the bot cannot write to hears of nobody.
+    ///
+    /// # Errors
+    /// A bot that does not start.
+    pub async fn open_doors(&self) -> anyhow::Result<()> {
+        self.start_bot().await?;
+        for member in CAST.iter().filter(|member| member.role.is_member()) {
+            self.user(member).starts("");
+        }
+        Ok(())
+    }
+
+    /// A person of the cast.
+    pub(super) fn user(&self, member: &Member) -> User {
+        self.telegram.user(member.profile())
+    }
+
+    /// Starts the bot on the stores as they are; does nothing while it runs.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub async fn start_bot(&self) -> anyhow::Result<()> {
+        let _turn = self.turn.lock().await;
+        if self.is_running() {
+            return Ok(());
+        }
+        let (config, clock, onlooker) = (self.config.clone(), self.clock.clone(), self.onlooker.clone());
+        let bot = Bot::start(config, clock, onlooker).await?;
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        *self.bot() = Some(bot);
+        self.changed();
+        Ok(())
+    }
+
+    /// Kills the bot between two awaits of each of its tasks; when this returns nothing of it runs any more.
+    pub async fn kill_bot(&self) {
+        let _turn = self.turn.lock().await;
+        let Some(bot) = self.bot().take() else { return };
+        self.changed();
+        bot.kill().await;
+    }
+
+    /// Ends what runs, and takes what was tried out of Redis; Telegram and the folder end with the stage.
+    pub async fn close(&self) {
+        self.kill_bot().await;
+        self.database.close().await;
+        if let Some((url, prefix)) = &self.settings.redis
+            && let Err(error) = clear_redis(url, prefix).await
+        {
+            tracing::warn!(kind = ?error.kind(), "what was tried stays in Redis until it ends by itself");
+        }
+    }
+
+    /// Whether the bot runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.bot().is_some()
+    }
+
+    /// How often the bot was started.
+    #[must_use]
+    pub fn starts(&self) -> u32 {
+        self.starts.load(Ordering::Relaxed)
+    }
+
+    /// What `question` finds out from the running bot, on its own runtime; `None` if it is dead or dies meanwhile.
+    pub(super) async fn ask<T, F>(&self, question: impl FnOnce(Arc<App>) -> F) -> Option<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (app, handle) = self.bot().as_ref().map(Bot::reach)?;
+        handle.spawn(question(app)).await.ok()
+    }
+
+    /// Lets time go by at once.
+    pub fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        // Else the bot would seem to have heard nothing of Telegram for so long.
+        self.telegram.end_polls();
+        self.passed.fetch_add(1, Ordering::Relaxed);
+        self.changed();
+    }
+
+    /// How often time went by at once.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the running bot does nothing for anybody, and owes nobody a picture.
+    pub(super) async fn is_at_rest(&self) -> bool {
+        let asked = self.ask(async |app| {
+            let service = app.service();
+            for member in &CAST {
+                match service.get(service.key(UserId(member.id))).await {
+                    Ok(Some(session)) if session.chat_lane.is_some() || session.compute_lane.is_some() => {
+                        return false;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+            true
+        });
+        asked.await.unwrap_or_default()
+    }
+
+    /// Whether a server listens to what is recorded.
+    pub(super) fn listens(&self) -> bool {
+        self.settings.voice.is_none()
+    }
+
+    /// Whether Redis can be reached; `None` without Redis.
+    pub(super) fn redis_is_up(&self) -> Option<bool> {
+        self.settings.redis.as_ref()?;
+        Some(self.settings.relay.as_ref().is_none_or(Relay::is_open))
+    }
+
+    /// Whether the way to Redis is open; `None` where it has no switch.
+    pub(super) fn relay_is_open(&self) -> Option<bool> {
+        self.settings.relay.as_ref().map(Relay::is_open)
+    }
+
+    /// Opens or closes the way to Redis; `None` where it has no switch.
+    pub(super) fn turn_redis(&self, on: bool) -> Option<()> {
+        self.settings.relay.as_ref().map(|relay| relay.set(on))
+    }
+
+    /// Keeps which store is in charge, for when the bot is dead; the same name.
+    pub(super) fn remember_in_charge(&self, name: &'static str) -> &'static str {
+        *lock(&self.in_charge) = name;
+        name
+    }
+
+    /// Which store was in charge when the bot was last seen.
+    pub(super) fn last_in_charge(&self) -> &'static str {
+        *lock(&self.in_charge)
+    }
+
+    /// Counts what changed beside the chats.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    fn bot(&self) -> MutexGuard<'_, Option<Bot>> {
+        lock(&self.bot)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
