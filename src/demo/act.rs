@@ -93,8 +93,16 @@ pub(super) async fn act(stage: &Stage, body: &[u8]) -> Result<(), ActError> {
     }
 }
 
+/// The person who sends a file, which must have something in it.
+pub(super) fn sends(who: i64, file: &[u8]) -> Result<&'static Member, ActError> {
+    if file.is_empty() {
+        return Err(refused("le fichier est vide"));
+    }
+    member(who)
+}
+
 /// The person of this id.
-pub(super) fn member(id: i64) -> Result<&'static Member, ActError> {
+fn member(id: i64) -> Result<&'static Member, ActError> {
     CAST.iter().find(|member| member.id == id).ok_or_else(|| refused(format!("personne n'a le numéro {id}")))
 }
 

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::demo::cast::{CAST, Member};
 use crate::demo::stage::Stage;
-use crate::deposit::{Line, UserId};
+use crate::deposit::{ChatId, Line, UserId};
 use crate::ledger::Entry;
-use crate::service::{Step, Why};
 use crate::session::{Effect, Lane, Language, Session, SessionKey};
-use crate::telemetry::metric::{self, Metric};
-use crate::telemetry::{self};
+use crate::telemetry::metric::Metric;
+use crate::telemetry::{self, metric};
 
 /// How many deposits are shown, the newest.
 const DEPOSITS_MAX: u32 = 20;
@@ -36,19 +35,6 @@ struct EffectView {
     attempts: u32,
     /// Whether somebody is at it, or was when the bot died.
     leased: bool,
-}
-
-/// One commit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Commit {
-    number: u64,
-    at: i64,
-    who: i64,
-    version: u64,
-    from: &'static str,
-    to: &'static str,
-    cause: String,
-    effects: Vec<String>,
 }
 
 /// One row of the ledger.
@@ -89,17 +75,13 @@ pub(super) struct StoreView {
 /// The stored conversation of a person, if there is one; also while the bot is dead.
 pub(super) async fn session(stage: &Stage, member: &Member) -> Option<SessionView> {
     let user = UserId(member.id);
-    let session = if stage.is_running() {
-        let read = stage.ask(async move |app| {
-            let service = app.service();
-            service.get(service.key(user)).await
-        });
-        read.await?.ok()??
-    } else {
-        let store = app::session_store(&stage.config, &stage.database, &stage.clock).await.ok()?;
-        let key =
-            SessionKey { bot: stage.config.telegram.bot, chat: crate::deposit::ChatId(member.id), user };
-        store.load(key).await.ok()??
+    let asked = stage.ask(async move |app| {
+        let service = app.service();
+        service.get(service.key(user)).await
+    });
+    let session = match asked.await {
+        Some(read) => read.ok()??,
+        None => stored(stage, user).await?,
     };
     Some(SessionView {
         state: session.state.name(),
@@ -108,6 +90,13 @@ pub(super) async fn session(stage: &Stage, member: &Member) -> Option<SessionVie
         effects: effects(&session),
         document: json!(session),
     })
+}
+
+/// The conversation as the stores have it while no bot runs.
+async fn stored(stage: &Stage, user: UserId) -> Option<Session> {
+    let store = app::session_store(&stage.config, &stage.database, &stage.clock).await.ok()?;
+    let key = SessionKey { bot: stage.config.telegram.bot, chat: ChatId(user.0), user };
+    store.load(key).await.ok()?
 }
 
 fn effects(session: &Session) -> Vec<EffectView> {
@@ -124,29 +113,8 @@ fn effects(session: &Session) -> Vec<EffectView> {
     pending.chain(card).collect()
 }
 
-impl Commit {
-    pub(super) fn new(number: u64, step: &Step) -> Self {
-        let cause = match step.cause {
-            Why::Message => "message".to_owned(),
-            Why::Tap => "tap".to_owned(),
-            Why::Outcome(effect) => format!("outcome of {}", title(effect)),
-            Why::Deadline => "deadline".to_owned(),
-        };
-        Self {
-            number,
-            at: step.at.0,
-            who: step.user.0,
-            version: step.version,
-            from: step.from,
-            to: step.to,
-            cause,
-            effects: step.effects.iter().map(|name| title(name)).collect(),
-        }
-    }
-}
-
 /// The name of an effect as the source writes it: `show_card` is `ShowCard`.
-fn title(name: &str) -> String {
+pub(super) fn title(name: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
         letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())

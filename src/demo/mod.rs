@@ -6,13 +6,17 @@
 //!    └──SSE── web ◀─ view ◀─────┘                     └─▶ the bot, on a runtime of its own
 //! ```
 //!
-//! In reading order: `cast` (who plays), `settings` and [`Stage`] with `relay` and `voice` (where), `act` and `switches`
-//! (what people do), `view` with `chat` and `inside` (what is seen), `web` and `page` (how it gets to a browser); `script` and `play`
+//! In reading order: `cast` (who plays), `settings` and [`Stage`] with `bot`, `relay` and `voice`
+//! (where), `act` and `switches`
+//! (what people do), `view` with `chat`,
+//! `commits` and `inside` (what is seen), `web` and `page` (how it gets to a browser); `script` and `play`
 //! (the same without a browser).
 
 mod act;
+mod bot;
 mod cast;
 mod chat;
+mod commits;
 mod inside;
 mod page;
 mod play;

@@ -38,7 +38,7 @@ pub async fn play(
 ) -> anyhow::Result<()> {
     let stage = Stage::open(environment, Clock::manual(START)).await?;
     stage.open_doors().await?;
-    let mut player = Player { stage, tell: &mut tell, committed: 0 };
+    let mut player = Player { stage, tell: &mut tell, committed: 0, has_moved: false };
     let played = player.play(script).await;
     player.stage.close().await;
     played
@@ -49,6 +49,8 @@ struct Player<'a> {
     tell: &'a mut dyn FnMut(&str),
     /// How many commits there were before the last move.
     committed: u64,
+    /// Whether the last line told is a person's move: what follows belongs to it.
+    has_moved: bool,
 }
 
 impl Player<'_> {
@@ -68,7 +70,10 @@ impl Player<'_> {
 
     async fn follow(&mut self, line: &Line) -> anyhow::Result<()> {
         match &line.statement {
-            Statement::Remark(remark) => (self.tell)(&format!("\n── {remark}")),
+            Statement::Remark(remark) => {
+                self.has_moved = false;
+                (self.tell)(&format!("\n── {remark}"));
+            }
             Statement::Says(member, text) => {
                 self.moves(member, text);
                 self.stage.user(member).says(text);
@@ -86,6 +91,9 @@ impl Player<'_> {
             Statement::Taps(member, label) => self.taps(member, label).await?,
             Statement::Sees(member, fragment) => {
                 let message = self.sees(member, fragment).await?;
+                if !std::mem::take(&mut self.has_moved) {
+                    (self.tell)("");
+                }
                 show(member, &message, self.tell);
             }
             Statement::SeesNot(member, fragment) => {
@@ -107,7 +115,8 @@ impl Player<'_> {
             Statement::KillAfterCommit => {
                 self.tell_line(&line.text);
                 let before = self.committed;
-                self.until("the commit of the last move", async |stage| stage.committed() > before).await?;
+                self.until("the commit of the last move", async |stage| stage.commits.count() > before)
+                    .await?;
                 turn(&self.stage, Switch::Bot, false).await?;
             }
             Statement::Ledger(number, status) => {
@@ -119,11 +128,13 @@ impl Player<'_> {
     }
 
     fn tell_line(&mut self, text: &str) {
+        self.has_moved = false;
         (self.tell)(&format!("\n   · {text}"));
     }
 
     fn moves(&mut self, member: &Member, what: &str) {
-        self.committed = self.stage.committed();
+        self.committed = self.stage.commits.count();
+        self.has_moved = true;
         (self.tell)(&format!("\n{} ▸ {what}", member.name));
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use reqwest::Url;
@@ -12,6 +13,9 @@ use crate::demo::cast;
 use crate::demo::relay::Relay;
 use crate::demo::voice::Voice;
 use crate::simulator::Simulator;
+
+/// How long Redis may take for each answer when it is cleared.
+const CLEAR_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the bot of the demo is started with, and what stands between it and the world.
 pub(super) struct Settings {
@@ -103,7 +107,10 @@ fn refuse_token(environment: &HashMap<String, String>) -> anyhow::Result<()> {
 /// Redis does not answer; what is left ends by itself within days.
 pub(super) async fn clear_redis(url: &SecretString, prefix: &str) -> redis::RedisResult<()> {
     let client = redis::Client::open(url.expose_secret())?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+    let limits = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CLEAR_WITHIN))
+        .set_response_timeout(Some(CLEAR_WITHIN));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&limits).await?;
     let mut cursor = 0_u64;
     loop {
         let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")

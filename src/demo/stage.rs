@@ -1,9 +1,8 @@
 //! The stage: Telegram and its people, and the bot on a runtime of its own.
 //!
-//! Killing the bot drops that runtime: each of its tasks ends at the await it is at, as by `kill -9`, and nothing is
-//! flushed. What is outside (Telegram, the stores) goes on, and the next start finds it so.
+//! When the bot is killed, what is outside of it (Telegram, the stores) goes on, and the next start finds it so.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,30 +10,25 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
-use tokio::runtime::{Handle, Runtime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use crate::app::{self, App};
+use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
+use crate::demo::bot::Bot;
 use crate::demo::cast::{self, CAST, Member};
-use crate::demo::inside::Commit;
+use crate::demo::commits::Commits;
 use crate::demo::relay::Relay;
 use crate::demo::settings::{Settings, clear_redis};
 use crate::deposit::UserId;
 use crate::ledger::Ledger;
-use crate::service::{Onlooker, Step};
+use crate::service::Onlooker;
 use crate::simulator::{Options, Simulator, User};
 use crate::taxonomy::Taxonomy;
 
-/// How long a killed bot may keep a thread: one that computes ends with what it is at.
-const DEAD_WITHIN: Duration = Duration::from_secs(5);
 /// How long anything is waited for that people are to see, in real time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// How many commits are shown, the newest.
-const COMMITS_MAX: usize = 30;
-
 /// Everything that the demo plays with.
 pub struct Stage {
     pub(super) telegram: Simulator,
@@ -45,34 +39,17 @@ pub struct Stage {
     pub(super) database: Database,
     pub(super) taxonomy: Taxonomy,
     settings: Settings,
-    commits: Arc<Mutex<Commits>>,
+    /// What every bot that was started here has committed.
+    pub(super) commits: Commits,
     onlooker: Onlooker,
     in_charge: Mutex<&'static str>,
-    bot: Mutex<Option<Running>>,
+    bot: Mutex<Option<Bot>>,
     /// Held by whoever starts or kills.
     turn: tokio::sync::Mutex<()>,
     starts: AtomicU32,
     changes: Arc<watch::Sender<u64>>,
     passed: AtomicU64,
     _folder: TempDir,
-}
-
-struct Running {
-    app: Arc<App>,
-    runtime: Runtime,
-}
-
-impl Running {
-    fn start(config: Config, clock: Clock, onlooker: Onlooker) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("bot")
-            .enable_all()
-            .build()
-            .context("the bot's runtime cannot be started")?;
-        let app = runtime.block_on(app::start_before(Some(onlooker), config, clock))?;
-        Ok(Self { app: Arc::new(app), runtime })
-    }
 }
 
 impl fmt::Debug for Stage {
@@ -97,9 +74,8 @@ impl Stage {
         database.migrate().await?;
         let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
         cast::admit(&ledger).await?;
-        let (onlooker, steps) = mpsc::unbounded_channel();
-        let (commits, changes) = (Arc::default(), Arc::new(watch::Sender::new(0)));
-        tokio::spawn(keep(steps, Arc::clone(&commits), Arc::clone(&changes)));
+        let changes = Arc::new(watch::Sender::new(0));
+        let (commits, onlooker) = Commits::listen(Arc::clone(&changes));
         Ok(Self {
             telegram,
             clock,
@@ -147,10 +123,9 @@ impl Stage {
             return Ok(());
         }
         let (config, clock, onlooker) = (self.config.clone(), self.clock.clone(), self.onlooker.clone());
-        // On a thread that may block: the runtime is this thread's until the bot is there, or has failed.
-        let running = tokio::task::spawn_blocking(move || Running::start(config, clock, onlooker)).await??;
+        let bot = Bot::start(config, clock, onlooker).await?;
         self.starts.fetch_add(1, Ordering::Relaxed);
-        *self.bot() = Some(running);
+        *self.bot() = Some(bot);
         self.changed();
         Ok(())
     }
@@ -158,11 +133,9 @@ impl Stage {
     /// Kills the bot between two awaits of each of its tasks; when this returns nothing of it runs any more.
     pub async fn kill_bot(&self) {
         let _turn = self.turn.lock().await;
-        let Some(Running { app, runtime }) = self.bot().take() else { return };
+        let Some(bot) = self.bot().take() else { return };
         self.changed();
-        let dying = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(DEAD_WITHIN));
-        let _dead = dying.await;
-        drop(app);
+        bot.kill().await;
     }
 
     /// Ends what runs, and takes what was tried out of Redis; Telegram and the folder end with the stage.
@@ -194,17 +167,15 @@ impl Stage {
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        let (app, handle) = self.running()?;
+        let (app, handle) = self.bot().as_ref().map(Bot::reach)?;
         handle.spawn(question(app)).await.ok()
-    }
-
-    fn running(&self) -> Option<(Arc<App>, Handle)> {
-        self.bot().as_ref().map(|bot| (Arc::clone(&bot.app), bot.runtime.handle().clone()))
     }
 
     /// Lets time go by at once.
     pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
+        // Else the bot would seem to have heard nothing of Telegram for so long.
+        self.telegram.end_polls();
         self.passed.fetch_add(1, Ordering::Relaxed);
         self.changed();
     }
@@ -212,16 +183,6 @@ impl Stage {
     /// How often time went by at once.
     pub(super) fn passed(&self) -> u64 {
         self.passed.load(Ordering::Relaxed)
-    }
-
-    /// The newest commits, oldest first.
-    pub(super) fn commits(&self) -> Vec<Commit> {
-        lock(&self.commits).newest.iter().cloned().collect()
-    }
-
-    /// How many commits there were.
-    pub(super) fn committed(&self) -> u64 {
-        lock(&self.commits).count
     }
 
     /// Whether the running bot does nothing for anybody, and owes nobody a picture.
@@ -284,44 +245,8 @@ impl Stage {
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    fn bot(&self) -> MutexGuard<'_, Option<Running>> {
+    fn bot(&self) -> MutexGuard<'_, Option<Bot>> {
         lock(&self.bot)
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        // A runtime that is dropped in another one panics; one that is told to end in the background does not.
-        if let Some(running) = self.bot().take() {
-            running.runtime.shutdown_background();
-        }
-    }
-}
-
-/// The newest commits, and how many there were.
-#[derive(Debug, Default)]
-struct Commits {
-    newest: VecDeque<Commit>,
-    count: u64,
-}
-
-/// Keeps the newest commits of every bot that is started, and rings the bell for each.
-async fn keep(
-    mut steps: mpsc::UnboundedReceiver<Step>,
-    commits: Arc<Mutex<Commits>>,
-    changes: Arc<watch::Sender<u64>>,
-) {
-    while let Some(step) = steps.recv().await {
-        {
-            let mut commits = lock(&commits);
-            commits.count += 1;
-            let commit = Commit::new(commits.count, &step);
-            commits.newest.push_back(commit);
-            if commits.newest.len() > COMMITS_MAX {
-                commits.newest.pop_front();
-            }
-        }
-        changes.send_modify(|changes| *changes += 1);
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::demo::cast::{CAST, Member};
 use crate::demo::chat::{self, Shown, Toast};
-use crate::demo::inside::{self, Commit, Deposit, Measure, SessionView, StoreView};
+use crate::demo::commits::Commit;
+use crate::demo::inside::{self, Deposit, Measure, SessionView, StoreView};
 use crate::demo::stage::Stage;
 use crate::demo::switches::Switches;
 use crate::deposit::UserId;
@@ -60,18 +61,20 @@ pub(super) struct Watcher {
     stage: Arc<Stage>,
     chats: watch::Receiver<u64>,
     others: watch::Receiver<u64>,
+    /// How often time had passed at once when it was last told.
+    passed: u64,
     shown: Option<(View, Instant)>,
 }
 
 impl Watcher {
     pub(super) fn new(stage: Arc<Stage>) -> Self {
         let (chats, others) = (stage.telegram.changes(), stage.changes());
-        Self { stage, chats, others, shown: None }
+        let passed = stage.passed();
+        Self { stage, chats, others, passed, shown: None }
     }
 
     /// The next snapshot as JSON: the first one at once, each later one when something has changed.
     pub(super) async fn next(&mut self) -> String {
-        let mut passed = self.stage.passed();
         loop {
             if let Some((_, at)) = &self.shown {
                 let (chats, others) = (&mut self.chats, &mut self.others);
@@ -86,7 +89,8 @@ impl Watcher {
             }
             self.chats.mark_unchanged();
             self.others.mark_unchanged();
-            let has_passed = std::mem::replace(&mut passed, self.stage.passed()) != passed;
+            let passed = self.stage.passed();
+            let has_passed = std::mem::replace(&mut self.passed, passed) != passed;
             let view = view(&self.stage).await;
             let is_news = has_passed || self.shown.as_ref().is_none_or(|(shown, _)| *shown != view);
             if is_news {
@@ -115,7 +119,7 @@ async fn view(stage: &Stage) -> View {
     }
     View {
         people,
-        commits: stage.commits(),
+        commits: stage.commits.newest(),
         ledger: inside::deposits(stage).await,
         metrics: inside::metrics(),
         store: inside::store(stage).await,

@@ -155,8 +155,8 @@ struct Recorded {
 
 async fn voice(State(door): State<Door>, Query(recorded): Query<Recorded>, body: Bytes) -> Response {
     let seconds = recorded.seconds.clamp(1, VOICE_SECONDS_MAX);
-    done(act::member(recorded.who).map(|member| {
-        door.stage.user(member).sends_voice(seconds, body);
+    done(act::sends(recorded.who, &body).map(|member| {
+        door.stage.user(member).sends_voice(seconds, body.clone());
     }))
 }
 
@@ -175,8 +175,8 @@ async fn photo(
     if !matches!(kind, "image/jpeg" | "image/png") {
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "une photo est une image JPEG ou PNG");
     }
-    done(act::member(taken.who).map(|member| {
-        door.stage.user(member).sends_picture(kind, body);
+    done(act::sends(taken.who, &body).map(|member| {
+        door.stage.user(member).sends_picture(kind, body.clone());
     }))
 }
 

@@ -219,6 +219,12 @@ impl Simulator {
         self.shared.world().journal.calls(method, Some(code))
     }
 
+    /// Ends the long polls that wait, empty, as their time does: for a clock that has been moved past it.
+    pub fn end_polls(&self) {
+        self.shared.world().polls_ended += 1;
+        self.shared.signals.updates.notify_waiters();
+    }
+
     /// Updates that are neither confirmed nor expired.
     #[must_use]
     pub fn pending_updates(&self) -> usize {

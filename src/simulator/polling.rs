@@ -22,8 +22,8 @@ pub(super) async fn get_updates(shared: &Shared, call: &Parameters) -> Answer {
         call.integer("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100).clamp(1, 100);
     let wait =
         call.integer("timeout").and_then(|wait| u64::try_from(wait).ok()).unwrap_or(0).min(LONGEST_WAIT);
-    let deadline = Instant::now() + Duration::from_secs(wait);
-    let start = {
+    let mut deadline = Instant::now() + Duration::from_secs(wait);
+    let (start, ended) = {
         let mut world = shared.world();
         if world.webhook.is_some() {
             return Err(conflict(
@@ -32,13 +32,16 @@ pub(super) async fn get_updates(shared: &Shared, call: &Parameters) -> Answer {
             ));
         }
         world.set_allowed_updates(call)?;
-        begin(&mut world, call.integer("offset").unwrap_or(0))
+        (begin(&mut world, call.integer("offset").unwrap_or(0)), world.polls_ended)
     };
     shared.signals.activity.notify_waiters();
     let mut my_poll = None;
     loop {
         let mut woken = pin!(shared.signals.updates.notified());
         woken.as_mut().enable();
+        if shared.world().polls_ended != ended {
+            deadline = Instant::now();
+        }
         if let Some(batch) = look(&mut shared.world(), start, limit, deadline, &mut my_poll)? {
             return Ok(Reply { result: array(&batch), message_id: None, description: None });
         }

@@ -86,6 +86,8 @@ pub(super) struct World {
     pub chats: HashMap<i64, Chat>,
     pub queue: UpdateQueue,
     pub webhook: Option<Webhook>,
+    /// How often all waiting getUpdates calls were ended.
+    pub polls_ended: u64,
     /// Number of the getUpdates call that may wait; an older waiter that sees another one gives up with 409.
     pub waiting_poll: u64,
     pub files: Files,
@@ -114,6 +116,7 @@ impl World {
             bot: Arc::new(bot),
             chats: HashMap::new(),
             webhook: None,
+            polls_ended: 0,
             waiting_poll: 0,
             files: Files::new(),
             commands: Commands::default(),

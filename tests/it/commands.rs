@@ -5,8 +5,12 @@ use std::process::Output;
 
 use depot_bot::config::DEMO_TOKEN;
 use depot_bot::simulator::UserProfile;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::time::timeout;
 
-use crate::process::{Process, run, telegram, until, variables};
+use crate::process::{PATIENCE, Process, demo, run, telegram, until, variables};
 use crate::servers::{RedisServer, postgres_database};
 
 fn said(output: &Output) -> String {
@@ -190,12 +194,16 @@ async fn deposits_are_listed_for_spreadsheets_and_programs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_demo_plays_without_any_setting() {
-    let output = run(&["demo"], &HashMap::new()).await;
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    for seen in ["Camille ▸ deux bouilloires", "✅ Valider", "Dépôt n°\u{a0}1 enregistré", "registre"]
-    {
-        assert!(said.contains(seen), "{seen}: {said}");
-    }
+async fn the_demo_prints_one_address_and_serves_its_page_until_it_is_told_to_stop() {
+    let mut demo = demo(&HashMap::from([("DEMO_BIND".to_owned(), "127.0.0.1:0".to_owned())]));
+    let mut told = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let address = timeout(PATIENCE, told.next_line()).await.unwrap().unwrap().unwrap();
+    let page = reqwest::get(&address).await.unwrap().text().await.unwrap();
+    assert!(
+        address.starts_with("http://127.0.0.1:") && page.starts_with("<!doctype html>"),
+        "{address}: {page}"
+    );
+    kill(Pid::from_raw(i32::try_from(demo.id().unwrap()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(timeout(PATIENCE, told.next_line()).await.unwrap().unwrap(), None, "nothing more is printed");
+    assert_eq!(timeout(PATIENCE, demo.wait()).await.unwrap().unwrap().code(), Some(0));
 }

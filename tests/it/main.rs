@@ -17,6 +17,7 @@ mod config;
 mod corrections;
 mod crash;
 mod database;
+mod demo;
 mod deposits;
 mod failover;
 mod faults;

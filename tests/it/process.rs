@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long anything that a process does may take: the machine may be busy with the other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const TOKEN: &str = "4242:AAprocess_token_0123456789_abcdefghijkl";
 
 /// A simulator on the machine's own clock, which is what a process has.
@@ -66,6 +66,11 @@ fn wrapped(wrapper: &[&str], arguments: &[&str], variables: &HashMap<String, Str
 /// Runs a subcommand to its end.
 pub(crate) async fn run(arguments: &[&str], variables: &HashMap<String, String>) -> Output {
     timeout(PATIENCE, command(arguments, variables).output()).await.expect("the subcommand ends").unwrap()
+}
+
+/// A demo that runs; killed when this goes.
+pub(crate) fn demo(variables: &HashMap<String, String>) -> Child {
+    command(&["demo"], variables).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// A bot that runs; killed when this goes.
