@@ -25,7 +25,7 @@ trap '' INT TERM HUP
 folder=$1; shift
 HOME=$folder TMPDIR=$folder setsid "$@" 2>"$folder/log" &
 read -r _
-kill -s KILL -$!
+kill -s KILL -- -$!
 wait $! 2>/dev/null
 rm -rf "$folder"
 "#;
@@ -182,7 +182,11 @@ impl Browser {
         let Ok(picture) = self.call(Method::GET, &path, &Value::Null).await else { return };
         let folder = super::folder();
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()).unwrap();
+        std::fs::write(
+            folder.join(format!("{name}.png")),
+            BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap(),
+        )
+        .unwrap();
     }
 }
 

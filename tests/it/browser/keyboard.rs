@@ -11,7 +11,9 @@ const DOWN: &str = "\u{e015}";
 
 /// What has the focus: the name that a screen reader would say.
 const FOCUSED: &str = "const it = document.activeElement;
-    return (it.ariaLabel ?? (it.innerText || it.getAttribute('aria-labelledby') || it.tagName)).split('\\n')[0].trim()";
+    const named = it.ariaLabel ?? it.getAttribute('aria-labelledby');
+    const [first] = (it.querySelector('.who') ?? it).innerText.split('\\n');
+    return (named ?? (first || it.tagName)).replace(/\\d+ octets$/, '').trim()";
 
 async fn focused(page: &Page) -> String {
     page.browser.run(FOCUSED, &[]).await.as_str().unwrap().to_owned()
@@ -68,7 +70,7 @@ async fn commands_are_completed_and_a_card_is_validated_from_the_keyboard() {
     page.browser.press("m").await;
     page.counts("#commands:not([hidden]) li", 1).await;
     page.browser.press(DOWN).await;
-    page.shows("[aria-selected=true]", "/mesdepots").await;
+    page.shows("#commands [aria-selected=true]", "/mesdepots").await;
     page.browser.press(ENTER).await;
     page.sees("pas encore de dépôt").await;
     page.browser.press("/").await;

@@ -31,6 +31,14 @@ async fn a_deposit_of_two_lines_takes_one_sentence_and_one_tap() {
     page.shows("#metrics", "depot_").await;
     page.click(".document summary").await;
     page.shows("#document", "\"version\"").await;
+    page.click(".document summary").await;
+    // A second one under way: the picture of the README.
+    page.system("light").await;
+    page.say("un lot de vaisselle, six kilos, et un cadre ancien").await;
+    page.sees("2. cadre ancien").await;
+    page.counts("#effects .chip", 0).await;
+    page.browser.run("document.activeElement.blur()", &[]).await;
+    page.browser.picture("wide").await;
     page.close().await;
 }
 
