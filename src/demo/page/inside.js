@@ -93,10 +93,16 @@ function commits({ commits, people }) {
     const step = commit.from === commit.to ? commit.to : `${commit.from} → ${commit.to}`;
     return h("li", { class: is_new ? "glow" : "" },
       h("p", { class: "step" }, h("b", {}, step), h("span", { class: "label" }, ` v${commit.version}`)),
-      h("p", { class: "hint" }, `${name.get(commit.who) ?? commit.who} · ${hour(commit.at)} · ${commit.cause}`),
+      h("p", { class: "hint" }, `${name.get(commit.who) ?? commit.who} · ${hour(commit.at)} · ${cause(commit.cause)}`),
       commit.effects.length > 0 && h("p", { class: "chips" }, commit.effects.map((effect) => h("span", { class: "chip" }, effect))));
   }));
   newest_commit = commits.at(-1)?.number ?? newest_commit;
+}
+
+/** Why a commit was made, in the page's language. */
+function cause(name) {
+  const known = { message: "un message", tap: "un bouton", deadline: "l’heure" };
+  return known[name] ?? name.replace(/^outcome of /, "résultat de ");
 }
 
 // ---- the ledger

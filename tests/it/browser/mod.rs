@@ -34,6 +34,7 @@ async fn a_deposit_of_two_lines_takes_one_sentence_and_one_tap() {
     page.click(".document summary").await;
     // A second one under way: the picture of the README.
     page.system("light").await;
+    page.resize(1440, 900).await;
     page.say("un lot de vaisselle, six kilos, et un cadre ancien").await;
     page.sees("2. cadre ancien").await;
     page.counts("#effects .chip", 0).await;
@@ -187,6 +188,7 @@ async fn a_telephone_of_360_pixels_shows_all_of_it() {
         return width > 0 && right > innerWidth + 0.5 && !is_clipped;
     }).map((element) => element.outerHTML.slice(0, 120))";
     let page = Page::open().await;
+    page.system("light").await;
     page.resize(360, 740).await;
     page.say("deux bouilloires, trois kilos et un fauteuil, 12 kg").await;
     page.sees("2. fauteuil").await;
