@@ -185,7 +185,7 @@ async fn a_telephone_of_360_pixels_shows_all_of_it() {
     const TOO_WIDE: &str = "return [...document.querySelectorAll('body *')].filter((element) => {
         const { right, width } = element.getBoundingClientRect();
         const is_clipped = element.closest('.scroll, pre, .quote, .quote-bar, .sr, svg');
-        return width > 0 && right > innerWidth + 0.5 && !is_clipped;
+        return width > 0 && right > 360.5 && !is_clipped;
     }).map((element) => element.outerHTML.slice(0, 120))";
     let page = Page::open().await;
     page.system("light").await;
