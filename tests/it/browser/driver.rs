@@ -1,4 +1,5 @@
-//! Chromium, driven over the W3C WebDriver protocol: JSON over HTTP, so the client is a few calls of `reqwest`.
+//! Chromium, driven over the W3C `WebDriver` protocol: JSON over HTTP, so the client is a few calls of
+//! `reqwest`.
 
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::servers::find;
 
 /// How long anything may take that a page does: the machine may be busy with the other tests.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// How WebDriver names an element in JSON.
+/// How `WebDriver` names an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// One browser at a time: a second one makes both slow, and none of these tests is quicker for it.
 static TURN: Mutex<()> = Mutex::const_new(());
