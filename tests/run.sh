@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The one test command: everything that must hold before a change is merged, with real Redis, SQLite and PostgreSQL.
+# The one test command: everything that must hold before a change is merged, with real Redis, SQLite and PostgreSQL, and
+# Chromium for the page of the demo.
 #
 #   tests/run.sh               all of it; about half an hour on two cores the first time, a few minutes afterwards
 #   tests/run.sh deposits::    only the tests whose name contains that; the other checks are left out
@@ -15,6 +16,9 @@ filter=("$@")
 export INSTA_UPDATE=no
 failed=()
 timings=()
+# What this machine cannot do, and how the tests are told.
+left_out=()
+skipped=()
 
 step() {
     local name=$1 began=$SECONDS
@@ -41,8 +45,8 @@ find_servers() {
     [ ${#missing[@]} -eq 0 ]
 }
 
-install_servers() {
-    find_servers && return
+# Installs the missing packages where the system is Debian's kind and lets us.
+apt_install() {
     echo "installing: ${missing[*]}"
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
@@ -51,6 +55,11 @@ install_servers() {
             "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
                 apt-get install --yes --quiet=2 --no-install-recommends "${missing[@]}"
     fi
+}
+
+install_servers() {
+    find_servers && return
+    apt_install
     find_servers && return
     echo "tests/run.sh needs the programs of: ${missing[*]}" >&2
     echo "Install them with your system's packages (Debian, Ubuntu: apt-get install redis-server postgresql;" >&2
@@ -59,13 +68,49 @@ install_servers() {
     return 1
 }
 
+# The page of the demo is tried in Chromium. It is large, so a machine that cannot have it goes without, and is told.
+find_browser() {
+    missing=()
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v chromedriver >/dev/null || missing+=(chromium-driver)
+    [ ${#missing[@]} -eq 0 ]
+}
+
+install_browser() {
+    find_browser && return
+    apt_install
+    find_browser && return
+    left_out+=("the tests in a browser: this machine has no ${missing[*]} (Debian, Ubuntu: apt-get install ${missing[*]})")
+    skipped+=(--skip browser::)
+}
+
+# The accessibility checker: one file of one package of the npm registry.
+axe_version=4.14.1
+axe_sum=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+axe=target/browser/axe.min.js
+
+has_axe() { echo "$axe_sum  $axe" | sha256sum --check --status 2>/dev/null; }
+
+fetch_axe() {
+    has_axe && return
+    missing=(npm)
+    command -v npm >/dev/null || apt_install
+    mkdir -p target/browser
+    npm pack --silent --pack-destination target/browser "axe-core@$axe_version" >/dev/null &&
+        tar --extract --gzip --file "target/browser/axe-core-$axe_version.tgz" --directory target/browser \
+            --strip-components 1 package/axe.min.js
+    has_axe && return
+    left_out+=("the accessibility check: axe-core $axe_version could not be fetched (it takes npm and its registry)")
+    skipped+=(--skip browser::accessibility::)
+}
+
 formatted() { cargo fmt --check; }
 linted() { cargo clippy --locked --all-targets "${features[@]}" --quiet -- -D warnings; }
 without_demo() { cargo clippy --locked --no-default-features --quiet -- -D warnings; }
 documented() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet; }
 # The packaging test runs this one under the conditions of the image.
 released() { cargo build --release --locked; }
-tested() { cargo test --locked "${features[@]}" -- "${filter[@]}" 2>&1 | tee "$log"; }
+tested() { cargo test --locked "${features[@]}" -- "${skipped[@]}" "${filter[@]}" 2>&1 | tee "$log"; }
 audited() { cargo deny --config .deny.toml --all-features check; }
 
 summary() {
@@ -75,6 +120,7 @@ summary() {
     grep -E '^error|^    [a-z0-9_]+(::[a-z0-9_]+)+$' "$log" | sort -u
     awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
         END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored }' "$log"
+    [ ${#left_out[@]} -eq 0 ] || printf 'LEFT OUT: %s\n' "${left_out[@]}"
     if [ ${#failed[@]} -gt 0 ]; then
         printf 'FAILED: %s\n' "${failed[*]}"
         exit 1
@@ -87,6 +133,8 @@ trap 'rm -f "$log"' EXIT
 
 step servers install_servers
 [ ${#failed[@]} -eq 0 ] || summary
+step browser install_browser
+step accessibility-checker fetch_axe
 if [ ${#filter[@]} -gt 0 ]; then
     step tests tested
     summary
@@ -101,6 +149,6 @@ step tests tested
 if cargo deny --version >/dev/null 2>&1; then
     step dependencies audited
 else
-    timings+=("   - s  left out: cargo-deny is not installed")
+    left_out+=("the check of licences and advisories: cargo-deny is not installed")
 fi
 summary

@@ -10,6 +10,7 @@
 mod access;
 mod boot;
 mod bot;
+mod browser;
 mod charge_contract;
 mod commands;
 mod config;

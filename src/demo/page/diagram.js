@@ -15,7 +15,7 @@ const GLOSS = {
   Closed: "terminée",
 };
 
-/** Lights `state`, and the edge of `commit`, the newest of this person, if it led from one state to another. */
+/** Lights `state`, and the edge of `commit`, the newest of this person that led from one state to another. */
 export function light(state, commit) {
   for (const [name, node] of nodes) {
     const is_new = name === state && !node.classList.contains("now");

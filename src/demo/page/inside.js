@@ -35,7 +35,7 @@ export function showInside(view, person) {
 
 function session(view, person) {
   const { session } = person;
-  const last = view.commits.filter(({ who }) => who === person.id).at(-1);
+  const last = view.commits.filter(({ who, from, to }) => who === person.id && from !== to).at(-1);
   write(by("whose"), person.name);
   light(session?.state ?? "Idle", last);
   write(by("state"), session?.state ?? "Idle");
@@ -93,10 +93,16 @@ function commits({ commits, people }) {
     const step = commit.from === commit.to ? commit.to : `${commit.from} → ${commit.to}`;
     return h("li", { class: is_new ? "glow" : "" },
       h("p", { class: "step" }, h("b", {}, step), h("span", { class: "label" }, ` v${commit.version}`)),
-      h("p", { class: "hint" }, `${name.get(commit.who) ?? commit.who} · ${hour(commit.at)} · ${commit.cause}`),
+      h("p", { class: "hint" }, `${name.get(commit.who) ?? commit.who} · ${hour(commit.at)} · ${cause(commit.cause)}`),
       commit.effects.length > 0 && h("p", { class: "chips" }, commit.effects.map((effect) => h("span", { class: "chip" }, effect))));
   }));
   newest_commit = commits.at(-1)?.number ?? newest_commit;
+}
+
+/** Why a commit was made, in the page's language. */
+function cause(name) {
+  const known = { message: "un message", tap: "un bouton", deadline: "l’heure" };
+  return known[name] ?? name.replace(/^outcome of /, "résultat de ");
 }
 
 // ---- the ledger
@@ -114,12 +120,11 @@ function ledger({ ledger, people }) {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     return h("tr", { class: is_new ? "glow" : "" },
       h("td", {}, row.number == null ? "–" : String(row.number)),
-      h("td", {}, name.get(row.who) ?? String(row.who)),
+      h("td", {}, name.get(row.who) ?? String(row.who), h("span", { class: `status ${row.status}` }, STATUS[row.status] ?? row.status)),
       h("td", {}, row.lines.map((line) => h("p", {},
         line.quantity > 1 ? `${line.object} ×${line.quantity}` : line.object,
         h("small", {}, [line.category, line.destination].filter(Boolean).join(" · "))))),
-      h("td", { class: "number" }, weights.length > 0 ? NUMBER.format(total) : "–"),
-      h("td", {}, h("span", { class: `status ${row.status}` }, STATUS[row.status] ?? row.status)));
+      h("td", { class: "number" }, weights.length > 0 ? NUMBER.format(total) : "–"));
   }));
 }
 

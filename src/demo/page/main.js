@@ -23,7 +23,6 @@ function show(now) {
   for (const person of view.people) showPerson(person);
   if (holder === null) hold(view.people[0].id);
   else showHolder();
-  tick();
 }
 
 function showPerson(person) {
@@ -72,6 +71,7 @@ function showHolder() {
   write(by("presence"), person.typing ? "écrit…" : view.bot.running ? "bot" : "bot (hors ligne)");
   by("presence").classList.toggle("typing", person.typing);
   showInside(view, person);
+  tick();
 }
 
 function tick() {

@@ -22,6 +22,10 @@ export const voice = (who, seconds, wav) => post(`/voice?who=${who}&seconds=${se
 /** Sends a photo that the person chose. */
 export const photo = (who, file) => post(`/photo?who=${who}`, file.type, file);
 
+/** Whole numbers that JavaScript cannot hold stay as they were written. */
+const exact = (_key, value, context) =>
+  Number.isInteger(value) && !Number.isSafeInteger(value) && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
+
 /** How long to wait before the stream is asked for again, in milliseconds. */
 const AGAIN = 2000;
 
@@ -33,7 +37,7 @@ export function listen(show, connected) {
   const stream = new EventSource("/events");
   stream.addEventListener("message", (event) => {
     connected(true);
-    show(JSON.parse(event.data));
+    show(JSON.parse(event.data, exact));
   });
   stream.addEventListener("error", () => {
     connected(false);

@@ -83,7 +83,7 @@ pub(super) fn wait_for(what: &str, log: &Path, mut ready: impl FnMut() -> bool) 
     }
 }
 
-pub(super) fn find(program: &str, also: &[PathBuf]) -> PathBuf {
+pub(crate) fn find(program: &str, also: &[PathBuf]) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(also.iter().cloned());
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());

@@ -8,5 +8,6 @@ mod guard;
 mod postgres;
 mod redis;
 
+pub(crate) use guard::find;
 pub(crate) use postgres::{PostgresServer, postgres_database};
 pub(crate) use redis::{AofCopy, RedisServer};
