@@ -15,8 +15,9 @@ use crate::session::{Session, SessionKey};
 use crate::store::StoreError;
 use crate::store::authority::{DurableStore, Mirrored, Stored, VolatileStore};
 
-/// How long a document that nobody waits for may wait for company: less than [the debt](VolatileStore::debt) is looked at.
-const COMPANY: Duration = Duration::from_millis(750);
+/// How long a document that nobody waits for may wait for company; much less than the second after which a note in Redis
+/// counts as somebody's debt, which is paid by writing the document once more.
+const COMPANY: Duration = Duration::from_millis(200);
 /// How many documents one group takes.
 const GROUP_MAX: usize = 256;
 /// How many documents wait here at most while SQL is away; Redis remembers what is owed beyond them.
