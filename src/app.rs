@@ -104,21 +104,12 @@ pub async fn start_before(onlooker: Option<Onlooker>, config: Config, clock: Clo
     Box::pin(boot::admit(&config, &database, redis.as_ref(), &clock)).await?;
     let ledger = Box::pin(open_ledger(&config, &database, &clock)).await?;
     let stores = Box::pin(stores::open(&config, &database, redis, &clock)).await?;
-    let service = ValidationSessionService::new(
-        stores.sessions(),
-        clock.clone(),
-        config.telegram.bot,
-        config.session.ttl,
-    );
+    let (bot, ttl) = (config.telegram.bot, config.session.ttl);
+    let service = ValidationSessionService::new(stores.sessions(), clock.clone(), bot, ttl);
     let service = Arc::new(service.with_onlooker(onlooker));
     let chat = telegram_chat(&config, &ledger, &clock)?;
     let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
-    let recording = Recording {
-        ledger: ledger.clone(),
-        sql: SqlStore::new(database.clone(), config.telegram.bot),
-        sessions: stores.sessions(),
-        clock: clock.clone(),
-    };
+    let recording = Recording::new(&ledger, SqlStore::new(database.clone(), bot), &stores, &clock);
     let executor = executor(&config, &chat, recording, embedded.clone())?;
     let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
     let updates = Updates {

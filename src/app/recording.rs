@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::app::stores::Stores;
 use crate::clock::Clock;
 use crate::database::{Connection, Job};
 use crate::deposit::{Leaving, Recorded};
@@ -18,11 +19,17 @@ use crate::store::{SessionStore, StoreError};
 /// Records deposits, and brings to SQL what Redis alone knows of the decision: one transaction, which is one wait less
 /// than first the one and then the other.
 pub(super) struct Recording {
-    pub(super) ledger: Ledger,
-    pub(super) sql: SqlStore,
+    ledger: Ledger,
+    sql: SqlStore,
     /// Where the conversation is.
-    pub(super) sessions: Arc<dyn SessionStore>,
-    pub(super) clock: Clock,
+    sessions: Arc<dyn SessionStore>,
+    clock: Clock,
+}
+
+impl Recording {
+    pub(super) fn new(ledger: &Ledger, sql: SqlStore, stores: &Stores, clock: &Clock) -> Self {
+        Self { ledger: ledger.clone(), sql, sessions: stores.sessions(), clock: clock.clone() }
+    }
 }
 
 #[async_trait]

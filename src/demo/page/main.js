@@ -70,6 +70,7 @@ function showHolder() {
   writer(person);
   write(by("presence"), person.typing ? "écrit…" : view.bot.running ? "bot" : "bot (hors ligne)");
   by("presence").classList.toggle("typing", person.typing);
+  by("unheard").hidden = view.bot.transcriber;
   showInside(view, person);
   tick();
 }

@@ -159,6 +159,7 @@ async fn notes_from_the_shelf_and_from_the_microphone_and_photos_are_sent() {
     page.until("document.querySelector('.bubble > img')?.naturalWidth > 100", &[]).await;
     page.click("#mic").await;
     page.until("document.querySelector('#elapsed').textContent !== '0:00'", &[]).await;
+    page.until("document.querySelector('#unheard').offsetParent !== null", &[]).await;
     page.click("#finish").await;
     page.sees("J'ai gardé votre message vocal").await;
     page.counts(".turn.mine .voice", 2).await;
