@@ -50,9 +50,12 @@ async fn validates_patiently(user: &User, first: impl AsyncFnOnce()) -> u64 {
     let before = user.wait("the chat", |chat| Some(newest(chat))).await.unwrap();
     first().await;
     let has_card = |chat: &Chat| chat.from_bot().any(|message| message.button("Valider").is_some());
-    user.wait_for("a card", has_card).await.unwrap();
     loop {
-        user.taps("Valider").unwrap();
+        user.wait_for("a card", has_card).await.unwrap();
+        if user.taps("Valider").is_err() {
+            // It was taken away this moment, for one that comes below.
+            continue;
+        }
         let done = user.wait("the confirmation", |chat| {
             let is_told_to_look = chat.toast_of_last_tap().is_some_and(|toast| !toast.text.is_empty());
             if newest(chat) > before {
