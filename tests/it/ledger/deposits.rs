@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use depot_bot::database::{Connection, Job};
 use depot_bot::deposit::{DepositRef, Draft, Leaving, Status, UserId};
 use depot_bot::ledger::{Entry, Reversal, Role, UndoRight};
 
@@ -11,6 +12,7 @@ const OWN: UndoRight = UndoRight::Owner { window: WINDOW };
 
 on_both_engines!(
     recording_twice_is_recording_once,
+    a_deposit_behind_a_decision_that_has_lost_is_not_recorded,
     what_was_recorded_is_read_back_as_it_was,
     many_at_once_are_numbered_without_gap_or_double,
     the_same_deposit_from_two_instances_at_once_takes_one_number,
@@ -39,6 +41,28 @@ async fn recording_twice_is_recording_once(ground: &Ground) {
     let next =
         ground.ledger.record(&leaving(draft(2), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
     assert_eq!(next.number, Some(2));
+}
+
+/// A decision that comes out well or not.
+struct Decision(bool);
+
+impl Job for Decision {
+    type Output = bool;
+
+    async fn run(&self, _connection: &mut Connection) -> Result<bool, sqlx::Error> {
+        Ok(self.0)
+    }
+}
+
+async fn a_deposit_behind_a_decision_that_has_lost_is_not_recorded(ground: &Ground) {
+    let completed = leaving(draft(1), Status::Completed);
+    let after =
+        async |kept| ground.ledger.record_after(Decision(kept), &completed, &owner(ANNE), TAXONOMY).await;
+    assert_eq!(after(false).await.unwrap(), None);
+    assert_eq!(ground.number("select count(*) from deposits").await, 0);
+    let recorded = after(true).await.unwrap().unwrap();
+    assert_eq!(recorded.number, Some(1));
+    assert_eq!(ground.ledger.record(&completed, &owner(ANNE), TAXONOMY).await.unwrap(), recorded);
 }
 
 async fn what_was_recorded_is_read_back_as_it_was(ground: &Ground) {
