@@ -55,11 +55,20 @@ impl Record for Recording {
 /// Whether documents entered, all of them.
 struct IsKept<J>(J);
 
+fn is_kept(outcomes: &[Mirrored]) -> bool {
+    outcomes.iter().all(|outcome| *outcome == Mirrored::Written)
+}
+
 impl<J: Job<Output = Vec<Mirrored>>> Job for IsKept<J> {
     type Output = bool;
 
     async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
-        let outcomes = self.0.run(connection).await?;
-        Ok(outcomes.iter().all(|outcome| *outcome == Mirrored::Written))
+        Ok(is_kept(&self.0.run(connection).await?))
+    }
+
+    async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<bool>, sqlx::Error> {
+        let mirrorings: Vec<&J> = jobs.iter().map(|job| &job.0).collect();
+        let outcomes = J::run_all(&mirrorings, connection).await?;
+        Ok(outcomes.iter().map(|outcomes| is_kept(outcomes)).collect())
     }
 }

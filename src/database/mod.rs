@@ -96,6 +96,20 @@ pub trait Job: Send + Sync + 'static {
         &self,
         connection: &mut Connection,
     ) -> impl Future<Output = Result<Self::Output, sqlx::Error>> + Send;
+
+    /// Does several that came at the same time, with one output for each: what they have in common may be done once.
+    fn run_all(
+        jobs: &[&Self],
+        connection: &mut Connection,
+    ) -> impl Future<Output = Result<Vec<Self::Output>, sqlx::Error>> + Send {
+        async move {
+            let mut outputs = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                outputs.push(job.run(connection).await?);
+            }
+            Ok(outputs)
+        }
+    }
 }
 
 /// The database; clones are cheap and share the connections.
@@ -127,8 +141,7 @@ impl Database {
         if let Some(path) = address.path() {
             connection::create(path).await?;
         }
-        let connection = address.open(Purpose::Writing).await.map_err(|error| DatabaseError::from(&error))?;
-        let writer = Writer::start(address.clone(), connection);
+        let writer = Writer::start(address.clone()).await.map_err(|error| DatabaseError::from(&error))?;
         let readers = Readers::new(address.clone());
         Ok(Self { shared: Arc::new(Shared { address, writer, readers }), deadline: DEADLINE })
     }

@@ -1,5 +1,7 @@
 //! The one task that writes: it commits what has gathered in one transaction, and answers each caller.
 
+use std::any::{Any, TypeId};
+use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +9,6 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,16 +25,36 @@ const QUEUE_MAX: usize = 1024;
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Queued>>,
     closing: CancellationToken,
-    task: Mutex<Option<JoinHandle<()>>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Writer {
-    pub(super) fn start(address: Address, connection: Connection) -> Self {
+    /// Opens the writing connection, and starts to write.
+    pub(super) async fn start(address: Address) -> Result<Self, sqlx::Error> {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let (opened, opening) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let closing = CancellationToken::new();
-        let turns = Turns { address, connection: Some(connection), used: Instant::now() };
-        let task = tokio::spawn(turns.run(waiting, closing.clone()));
-        Self { queue, closing, task: Mutex::new(Some(task)) }
+        let until = closing.clone();
+        let engine = address.engine();
+        let writing = async move {
+            match address.open(Purpose::Writing).await {
+                Ok(connection) => {
+                    let turns = Turns { address, connection: Some(connection), used: Instant::now() };
+                    let _nobody_waits = opened.send(Ok(()));
+                    turns.run(waiting, until).await;
+                }
+                Err(error) => drop(opened.send(Err(error))),
+            }
+            let _nobody_waits = end.send(());
+        };
+        match engine {
+            // It has a thread of its own in sqlx.
+            Engine::Sqlite => drop(tokio::spawn(writing)),
+            Engine::Postgres => on_a_thread(writing)?,
+        }
+        opening.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+        Ok(Self { queue, closing, ended: Mutex::new(Some(ended)) })
     }
 
     pub(super) async fn write<J: Job>(&self, job: J, deadline: Duration) -> Result<J::Output, DatabaseError> {
@@ -53,18 +74,32 @@ impl Writer {
 
     pub(super) async fn close(&self) {
         self.closing.cancel();
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && task.await.is_err()
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended
+            && ended.await.is_err()
         {
             tracing::error!("the database writer had ended before it was closed");
         }
     }
 }
 
+/// Runs something on a thread of its own: a transaction is many short waits for the server, each of which would otherwise
+/// queue behind whatever else the bot has to do.
+fn on_a_thread(writing: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let name = "writer".to_owned();
+    std::thread::Builder::new().name(name).spawn(move || runtime.block_on(writing)).map(drop)
+}
+
 /// A job whose type is forgotten, so that different ones share a transaction.
-trait Queued: Send {
-    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+trait Queued: Any + Send {
+    fn kind(&self) -> TypeId;
+    /// Runs this one, and `others` of its kind.
+    fn run<'a>(
+        &'a mut self,
+        others: &'a mut [Box<dyn Queued>],
+        connection: &'a mut Connection,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
     fn reply(self: Box<Self>, outcome: Result<(), DatabaseError>);
 }
 
@@ -75,9 +110,24 @@ struct Waiting<J: Job> {
 }
 
 impl<J: Job> Queued for Waiting<J> {
-    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+    fn kind(&self) -> TypeId {
+        TypeId::of::<Self>()
+    }
+
+    fn run<'a>(
+        &'a mut self,
+        others: &'a mut [Box<dyn Queued>],
+        connection: &'a mut Connection,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            self.output = Some(self.job.run(connection).await?);
+            let others =
+                others.iter_mut().filter_map(|other| (other.as_mut() as &mut dyn Any).downcast_mut());
+            let all: Vec<&mut Self> = iter::once(self).chain(others).collect();
+            let jobs: Vec<&J> = all.iter().map(|waiting| &waiting.job).collect();
+            let outputs = J::run_all(&jobs, connection).await?;
+            for (waiting, output) in all.into_iter().zip(outputs) {
+                waiting.output = Some(output);
+            }
             Ok(())
         })
     }
@@ -145,7 +195,9 @@ impl Turns {
                 break;
             }
             metrics::histogram!("depot_sql_group_jobs").record(u32::try_from(count).unwrap_or(u32::MAX));
-            let jobs = std::mem::take(&mut group);
+            let mut jobs = std::mem::take(&mut group);
+            // They came at the same time, so none of them was meant to come before another.
+            jobs.sort_by_key(|job| job.kind());
             // A job that panics takes its group with it, whose callers learn that the outcome is unknown, not the writer.
             if AssertUnwindSafe(self.turn(jobs)).catch_unwind().await.is_err() {
                 tracing::error!("a database job panicked; its group was rolled back");
@@ -238,8 +290,10 @@ async fn transact(
         Connection::Postgres(_) => execute!(&mut *connection, "begin")?,
     };
     *step = Step::Working;
-    for job in jobs {
-        job.run(connection).await?;
+    for jobs in jobs.chunk_by_mut(|one, other| one.kind() == other.kind()) {
+        if let Some((first, others)) = jobs.split_first_mut() {
+            first.run(others, connection).await?;
+        }
     }
     *step = Step::Committing;
     match connection {

@@ -1,6 +1,6 @@
 //! Recording a deposit: deposit, lines and history in one transaction, once.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
@@ -117,6 +117,18 @@ impl<J: Job<Output = bool>> Job for After<J> {
         }
         self.recording.run(connection).await.map(Some)
     }
+
+    async fn run_all(
+        jobs: &[&Self],
+        connection: &mut Connection,
+    ) -> Result<Vec<Option<Written>>, sqlx::Error> {
+        let firsts: Vec<&J> = jobs.iter().map(|job| &job.first).collect();
+        let may = J::run_all(&firsts, connection).await?;
+        let recordings = jobs.iter().zip(&may).filter(|(_, may)| **may).map(|(job, _)| &job.recording);
+        let recordings: Vec<&Record> = recordings.collect();
+        let mut written = Record::run_all(&recordings, connection).await?.into_iter();
+        Ok(may.into_iter().map(|may| if may { written.next() } else { None }).collect())
+    }
 }
 
 struct Record {
@@ -153,16 +165,52 @@ impl Job for Record {
     type Output = Written;
 
     async fn run(&self, connection: &mut Connection) -> Result<Written, sqlx::Error> {
-        let Leaving { draft, status, decided_at } = self.leaving.as_ref();
-        if *status == Status::Completed {
+        if self.is_numbered() {
             wait_turn(connection, Turn::Number, self.bot).await?;
         }
-        let revision = i64::from(draft.revision);
+        let inserted = self.insert(connection).await?;
+        if inserted.is_some() {
+            insert_lines(connection, &self.lines().collect::<Vec<_>>()).await?;
+        }
+        self.written(connection, inserted).await
+    }
+
+    /// One turn for all numbers, and the lines of all deposits together; a deposit that comes twice is read back last.
+    async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<Written>, sqlx::Error> {
+        let numbered: BTreeSet<i64> =
+            jobs.iter().filter(|record| record.is_numbered()).map(|record| record.bot).collect();
+        for bot in numbered {
+            wait_turn(connection, Turn::Number, bot).await?;
+        }
+        let (mut inserted, mut lines) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for record in jobs {
+            let number = record.insert(connection).await?;
+            lines.extend(number.iter().flat_map(|_| record.lines()));
+            inserted.push(number);
+        }
+        insert_lines(connection, &lines).await?;
+        let mut written = Vec::with_capacity(jobs.len());
+        for (record, inserted) in jobs.iter().zip(inserted) {
+            written.push(record.written(connection, inserted).await?);
+        }
+        Ok(written)
+    }
+}
+
+impl Record {
+    /// Whether it takes a number, or had one.
+    fn is_numbered(&self) -> bool {
+        self.leaving.status == Status::Completed
+    }
+
+    /// Writes the deposit without its lines; yields its number, if it has one, unless it was there before.
+    async fn insert(&self, connection: &mut Connection) -> Result<Option<Option<i64>>, sqlx::Error> {
+        let Leaving { draft, status, decided_at } = self.leaving.as_ref();
         let inserted: Option<(Option<i64>,)> = fetch_optional!(
-            &mut *connection,
+            connection,
             INSERT_DEPOSIT,
             &self.id,
-            revision,
+            i64::from(draft.revision),
             self.bot,
             self.owner.chat.0,
             self.owner.user.0,
@@ -177,19 +225,28 @@ impl Job for Record {
             &self.taxonomy,
             &self.kept,
         )?;
-        let Some((number,)) = inserted else {
-            let by_id = entry!("where id = $1 and revision = $2");
-            let row = fetch_one!(&mut *connection, by_id, &self.id, revision)?;
-            return Ok(Written::Before(Box::new(read_rows(connection, row).await?)));
-        };
-        for (first, lines) in (0_i64..).step_by(LINES_MAX).zip(draft.lines.chunks(LINES_MAX)) {
-            self.insert_lines(connection, first, lines).await?;
-        }
-        Ok(Written::Now { number })
+        Ok(inserted.map(|(number,)| number))
     }
-}
 
-impl Record {
+    fn lines(&self) -> impl Iterator<Item = LineOf<'_>> {
+        let revision = i64::from(self.leaving.draft.revision);
+        let lines = (0_i64..).zip(&self.leaving.draft.lines);
+        lines.map(move |(position, line)| LineOf { deposit: &self.id, revision, position, line })
+    }
+
+    async fn written(
+        &self,
+        connection: &mut Connection,
+        inserted: Option<Option<i64>>,
+    ) -> Result<Written, sqlx::Error> {
+        if let Some(number) = inserted {
+            return Ok(Written::Now { number });
+        }
+        let by_id = entry!("where id = $1 and revision = $2");
+        let row = fetch_one!(&mut *connection, by_id, &self.id, i64::from(self.leaving.draft.revision))?;
+        Ok(Written::Before(Box::new(read_rows(connection, row).await?)))
+    }
+
     /// Whose decision it was; nobody's where the clock or the machine ended it.
     fn decided_by(&self) -> Option<i64> {
         match self.leaving.status {
@@ -201,20 +258,25 @@ impl Record {
             | Status::ClassificationFailed => None,
         }
     }
+}
 
-    async fn insert_lines(
-        &self,
-        connection: &mut Connection,
-        first: i64,
-        lines: &[Line],
-    ) -> Result<(), sqlx::Error> {
-        let Some(sql) = lines.len().checked_sub(1).and_then(|index| INSERT_LINES.get(index)) else {
-            return Ok(());
-        };
-        on!(connection, c => {
-            let mut query = sqlx::query(sql.as_str()).bind(&self.id).bind(i64::from(self.leaving.draft.revision));
-            for (position, line) in (first..).zip(lines) {
+/// A line, and where it belongs.
+struct LineOf<'r> {
+    deposit: &'r str,
+    revision: i64,
+    position: i64,
+    line: &'r Line,
+}
+
+async fn insert_lines(connection: &mut Connection, lines: &[LineOf<'_>]) -> Result<(), sqlx::Error> {
+    for lines in lines.chunks(LINES_MAX) {
+        let Some(sql) = INSERT_LINES.get(lines.len().saturating_sub(1)) else { continue };
+        on!(&mut *connection, c => {
+            let mut query = sqlx::query(sql.as_str());
+            for LineOf { deposit, revision, position, line } in lines {
                 query = query
+                    .bind(*deposit)
+                    .bind(revision)
                     .bind(position)
                     .bind(&line.object)
                     .bind(line.quantity.map(i64::from))
@@ -227,29 +289,29 @@ impl Record {
                     .bind(&line.proposal.model)
                     .bind(line.chosen.as_ref().map(|chosen| &chosen.0));
             }
-            query.execute(c).await.map(|_| ())
-        })
+            query.execute(c).await
+        }.map(drop))?;
     }
+    Ok(())
 }
 
-/// How many values a line has of its own, after the deposit's id and revision.
-const LINE_VALUES: usize = 11;
+/// How many values a line has.
+const LINE_VALUES: usize = 13;
 
 /// One statement for each number of lines, so that the engines prepare each once.
 static INSERT_LINES: LazyLock<Vec<String>> =
     LazyLock::new(|| (1..=LINES_MAX).map(insert_lines_sql).collect());
 
 fn insert_lines_sql(lines: usize) -> String {
-    let mut sql = "insert into lines (deposit_id, revision, position, object, quantity, weight_grams, \
-        weight_source, destination, proposed, confidence, alternatives, model, chosen) values "
-        .to_owned();
-    for line in 0..lines {
-        sql.push_str(if line == 0 { "($1, $2" } else { ", ($1, $2" });
-        for value in 0..LINE_VALUES {
-            // Writing to a string does not fail.
-            let _ = write!(sql, ", ${}", 3 + line * LINE_VALUES + value);
-        }
-        sql.push(')');
-    }
-    sql
+    let row = |line: usize| {
+        let values: Vec<String> =
+            (1..=LINE_VALUES).map(|value| format!("${}", line * LINE_VALUES + value)).collect();
+        format!("({})", values.join(", "))
+    };
+    let rows: Vec<String> = (0..lines).map(row).collect();
+    format!(
+        "insert into lines (deposit_id, revision, position, object, quantity, weight_grams, weight_source,
+            destination, proposed, confidence, alternatives, model, chosen) values {}",
+        rows.join(", ")
+    )
 }

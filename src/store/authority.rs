@@ -150,7 +150,7 @@ pub trait DurableStore: SessionStore {
     /// Writes documents that Redis has committed under `epoch`, each where SQL has nothing higher.
     ///
     /// A document of an epoch that is over still enters while SQL is in charge; once Redis is in charge again it has
-    /// missed the copy, and is [`Mirrored::Lost`].
+    /// missed the copy, and is [`Mirrored::Lost`]. Before anybody is in charge nothing enters.
     ///
     /// # Crash
     /// Before: its update was not acknowledged and comes again. After: Redis may lose the document.
@@ -255,7 +255,8 @@ pub trait VolatileStore: SessionStore {
     /// The store's.
     async fn debt(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError>;
 
-    /// Takes the note `unmirrored` off those that still have this epoch, version and mark.
+    /// Takes the note `unmirrored` off those that still have this epoch, version and mark; that of those that were
+    /// committed again since begins anew.
     ///
     /// # Errors
     /// The store's; then they are mirrored once more, which is harmless.

@@ -24,7 +24,7 @@ const LASTS: Duration = Duration::from_secs(60);
 /// How often this instance says that it runs.
 const SIGN_ON_EVERY: Duration = Duration::from_secs(2);
 /// What was not mirrored for so long is not on its way: its instance is gone, or SQL was.
-const DEBT_AGE: Duration = Duration::from_secs(1);
+const DEBT_AGE: Duration = Duration::from_secs(4);
 /// How many documents of others one turn brings to the mirror.
 const DEBTS: usize = 256;
 /// How long a start waits for a store to be in charge.

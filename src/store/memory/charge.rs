@@ -137,7 +137,7 @@ impl DurableStore for MemoryStore {
         let mut held = self.held();
         let authority = held.authority.clone();
         let is_late = authority.as_ref().is_some_and(|authority| authority.epoch > epoch);
-        let is_closed = is_late && authority.is_some_and(|authority| authority.store != InCharge::Sql);
+        let is_closed = authority.is_none_or(|authority| is_late && authority.store != InCharge::Sql);
         let mut outcomes = Vec::with_capacity(documents.len());
         for stored in documents {
             let session = &stored.session;
@@ -280,6 +280,8 @@ impl VolatileStore for MemoryStore {
             let is_still = |row: &Row| (row.epoch, row.version, row.commit) == stamp;
             if held.rows.get(&session.key).is_none_or(is_still) {
                 held.unmirrored.remove(&session.key);
+            } else if let Some(since) = held.unmirrored.get_mut(&session.key) {
+                *since = Instant::now();
             }
         }
         Ok(())

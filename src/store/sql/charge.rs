@@ -23,10 +23,6 @@ const READ_WITHIN: Duration = Duration::from_millis(700);
 
 pub(super) const AUTHORITY: &str = "select epoch, store, run_id, opened from authority where bot = $1";
 
-/// The same on PostgreSQL, so that a change of it waits for the transaction.
-pub(super) const AUTHORITY_HELD: &str =
-    "select epoch, store, run_id, opened from authority where bot = $1 for share";
-
 const OTHERS: &str = "select count(*) from instances where bot = $1 and instance <> $2 and seen_at > $3";
 
 const APPOINT: &str = "

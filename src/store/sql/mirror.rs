@@ -1,20 +1,20 @@
 //! The mirror's way into SQL: many documents in a few statements, each where SQL has nothing higher.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::database::{Connection, Job};
 use crate::failpoint::planted;
 use crate::session::SessionKey;
-use crate::store::authority::{InCharge, Mirrored, Stored};
-use crate::store::sql::charge::{AUTHORITY, AUTHORITY_HELD, AuthorityRow, read_authority};
+use crate::store::authority::{Mirrored, Stored};
+use crate::store::sql::charge::{AUTHORITY, AuthorityRow, read_authority};
 use crate::store::{StoreError, document};
 use crate::{execute, fetch_optional, on};
 
 const INTO: &str = "
     insert into sessions
         (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at,
-         mirrored_epoch, mirrored_version)
-    values ";
+         mirrored_epoch, mirrored_version)";
 
 const OVER: &str = "
     on conflict (bot, chat, owner) do update
@@ -30,17 +30,28 @@ const UPWARDS: &str = "
 /// How many values one row has.
 const VALUES: usize = 11;
 
-/// The statement that writes so many documents.
-fn statement(rows: usize) -> String {
+/// The statement that writes so many documents, unless the conversations were copied to Redis since they were committed:
+/// what is written then would not be; it returns whose it wrote. On PostgreSQL it holds the row of authority, so that a
+/// change of it waits for the transaction.
+fn statement(rows: usize, lock: &str) -> String {
     let row = |row: usize| {
         let value = |number: usize| format!("${}", row * VALUES + number);
         let values: Vec<String> = (1..=VALUES).chain([4, 5]).map(value).collect();
         format!("({})", values.join(", "))
     };
+    let epoch = rows * VALUES + 1;
     let rows: Vec<String> = (0..rows).map(row).collect();
-    // Planted: also where SQL has something higher.
-    let condition = if planted("mirror_overwrites") { "" } else { UPWARDS };
-    format!("{INTO}{}{OVER}{condition}", rows.join(", "))
+    // Planted: also where SQL has something higher; also after the copy.
+    let upwards = if planted("mirror_overwrites") { "" } else { UPWARDS };
+    let or_late = if planted("late_mirror_accepted") { " or 1 = 1" } else { "" };
+    format!(
+        "{INTO} select * from (values {}) as given
+        where exists
+            (select 1 from authority where bot = $1 and (epoch <= ${epoch} or store = 'sql'{or_late}){lock})
+        {OVER}{upwards}
+        returning chat, owner",
+        rows.join(", "),
+    )
 }
 
 const STAMP: &str = "
@@ -100,53 +111,97 @@ pub(super) struct Mirror {
     pub(super) now: i64,
 }
 
+impl Mirror {
+    /// Whether all are of one epoch, and none brings a document of a conversation twice: one statement cannot write both.
+    fn may_go_together(jobs: &[&Self]) -> bool {
+        let mut keys = BTreeSet::new();
+        let is_alike = jobs.windows(2).all(|pair| match pair {
+            [one, other] => (one.bot, one.epoch) == (other.bot, other.epoch),
+            _ => true,
+        });
+        is_alike && jobs.iter().flat_map(|job| &job.documents).all(|copied| keys.insert(copied.key))
+    }
+}
+
 impl Job for Mirror {
     type Output = Vec<Mirrored>;
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<Mirrored>, sqlx::Error> {
-        let authority: Option<AuthorityRow> = match connection {
-            Connection::Sqlite(_) => fetch_optional!(&mut *connection, AUTHORITY, self.bot)?,
-            Connection::Postgres(_) => fetch_optional!(&mut *connection, AUTHORITY_HELD, self.bot)?,
+        let documents: Vec<&Copied> = self.documents.iter().collect();
+        self.mirror(connection, &documents).await
+    }
+
+    async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<Vec<Mirrored>>, sqlx::Error> {
+        let (Some(first), true) = (jobs.first(), Self::may_go_together(jobs)) else {
+            let mut outcomes = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                outcomes.push(job.run(connection).await?);
+            }
+            return Ok(outcomes);
         };
-        let authority = authority.map(read_authority);
-        let is_late = authority.as_ref().is_some_and(|row| row.epoch.cast_signed() > self.epoch);
-        // The conversations were copied to Redis already; what is written now would not be.
-        let is_closed = is_late
-            && authority.is_some_and(|row| row.store != InCharge::Sql)
-            && !planted("late_mirror_accepted");
-        let mut outcomes = Vec::with_capacity(self.documents.len());
-        let mut rest = self.documents.as_slice();
-        while let Some((part, statement)) = part_of(rest) {
+        let documents: Vec<&Copied> = jobs.iter().flat_map(|job| &job.documents).collect();
+        let mut outcomes = first.mirror(connection, &documents).await?.into_iter();
+        Ok(jobs.iter().map(|job| outcomes.by_ref().take(job.documents.len()).collect()).collect())
+    }
+}
+
+/// A statement for each engine.
+struct Statements {
+    sqlite: String,
+    postgres: String,
+}
+
+/// The next documents that one statement writes, and that statement: few numbers of rows, so that few are prepared.
+fn part_of<'d>(documents: &'d [&'d Copied]) -> Option<(&'d [&'d Copied], &'static Statements)> {
+    static STATEMENTS: LazyLock<[(usize, Statements); 3]> = LazyLock::new(|| {
+        [16, 4, 1].map(|rows| {
+            (rows, Statements { sqlite: statement(rows, ""), postgres: statement(rows, " for share") })
+        })
+    });
+    STATEMENTS.iter().find_map(|(rows, statements)| Some((documents.get(..*rows)?, statements)))
+}
+
+impl Mirror {
+    /// Writes documents of this epoch, and says what became of each.
+    async fn mirror(
+        &self,
+        connection: &mut Connection,
+        documents: &[&Copied],
+    ) -> Result<Vec<Mirrored>, sqlx::Error> {
+        let mut outcomes = Vec::with_capacity(documents.len());
+        let mut rest = documents;
+        while let Some((part, statements)) = part_of(rest) {
             rest = rest.get(part.len()..).unwrap_or_default();
-            if !is_closed && self.write(connection, part, statement).await? == part.len() as u64 {
+            let written = self.write(connection, part, statements).await?;
+            if written.len() == part.len() {
                 outcomes.extend(part.iter().map(|_| Mirrored::Written));
                 continue;
             }
+            let is_late = self.is_late(connection).await?;
             for document in part {
-                outcomes.push(self.compare(connection, document, is_late).await?);
+                outcomes.push(if written.contains(&(document.key.chat.0, document.key.user.0)) {
+                    Mirrored::Written
+                } else {
+                    self.compare(connection, document, is_late).await?
+                });
             }
         }
         Ok(outcomes)
     }
-}
 
-/// The next documents that one statement writes, and that statement: sixteen, four or one, so that few are prepared.
-fn part_of(documents: &[Copied]) -> Option<(&[Copied], &'static str)> {
-    static STATEMENTS: LazyLock<[(usize, String); 3]> =
-        LazyLock::new(|| [16, 4, 1].map(|rows| (rows, statement(rows))));
-    STATEMENTS.iter().find_map(|(rows, statement)| Some((documents.get(..*rows)?, statement.as_str())))
-}
-
-impl Mirror {
-    /// Writes some documents, and says how many entered.
+    /// Writes some documents, and says whose entered.
     async fn write(
         &self,
         connection: &mut Connection,
-        part: &[Copied],
-        statement: &'static str,
-    ) -> Result<u64, sqlx::Error> {
+        part: &[&Copied],
+        statements: &'static Statements,
+    ) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+        let statement = match connection {
+            Connection::Sqlite(_) => &statements.sqlite,
+            Connection::Postgres(_) => &statements.postgres,
+        };
         on!(connection, c => {
-            let mut query = sqlx::query(statement);
+            let mut query = sqlx::query_as(statement.as_str());
             for copied in part {
                 let SessionKey { bot, chat, user } = copied.key;
                 query = query
@@ -162,8 +217,14 @@ impl Mirror {
                     .bind(copied.kept_until)
                     .bind(self.now);
             }
-            query.execute(c).await.map(|done| done.rows_affected())
+            query.bind(self.epoch).fetch_all(c).await
         })
+    }
+
+    /// Whether the epoch of the documents is over.
+    async fn is_late(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
+        let authority: Option<AuthorityRow> = fetch_optional!(connection, AUTHORITY, self.bot)?;
+        Ok(authority.map(read_authority).is_some_and(|row| row.epoch.cast_signed() > self.epoch))
     }
 
     /// What became of a document: written now or before, or lost against another branch.

@@ -125,9 +125,10 @@ impl Person {
 /// Delivers the updates of one queue, the next when the one before is acknowledged.
 async fn deliver(world: Arc<World>, instances: Instances, mut queue: mpsc::UnboundedReceiver<Update>) {
     while let Some(update) = queue.recv().await {
-        let mut pause = 100;
+        let (mut pause, mut first) = (100, None);
         let Taken { began, stamp } = loop {
             if let Some(taken) = bring(&world, &instances, &update).await {
+                let taken = Taken { began: *first.get_or_insert(taken.began), ..taken };
                 // Telegram may not have heard the answer.
                 if !world.happens(4) {
                     break taken;

@@ -45,7 +45,7 @@ pub(super) type Stamp = (u64, u64, u64);
 pub(super) struct Acknowledged {
     pub(super) key: SessionKey,
     pub(super) update: i64,
-    /// When Telegram got it, when its last handling began, and when Telegram was told.
+    /// When Telegram got it, when the first handling that succeeded began, and when Telegram was told.
     pub(super) sent: Duration,
     pub(super) began: Duration,
     pub(super) at: Duration,
