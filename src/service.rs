@@ -271,7 +271,7 @@ impl ValidationSessionService {
     /// The store's.
     pub async fn due(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
         let due = self.store.due(self.clock.now(), limit).await;
-        self.expiry.looked(due.is_ok());
+        self.expiry.looked(due.is_ok(), self.store.silence());
         Ok(due?)
     }
 
@@ -450,7 +450,11 @@ impl ValidationSessionService {
         Context {
             now,
             ttl: self.ttl,
-            may_expire: self.expiry.is_due() || planted("expiry_in_gap"),
+            may_expire: if planted("expiry_in_gap") {
+                Some(now)
+            } else {
+                self.expiry.until(now, self.store.silence())
+            },
             may_run: self.may_run.load(Ordering::Relaxed),
             fresh: Fresh { id: deposit_id(now, &self.chance), reference: DepositRef(self.chance.number()) },
             token: self.chance.number(),

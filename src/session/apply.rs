@@ -16,8 +16,8 @@ pub struct Context {
     pub now: Timestamp,
     /// How long a session lives without activity.
     pub ttl: Duration,
-    /// Whether sessions may expire: not before the intake has caught up with what waited in Telegram.
-    pub may_expire: bool,
+    /// Sessions that ended until then may expire; none before the intake has caught up with what waited in Telegram.
+    pub may_expire: Option<Timestamp>,
     /// Whether this instance may run effects: not while it drains, when it gives its lanes back instead.
     pub may_run: bool,
     /// Random names for a deposit that may have to be opened.
@@ -151,7 +151,7 @@ impl Session {
         if *event == Event::IntakeResumed {
             // A tap that was made in the gap is gone: the question is asked again, at the bottom.
             self.move_card_down();
-        } else if end <= context.now && context.may_expire {
+        } else if context.may_expire.is_some_and(|until| end <= until) {
             self.leave(Status::Expired, context.now);
         } else if !self.warned
             && end > context.now

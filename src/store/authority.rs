@@ -65,8 +65,16 @@ impl Authority {
 pub struct Row {
     /// The row; `None` before the first start of this bot.
     pub authority: Option<Authority>,
-    /// Whether no other instance was seen within the last ten seconds.
-    pub alone: bool,
+    /// The other instances that were seen within the last ten seconds, and when that was, by their own clocks.
+    pub others: Vec<(i64, Timestamp)>,
+}
+
+impl Row {
+    /// Whether no other instance was seen lately.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.others.is_empty()
+    }
 }
 
 /// A document with what the stores keep beside it.
@@ -115,7 +123,7 @@ pub enum Mirrored {
 /// SQL, as failover sees it.
 #[async_trait]
 pub trait DurableStore: SessionStore {
-    /// Reads the row of authority, and whether another instance was seen lately.
+    /// Reads the row of authority, and which other instances were seen lately.
     ///
     /// # Errors
     /// The store's; a caller that gets none within a second stops using Redis, unless it is alone.

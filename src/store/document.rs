@@ -118,7 +118,7 @@ mod tests {
         let (_due, _kept) = (session.due_at(ttl), session.kept_for());
         let fresh = Fresh { id: DepositId(uuid::Uuid::nil()), reference: DepositRef(1) };
         let now = Timestamp(1_700_000_400_000);
-        let context = Context { now, ttl, may_expire: true, may_run: true, fresh, token: 9 };
+        let context = Context { now, ttl, may_expire: Some(now), may_run: true, fresh, token: 9 };
         for event in [Event::DeadlinePassed, Event::IntakeResumed] {
             let next = session.apply(&Cause::Deadline, &event, &context);
             assert!(encode(&next.session).is_ok());

@@ -67,6 +67,12 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// For how long another instance was not heard of, the longest of them: it may hold updates that it cannot commit.
+    /// `None` where no other is known.
+    fn silence(&self) -> Option<Duration> {
+        None
+    }
+
     /// The conversations whose due instant is at or before `now`, the most overdue first, at most `limit`.
     ///
     /// Reading does not claim: two instances may get the same key, and the commit decides.

@@ -6,6 +6,7 @@
 //! then.
 
 mod change;
+mod others;
 mod watch;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::failpoint::planted;
 use crate::session::{Session, SessionKey};
 use crate::store::authority::{Authority, DurableStore, InCharge, Stored, VolatileStore};
+use crate::store::failover::others::Others;
 use crate::store::failover::watch::Watch;
 use crate::store::mirror::{Ended, Mirror};
 use crate::store::{Commit, Committed, Page, SessionStore, Statistics, StoreError};
@@ -72,6 +74,7 @@ struct Shared {
     instance: i64,
     standing: channel::Sender<Standing>,
     lease: Mutex<Lease>,
+    others: Mutex<Others>,
     /// How many callers met trouble, and how many of those were looked after.
     suspicions: channel::Sender<u64>,
     answered: AtomicU64,
@@ -119,6 +122,7 @@ impl Failover {
             instance: chance.number().cast_signed(),
             standing: channel::Sender::new(Standing { authority: Authority::sql(0), is_open: false }),
             lease: Mutex::new(Lease { read_at: None, alone: false }),
+            others: Mutex::default(),
             suspicions: channel::Sender::new(0),
             answered: AtomicU64::new(0),
             turned: Notify::new(),
@@ -221,6 +225,10 @@ impl Shared {
         }
     }
 
+    fn others(&self) -> MutexGuard<'_, Others> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lease(&self) -> MutexGuard<'_, Lease> {
         self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -308,6 +316,10 @@ impl SessionStore for Failover {
             }),
             Ended::Owed | Ended::Lost => Err(StoreError::Superseded { store: shared.redis.name() }),
         }
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.shared.others().silence()
     }
 
     fn unmirrored(&self, session: &Session) -> Option<Stored> {

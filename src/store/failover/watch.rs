@@ -21,8 +21,9 @@ const RETURN_AFTER: Duration = Duration::from_secs(5);
 const RETURN_AFTER_MAX: Duration = Duration::from_secs(60);
 /// How long a return must last for the next one to come as quickly.
 const LASTS: Duration = Duration::from_secs(60);
-/// How often this instance says that it runs.
+/// How often this instance says that it runs, if nobody or somebody else does.
 const SIGN_ON_EVERY: Duration = Duration::from_secs(2);
+const SIGN_ON_EVERY_BESIDE_OTHERS: Duration = Duration::from_millis(500);
 /// What was not mirrored for so long is not on its way: its instance is gone, or SQL was.
 const DEBT_AGE: Duration = Duration::from_secs(4);
 /// How many documents of others one turn brings to the mirror.
@@ -103,7 +104,7 @@ impl Watch {
         if let Some(row) = &row {
             self.adopt(row).await;
         }
-        self.act(&probe, row.is_some_and(|row| row.alone)).await;
+        self.act(&probe, row.is_some_and(|row| row.is_alone())).await;
         self.pay_debts(&probe).await;
         self.report(&probe);
         shared.answered.store(asked, Ordering::Relaxed);
@@ -112,7 +113,9 @@ impl Watch {
     }
 
     async fn sign_on(&mut self) {
-        if self.signed_on_at.is_some_and(|at| at.elapsed() < SIGN_ON_EVERY) {
+        let alone = self.shared.others().silence().is_none();
+        let every = if alone { SIGN_ON_EVERY } else { SIGN_ON_EVERY_BESIDE_OTHERS };
+        if self.signed_on_at.is_some_and(|at| at.elapsed() < every) {
             return;
         }
         self.signed_on_at = Some(Instant::now());
@@ -128,7 +131,8 @@ impl Watch {
                 if std::mem::take(&mut self.sql_is_out) {
                     tracing::info!("the database answers again: what was owed to it is written");
                 }
-                *self.shared.lease() = Lease { read_at: Some(read_at), alone: row.alone };
+                *self.shared.lease() = Lease { read_at: Some(read_at), alone: row.is_alone() };
+                self.shared.others().hear(&row.others, read_at);
                 Some(row)
             }
             Err(error) => {
@@ -169,7 +173,7 @@ impl Watch {
                 // Another instance has lost Redis; what was seen of it from here before does not count.
                 self.good_since = None;
                 self.note_flap();
-                self.shared.settle_on_sql(authority, row.alone).await;
+                self.shared.settle_on_sql(authority, row.is_alone()).await;
             }
             InCharge::Redis { run_id } => {
                 self.shared.redis.serve(authority.epoch, run_id);

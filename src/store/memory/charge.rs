@@ -100,8 +100,9 @@ impl DurableStore for MemoryStore {
     async fn authority(&self, instance: i64, now: Timestamp) -> Result<AuthorityRow, StoreError> {
         let held = self.held();
         let others = held.instances.iter().filter(|(id, _)| **id != instance);
-        let alone = others.filter(|(_, seen)| **seen > now.before(SEEN_LATELY)).count() == 0;
-        Ok(AuthorityRow { authority: held.authority.clone(), alone })
+        let others = others.filter(|(_, seen)| **seen > now.before(SEEN_LATELY));
+        let others = others.map(|(id, seen)| (*id, *seen)).collect();
+        Ok(AuthorityRow { authority: held.authority.clone(), others })
     }
 
     async fn change_authority(

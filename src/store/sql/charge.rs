@@ -14,7 +14,7 @@ use crate::store::authority::{Authority, Branch, DurableStore, InCharge, Mirrore
 use crate::store::sql::SqlStore;
 use crate::store::sql::mirror::{CONFLICT, Copied, Mirror};
 use crate::store::{SessionStore as _, StoreError, document};
-use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use crate::{execute, fetch_all, fetch_optional};
 
 /// Who was not seen for so long runs no more.
 const SEEN_LATELY: Duration = Duration::from_secs(10);
@@ -23,7 +23,8 @@ const READ_WITHIN: Duration = Duration::from_millis(700);
 
 pub(super) const AUTHORITY: &str = "select epoch, store, run_id, opened from authority where bot = $1";
 
-const OTHERS: &str = "select count(*) from instances where bot = $1 and instance <> $2 and seen_at > $3";
+const OTHERS: &str = "
+    select instance, seen_at from instances where bot = $1 and instance <> $2 and seen_at > $3 limit 100";
 
 const APPOINT: &str = "
     insert into authority (bot, epoch, store, run_id, opened, changed_at) values ($1, $2, $3, $4, $5, $6)
@@ -68,7 +69,8 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError::Refused`] if another instance runs that uses Redis: both would work on conversations of their own.
     pub async fn take_charge(&self, now: Timestamp) -> Result<(), StoreError> {
-        let Row { authority, alone } = self.authority(rand::random(), now).await?;
+        let row = self.authority(rand::random(), now).await?;
+        let (alone, authority) = (row.is_alone(), row.authority);
         let to = match authority {
             None => Authority::sql(1),
             Some(authority) if authority.store == InCharge::Sql => {
@@ -174,8 +176,9 @@ impl Job for ReadRow {
 
     async fn run(&self, connection: &mut Connection) -> Result<Row, sqlx::Error> {
         let row: Option<AuthorityRow> = fetch_optional!(&mut *connection, AUTHORITY, self.bot)?;
-        let (others,): (i64,) = fetch_one!(connection, OTHERS, self.bot, self.instance, self.since)?;
-        Ok(Row { authority: row.map(read_authority), alone: others == 0 })
+        let others: Vec<(i64, i64)> = fetch_all!(connection, OTHERS, self.bot, self.instance, self.since)?;
+        let others = others.into_iter().map(|(instance, seen_at)| (instance, Timestamp(seen_at))).collect();
+        Ok(Row { authority: row.map(read_authority), others })
     }
 }
 

@@ -282,7 +282,7 @@ async fn what_lost_is_kept_once(subject: Durable) {
 async fn an_instance_is_alone_when_no_other_was_seen(subject: Durable) {
     let (store, beside) = (&subject.store, &subject.beside);
     let at = |seconds| NOW.after(Duration::from_secs(seconds));
-    let alone = async |instance, seconds| store.authority(instance, at(seconds)).await.unwrap().alone;
+    let alone = async |instance, seconds| store.authority(instance, at(seconds)).await.unwrap().is_alone();
     assert!(alone(1, 0).await);
     store.sign_on(1, at(0)).await.unwrap();
     assert!(alone(1, 0).await, "itself is no other");

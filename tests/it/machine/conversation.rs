@@ -55,7 +55,7 @@ impl Conversation {
         Context {
             now: self.now,
             ttl: TTL,
-            may_expire: self.may_expire,
+            may_expire: self.may_expire.then_some(self.now),
             may_run: true,
             fresh: Fresh {
                 id: DepositId(uuid::Uuid::from_u128(u128::from(self.serial))),

@@ -197,6 +197,7 @@ impl Understand for Outside {
         sleep(world.millis(2, 300)).await;
         self.chat.process.awake().await;
         if world.happens(3) {
+            *world.seen().misunderstood.entry(note.to_owned()).or_default() += 1;
             return Err(UnderstandError::Unavailable("chance".to_owned()));
         }
         Ok(Understanding { lines: vec![line_of(note)], total_weight: None })

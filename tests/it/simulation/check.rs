@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use depot_bot::deposit::Status;
+use depot_bot::effects::retry::COMPUTE_ATTEMPTS_MAX;
 use depot_bot::session::{Session, SessionKey, Waiting};
 use depot_bot::store::SessionStore as _;
 use depot_bot::store::authority::{DurableStore as _, InCharge, VolatileStore as _};
@@ -170,7 +171,9 @@ fn notes(seen: &Seen, key: SessionKey, session: &Session, has_lost: bool, found:
         let count = of_note.clone().count() + usize::from(waits);
         let is_given_up = rows().any(|row| row.status == Status::Cancelled);
         let is_unclear = rows().any(|row| row.lines.is_empty());
-        if count == 0 && !is_given_up && !is_unclear {
+        // Its owner was told that it is not understood.
+        let is_beyond_us = seen.misunderstood.get(note).is_some_and(|times| *times >= COMPUTE_ATTEMPTS_MAX);
+        if count == 0 && !is_given_up && !is_unclear && !is_beyond_us {
             found.push(format!("{note:?} was acknowledged, and is in no deposit"));
         }
         // What only Redis knew may be lost with it and be said again: then it may be there twice (P12).

@@ -115,7 +115,7 @@ impl DurableStore for Model {
     async fn authority(&self, instance: i64, at: Timestamp) -> Result<Row, StoreError> {
         let row = self.read("authority", move |memory| now(memory.authority(instance, at))).await;
         let alone = self.is_mutated(Mutation::WaitsForNobody);
-        row.map(|row| Row { alone: row.alone || alone, ..row })
+        row.map(|row| if alone { Row { others: Vec::new(), ..row } } else { row })
     }
 
     async fn change_authority(

@@ -65,6 +65,8 @@ pub(super) struct Seen {
     pub(super) acknowledged: Vec<Acknowledged>,
     /// What the ledger holds, in the order in which it came.
     pub(super) ledger: Vec<(SessionKey, Recorded, Duration)>,
+    /// How often a note was not understood.
+    pub(super) misunderstood: BTreeMap<String, u32>,
     pub(super) rooms: BTreeMap<i64, Room>,
     /// Updates that Telegram has and was not told are done.
     pub(super) waiting: usize,
