@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use depot_bot::chance::Chance;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::deposit::{BotId, Destination, Line, MessageId, Proposal, Status, UserId};
 use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{
     Answer, Cause, Event, Lane, Language, Note, State, Tap, Understanding, Verb, Verdict,
 };
+use depot_bot::store::authority::{DurableStore, VolatileStore};
+use depot_bot::store::failover::Failover;
 use depot_bot::store::memory::MemoryStore;
 
 const TTL: Duration = Duration::from_secs(300);
@@ -114,4 +117,49 @@ async fn a_racing_instance_applies_its_event_to_what_the_other_left() {
     let third = one.update(key, update(3), &note("une table")).await.unwrap();
     assert_eq!(third.session.version, 3);
     assert_eq!(third.session.pending.len(), 3, "no note is lost");
+}
+
+/// Says twice a second for so long that another instance runs, and looks at what is due as the loop of deadlines does.
+async fn beside_another(
+    sql: &MemoryStore,
+    service: &ValidationSessionService,
+    clock: &Clock,
+    lasts: Duration,
+) {
+    let until = clock.now().after(lasts);
+    while clock.now() < until {
+        sql.sign_on(99, clock.now()).await.unwrap();
+        let _due = service.due(10).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_expires_while_another_instance_is_silent() {
+    let clock = Clock::tokio(Timestamp(1_000_000));
+    let (sql, redis) = (MemoryStore::new(BotId(1)), MemoryStore::new(BotId(1)));
+    let stores: (Arc<dyn DurableStore>, Arc<dyn VolatileStore>) = (Arc::new(sql.clone()), Arc::new(redis));
+    let failover = Failover::start(stores.0, stores.1, clock.clone(), &Chance::seeded(7), TTL).await;
+    let service = ValidationSessionService::new(Arc::new(failover.clone()), clock.clone(), BotId(1), TTL);
+    service.allow_expiry();
+    let key = service.key(UserId(7));
+    let _created = service.create(key, update(1)).await.unwrap();
+    let has_expired = async || {
+        let _looked = service.update(key, Cause::Deadline, &Event::DeadlinePassed).await.unwrap();
+        !service.get(key).await.unwrap().unwrap().is_open()
+    };
+
+    beside_another(&sql, &service, &clock, TTL + Duration::from_secs(1)).await;
+    assert!(!has_expired().await, "what the other was brought before the end may still be on its way");
+    // It is not heard of any more: it may hold an update that it cannot commit.
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let _due = service.due(10).await.unwrap();
+        assert!(!has_expired().await);
+    }
+    beside_another(&sql, &service, &clock, Duration::from_secs(8)).await;
+    assert!(!has_expired().await, "what it held has its time to come again");
+    beside_another(&sql, &service, &clock, Duration::from_secs(6)).await;
+    assert!(has_expired().await, "the other is there all the time");
+    failover.stop().await;
 }

@@ -133,3 +133,90 @@ impl Queue {
         self.waiting.is_empty() && self.writing == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::deposit::{BotId, ChatId, UserId};
+
+    fn stored(user: i64, epoch: u64, version: u64) -> Stored {
+        let key = SessionKey { bot: BotId(1), chat: ChatId(user), user: UserId(user) };
+        let mut session = Session::new(key, Timestamp(0));
+        (session.epoch, session.version) = (epoch, version);
+        Stored::new(Arc::new(session), Duration::from_secs(300), Timestamp(0))
+    }
+
+    fn put(queue: &mut Queue, (user, epoch, version): (i64, u64, u64), haste: Haste, now: Instant) {
+        queue.put(stored(user, epoch, version), epoch, haste, now);
+    }
+
+    /// Whose documents a group brings, and which versions.
+    fn group(queue: &mut Queue, now: Instant) -> Vec<(i64, u64)> {
+        let group = queue.group(now);
+        queue.writing = 0;
+        group.iter().map(|it| (it.stored.session.key.user.0, it.stored.session.version)).collect()
+    }
+
+    #[test]
+    fn the_latest_document_of_a_conversation_goes_once_after_its_time() {
+        let (mut queue, began) = (Queue::default(), Instant::now());
+        for version in [1, 3, 2] {
+            put(&mut queue, (7, 1, version), Haste::Company, began + COMPANY / 2 * (version as u32 - 1));
+        }
+        assert_eq!(group(&mut queue, began + COMPANY / 2), []);
+        assert_eq!(queue.pause(began + COMPANY / 2), COMPANY / 2);
+        assert_eq!(group(&mut queue, began + COMPANY), [(7, 3)]);
+        assert!(queue.is_done());
+        // What comes now has a time of its own, whatever went before.
+        put(&mut queue, (7, 1, 4), Haste::Company, began + COMPANY);
+        assert_eq!(group(&mut queue, began + COMPANY * 2 - Duration::from_millis(1)), []);
+        assert_eq!(group(&mut queue, began + COMPANY * 2), [(7, 4)]);
+    }
+
+    #[test]
+    fn what_somebody_waits_for_goes_next_and_alone() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        put(&mut queue, (7, 1, 2), Haste::Company, now);
+        put(&mut queue, (8, 1, 2), Haste::Company, now);
+        let session = |version| Session::clone(&stored(8, 1, version).session);
+        assert!(queue.has(&session(1)) && queue.has(&session(2)) && !queue.has(&session(3)));
+        let (waiter, _ended) = oneshot::channel();
+        queue.wait_with(session(2).key, waiter);
+        assert_eq!(queue.pause(now), Duration::ZERO);
+        let next = queue.group(now);
+        assert_eq!(next.len(), 1);
+        assert_eq!((next[0].stored.session.key.user, next[0].waiters.len()), (UserId(8), 1));
+        assert!(!queue.is_done(), "one is being written, and one waits");
+        put(&mut queue, (9, 1, 1), Haste::Next, now);
+        assert_eq!(group(&mut queue, now), [(9, 1)]);
+        queue.hurry();
+        assert_eq!(group(&mut queue, now), [(7, 2)]);
+    }
+
+    #[test]
+    fn an_epoch_goes_before_the_next() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for document in [(7, 3, 9), (8, 2, 5), (9, 2, 6)] {
+            put(&mut queue, document, Haste::Next, now);
+        }
+        assert_eq!(group(&mut queue, now), [(8, 5), (9, 6)]);
+        assert_eq!(group(&mut queue, now), [(7, 9)]);
+        assert_eq!(group(&mut queue, now), []);
+    }
+
+    #[test]
+    fn without_room_only_what_is_needed_is_taken() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for user in 0..i64::try_from(WAITING_MAX).unwrap() {
+            put(&mut queue, (user, 1, 1), Haste::Company, now);
+        }
+        put(&mut queue, (-1, 1, 1), Haste::Company, now);
+        put(&mut queue, (-2, 1, 1), Haste::Next, now);
+        put(&mut queue, (0, 1, 2), Haste::Next, now);
+        assert_eq!(group(&mut queue, now), [(-2, 1), (0, 2)]);
+        assert_eq!(group(&mut queue, now + COMPANY).len(), GROUP_MAX);
+    }
+}

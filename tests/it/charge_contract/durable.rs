@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::session::SessionKey;
-use depot_bot::store::authority::{Authority, Branch, DurableStore, Mirrored};
+use depot_bot::store::authority::{Authority, Branch, DurableStore, Mirrored, Stored};
 use depot_bot::store::{Commit, Committed, StoreError};
+use futures_util::future::join_all;
 
 use super::{Durable, document, due, stored};
 use crate::stores::{NOW, after, key};
@@ -42,6 +43,7 @@ for_each_store! {
     a_commit_of_an_epoch_that_is_over_is_refused
     what_was_applied_is_seen_after_the_change
     only_what_is_higher_is_mirrored
+    what_is_mirrored_together_is_as_if_each_had_come_alone
     what_comes_late_is_mirrored_while_sql_is_in_charge
     what_comes_late_has_lost_once_redis_is_in_charge
     everything_is_given_back_in_pages
@@ -86,7 +88,7 @@ async fn of_racing_changers_one_wins(subject: Durable) {
                 if racer < 3 { Authority::sql(epoch) } else { Authority::redis(epoch, &format!("{racer}")) };
             tokio::spawn(async move { (to.clone(), change(&*store, from.as_ref(), &to).await) })
         });
-        let ended = futures_util::future::join_all(racers.collect::<Vec<_>>()).await;
+        let ended = join_all(racers.collect::<Vec<_>>()).await;
         let ended: Vec<(Authority, Authority)> = ended.into_iter().map(Result::unwrap).collect();
         let won = ended.iter().filter(|(to, now)| to == now).count();
         assert_eq!(won, 1, "{ended:?}");
@@ -198,6 +200,39 @@ async fn only_what_is_higher_is_mirrored(subject: Durable) {
     assert_eq!(subject.store.mirror(&[twin], 2, NOW).await.unwrap(), [Mirrored::Lost]);
     assert_eq!(subject.conflicts().await, 1);
     assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(document(key(7), 2, 5)));
+}
+
+async fn what_is_mirrored_together_is_as_if_each_had_come_alone(subject: Durable) {
+    let first = charged(&subject).await;
+    gone_to_redis(&subject, &first, 2).await;
+    let mirror =
+        async |documents: Vec<Stored>, epoch| subject.store.mirror(&documents, epoch, NOW).await.unwrap();
+    let alone = (0..90).map(|chat| mirror(vec![stored(key(chat), 2, 3)], 2));
+    assert_eq!(join_all(alone).await.concat(), [Mirrored::Written; 90]);
+    // Now some come twice, some are there already, some belong to another branch, and some come under another epoch.
+    let newer = (0..30).map(|chat| (vec![stored(key(chat), 2, 4), stored(key(chat + 60), 2, 5)], 2));
+    let again = (0..30).map(|chat| (vec![stored(key(chat), 2, 5), stored(key(chat + 30), 2, 3)], 2));
+    let late = (90..100).map(|chat| (vec![stored(key(chat), 1, 9)], 1));
+    let branches = (30..35).map(|chat| {
+        let mut branch = document(key(chat), 2, 3);
+        branch.commit = 99;
+        (vec![Stored { session: Arc::new(branch), ..stored(key(chat), 2, 3) }], 2)
+    });
+    let all =
+        newer.chain(again).chain(late).chain(branches).map(|(documents, epoch)| mirror(documents, epoch));
+    let outcomes = join_all(all).await;
+    let (kept, lost) = outcomes.split_at(60);
+    assert_eq!(kept.concat(), [Mirrored::Written; 120]);
+    assert_eq!(lost.concat(), [Mirrored::Lost; 15]);
+    assert_eq!(subject.conflicts().await, 15);
+    for chat in 0..100 {
+        let there = match chat {
+            0..30 | 60..90 => Some((2, 5)),
+            30..60 => Some((2, 3)),
+            _ => None,
+        };
+        assert_eq!(stamp(&subject, chat).await, there, "{chat}");
+    }
 }
 
 async fn what_comes_late_is_mirrored_while_sql_is_in_charge(subject: Durable) {

@@ -25,6 +25,7 @@ on_both_engines!(
     nothing_recorded_can_be_changed,
     counts_follow_the_latest_revisions,
     a_deposit_of_twenty_lines_keeps_their_order,
+    what_is_recorded_together_is_as_if_each_had_come_alone,
 );
 
 async fn recording_twice_is_recording_once(ground: &Ground) {
@@ -320,4 +321,39 @@ async fn a_deposit_of_twenty_lines_keeps_their_order(ground: &Ground) {
     let entry = ground.ledger.by_reference(full.reference).await.unwrap().unwrap();
     assert_eq!(entry.draft, full);
     assert_eq!(recorded.lines, full.lines);
+}
+
+/// Deposits of none to four lines, each with objects of its own, every third of them cancelled.
+fn of_a_crowd(number: u64) -> Leaving {
+    let mut draft = draft(number);
+    draft.lines =
+        (0..number % 5).map(|line| crate::ledger::line(&format!("objet {number}.{line}"))).collect();
+    leaving(draft, if number % 3 == 0 { Status::Cancelled } else { Status::Completed })
+}
+
+async fn what_is_recorded_together_is_as_if_each_had_come_alone(ground: &Ground) {
+    let leavings: Vec<Leaving> = (1..=40).map(of_a_crowd).collect();
+    let is_lost = |leaving: &Leaving| leaving.draft.reference.0 % 7 == 0;
+    let ledger = &ground.ledger;
+    // Each is brought twice, and behind a decision, of which some have lost.
+    let record = async |leaving: &Leaving| {
+        let decision = Decision(!is_lost(leaving));
+        ledger.record_after(decision, leaving, &owner(ANNE), TAXONOMY).await.unwrap()
+    };
+    let twice = leavings.iter().chain(&leavings).map(record);
+    let recorded = futures_util::future::join_all(twice).await;
+    let (first, second) = recorded.split_at(leavings.len());
+    assert_eq!(first, second, "a repetition is answered with what is there");
+    let mut numbers = Vec::new();
+    for (leaving, recorded) in leavings.iter().zip(first) {
+        let entry = ledger.by_reference(leaving.draft.reference).await.unwrap();
+        assert_eq!(entry.is_none(), is_lost(leaving));
+        assert_eq!(entry.as_ref().map(Entry::recorded), *recorded);
+        let Some(entry) = entry else { continue };
+        assert_eq!((&entry.draft, entry.status), (&leaving.draft, leaving.status));
+        numbers.extend(entry.number);
+    }
+    numbers.sort_unstable();
+    let completed = leavings.iter().filter(|it| it.status == Status::Completed && !is_lost(it)).count();
+    assert_eq!(numbers, (1..=completed as u64).collect::<Vec<_>>());
 }
