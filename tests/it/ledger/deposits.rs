@@ -328,12 +328,12 @@ fn of_a_crowd(number: u64) -> Leaving {
     let mut draft = draft(number);
     draft.lines =
         (0..number % 5).map(|line| crate::ledger::line(&format!("objet {number}.{line}"))).collect();
-    leaving(draft, if number % 3 == 0 { Status::Cancelled } else { Status::Completed })
+    leaving(draft, if number.is_multiple_of(3) { Status::Cancelled } else { Status::Completed })
 }
 
 async fn what_is_recorded_together_is_as_if_each_had_come_alone(ground: &Ground) {
     let leavings: Vec<Leaving> = (1..=40).map(of_a_crowd).collect();
-    let is_lost = |leaving: &Leaving| leaving.draft.reference.0 % 7 == 0;
+    let is_lost = |leaving: &Leaving| leaving.draft.reference.0.is_multiple_of(7);
     let ledger = &ground.ledger;
     // Each is brought twice, and behind a decision, of which some have lost.
     let record = async |leaving: &Leaving| {
