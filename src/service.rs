@@ -401,6 +401,7 @@ impl ValidationSessionService {
         let started = Instant::now();
         crate::journal!({
             "what": "sent", "user": session.key.user.0, "epoch": epoch, "version": session.version,
+            "store": self.store.name(),
             "mark": session.commit.to_string(), "parent": current.commit.to_string(),
             "updates": session.seen.updates.iter().filter(|id| !current.seen.updates.contains(id)).collect::<Vec<_>>(),
         });

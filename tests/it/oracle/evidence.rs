@@ -64,6 +64,8 @@ pub(super) struct Sent {
     pub(super) user: i64,
     pub(super) epoch: u64,
     pub(super) version: u64,
+    /// The store that was in charge.
+    pub(super) store: String,
     pub(super) parent: String,
     pub(super) updates: Vec<i64>,
     pub(super) at: Timestamp,
@@ -167,6 +169,7 @@ impl Evidence {
                         user: line["user"].as_i64().unwrap(),
                         epoch: number("epoch"),
                         version: number("version"),
+                        store: text("store"),
                         parent: text("parent"),
                         updates: numbers(&line["updates"]),
                         at: Timestamp(line["at"].as_i64().unwrap()),

@@ -176,7 +176,8 @@ fn holders(evidence: &Evidence, report: &mut Report) {
 fn thawed(evidence: &Evidence, report: &mut Report) {
     let there = evidence.in_redis.values().map(|head| &head.mark).chain(&evidence.conflicts);
     for mark in there {
-        let Some(sent) = evidence.sent.get(mark) else { continue };
+        // What was sent to SQL meanwhile was copied to Redis since.
+        let Some(sent) = evidence.sent.get(mark).filter(|sent| sent.store == "redis") else { continue };
         let late = evidence.frozen.iter().any(|(from, to)| {
             *from < sent.at && to.since(sent.at) > std::time::Duration::from_millis(700) && sent.at < *to
         });
