@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::app::stores::Stores;
 use crate::clock::Clock;
-use crate::database::{Connection, Job};
+use crate::database::{Connection, Job, alone};
 use crate::deposit::{Leaving, Recorded};
 use crate::effects::execute::{Record, RecordError};
 use crate::failpoint::planted;
@@ -55,20 +55,17 @@ impl Record for Recording {
 /// Whether documents entered, all of them.
 struct IsKept<J>(J);
 
-fn is_kept(outcomes: &[Mirrored]) -> bool {
-    outcomes.iter().all(|outcome| *outcome == Mirrored::Written)
-}
-
 impl<J: Job<Output = Vec<Mirrored>>> Job for IsKept<J> {
     type Output = bool;
 
     async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
-        Ok(is_kept(&self.0.run(connection).await?))
+        alone(self, connection).await
     }
 
     async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<bool>, sqlx::Error> {
         let mirrorings: Vec<&J> = jobs.iter().map(|job| &job.0).collect();
         let outcomes = J::run_all(&mirrorings, connection).await?;
-        Ok(outcomes.iter().map(|outcomes| is_kept(outcomes)).collect())
+        let is_kept = |it: &Vec<Mirrored>| it.iter().all(|outcome| *outcome == Mirrored::Written);
+        Ok(outcomes.iter().map(is_kept).collect())
     }
 }

@@ -84,7 +84,7 @@ impl Engine {
 ///
 /// It may run several times before it counts: when a neighbour in its transaction fails, or the connection is lost, the
 /// transaction is rolled back and the job runs again. So `run` changes nothing but the database.
-pub trait Job: Send + Sync + 'static {
+pub trait Job: Sized + Send + Sync + 'static {
     /// What it yields.
     type Output: Send + 'static;
 
@@ -102,14 +102,25 @@ pub trait Job: Send + Sync + 'static {
         jobs: &[&Self],
         connection: &mut Connection,
     ) -> impl Future<Output = Result<Vec<Self::Output>, sqlx::Error>> + Send {
-        async move {
-            let mut outputs = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                outputs.push(job.run(connection).await?);
-            }
-            Ok(outputs)
-        }
+        one_by_one(jobs, connection)
     }
+}
+
+/// Runs jobs in their order, each by itself.
+pub(crate) async fn one_by_one<J: Job>(
+    jobs: &[&J],
+    connection: &mut Connection,
+) -> Result<Vec<J::Output>, sqlx::Error> {
+    let mut outputs = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        outputs.push(job.run(connection).await?);
+    }
+    Ok(outputs)
+}
+
+/// Runs one job of a kind that says how several run together.
+pub(crate) async fn alone<J: Job>(job: &J, connection: &mut Connection) -> Result<J::Output, sqlx::Error> {
+    J::run_all(&[job], connection).await?.pop().ok_or(sqlx::Error::RowNotFound)
 }
 
 /// The database; clones are cheap and share the connections.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
 
-use crate::database::{Connection, Job};
+use crate::database::{Connection, Job, alone};
 use crate::deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
 use crate::failpoint::planted;
 use crate::ledger::entries::Owner;
@@ -112,10 +112,7 @@ impl<J: Job<Output = bool>> Job for After<J> {
     type Output = Option<Written>;
 
     async fn run(&self, connection: &mut Connection) -> Result<Option<Written>, sqlx::Error> {
-        if !self.first.run(connection).await? {
-            return Ok(None);
-        }
-        self.recording.run(connection).await.map(Some)
+        alone(self, connection).await
     }
 
     async fn run_all(
@@ -165,14 +162,7 @@ impl Job for Record {
     type Output = Written;
 
     async fn run(&self, connection: &mut Connection) -> Result<Written, sqlx::Error> {
-        if self.is_numbered() {
-            wait_turn(connection, Turn::Number, self.bot).await?;
-        }
-        let inserted = self.insert(connection).await?;
-        if inserted.is_some() {
-            insert_lines(connection, &self.lines().collect::<Vec<_>>()).await?;
-        }
-        self.written(connection, inserted).await
+        alone(self, connection).await
     }
 
     /// One turn for all numbers, and the lines of all deposits together; a deposit that comes twice is read back last.

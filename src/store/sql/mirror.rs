@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use crate::database::{Connection, Job};
+use crate::database::{Connection, Job, one_by_one};
 use crate::failpoint::planted;
 use crate::session::SessionKey;
 use crate::store::authority::{Mirrored, Stored};
@@ -133,11 +133,7 @@ impl Job for Mirror {
 
     async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<Vec<Mirrored>>, sqlx::Error> {
         let (Some(first), true) = (jobs.first(), Self::may_go_together(jobs)) else {
-            let mut outcomes = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                outcomes.push(job.run(connection).await?);
-            }
-            return Ok(outcomes);
+            return one_by_one(jobs, connection).await;
         };
         let documents: Vec<&Copied> = jobs.iter().flat_map(|job| &job.documents).collect();
         let mut outcomes = first.mirror(connection, &documents).await?.into_iter();
