@@ -6,6 +6,7 @@ use std::time::Duration;
 use depot_bot::database::{Connection, Database, DatabaseError, Engine, Job};
 use depot_bot::{execute, fetch_all, fetch_one};
 use futures_util::future::join_all;
+use futures_util::poll;
 use secrecy::SecretString;
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
@@ -189,16 +190,12 @@ async fn a_reader_cannot_write(database: Database) {
 }
 
 async fn closing_writes_what_waits(database: Database) {
-    let mut writes = Vec::new();
-    for n in 0..600 {
-        let database = database.clone();
-        writes.push(tokio::spawn(async move { database.write(Insert(n)).await }));
-    }
-    // All of them are in the queue when it closes.
-    tokio::task::yield_now().await;
+    let mut writes = join_all((0..600).map(|n| database.write(Insert(n))));
+    // After one look at each, all of them are in the queue, whichever thread the writer runs on.
+    assert!(poll!(tokio::task::unconstrained(&mut writes)).is_pending());
     database.close().await;
-    for write in writes {
-        write.await.unwrap().unwrap();
+    for outcome in writes.await {
+        outcome.unwrap();
     }
     let late = database.write(Insert(1_000)).await;
     assert!(matches!(late, Err(DatabaseError::Unavailable { .. })), "{late:?}");
