@@ -1,13 +1,17 @@
 //! Redis goes away in the middle of conversations and comes back: people notice nothing, and nobody restarts anything.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use depot_bot::clock::Clock;
+use depot_bot::deposit::UserId;
+use depot_bot::session::{Cause, Event};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::bot::{Behind, TestBot};
 use crate::process::{get, until};
+use crate::proxy::{FaultProxy, Line};
 use crate::servers::PostgresServer;
 
 /// How long a change of the store in charge may take on a loaded machine.
@@ -172,4 +176,59 @@ async fn two_instances_follow_one_row() {
         is_in_charge(bot, "redis", "ok").await;
     }
     assert_eq!(first.app().service().store(), second.app().service().store(), "one store, one epoch");
+}
+
+/// P6 beside an instance that alone cannot see SQL: what it was brought in time counts, though it can commit it only after
+/// the session's time is over. All updates are brought to the second instance, the first looks after the deadlines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_that_an_instance_cut_off_from_sql_holds_comes_before_the_end_of_its_session() {
+    let postgres = PostgresServer::start();
+    let proxy = FaultProxy::to_unix(&postgres.socket()).await;
+    let database = postgres.database();
+    let name = database.split('?').next().unwrap().rsplit('/').next().unwrap();
+    let through_proxy = format!("postgres://postgres@{}/{name}?sslmode=disable", proxy.address());
+    let hook = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let url = format!("http://{hook}/telegram");
+    let variables = [
+        ("ACCESS_MODE", "open"),
+        ("SESSION_TTL_SECONDS", "3"),
+        ("TELEGRAM_WEBHOOK_URL", &url),
+        ("TELEGRAM_WEBHOOK_SECRET", "a_secret_of_the_failover_tests"),
+    ];
+    let mut first = TestBot::prepared(Clock::system(), Behind::SqliteAndRedis, &variables).await;
+    first.set("DATABASE_URL", &database);
+    let mut second = TestBot::prepared(Clock::system(), Behind::Sqlite, &variables).await;
+    second.set("TELEGRAM_API_URL", first.telegram.url());
+    second.set("WEBHOOK_BIND", &hook);
+    second.set("REDIS_URL", &first.redis.as_ref().unwrap().url());
+    second.set("DATABASE_URL", &through_proxy);
+    first.resume().await;
+    second.resume().await;
+    for bot in [&first, &second] {
+        is_in_charge(bot, "redis", "ok").await;
+    }
+
+    let user = first.user(7);
+    user.says("deux lampes, trois kilos");
+    user.sees("Valider").await.unwrap();
+    proxy.set(Line::BlackHole);
+    until(&second.app().http.to_string(), "/health/ready", 503).await;
+    user.taps("Valider").unwrap();
+    let service = first.app().service();
+    let is_over = async {
+        while service.expired(1).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, is_over).await.expect("the session's time is over");
+    let key = service.key(UserId(7));
+    let looked = service.update(key, Cause::Deadline, &Event::DeadlinePassed).await.unwrap();
+    assert!(looked.session.is_open(), "the second instance may hold an update of it");
+    proxy.set(Line::Clear);
+    user.sees_new("Dépôt n°\u{a0}1 enregistré").await.unwrap();
+    assert_eq!(first.completed(7).await, 1);
+    // With both of them there sessions end again.
+    user.says("une table, dix kilos");
+    user.sees_new("La session a expiré").await.unwrap();
+    assert_eq!(first.completed(7).await, 1);
 }
