@@ -196,8 +196,7 @@ impl Turns {
             }
             metrics::histogram!("depot_sql_group_jobs").record(u32::try_from(count).unwrap_or(u32::MAX));
             let mut jobs = std::mem::take(&mut group);
-            // They came at the same time, so none of them was meant to come before another.
-            jobs.sort_by_key(|job| job.kind());
+            by_kind(&mut jobs);
             // A job that panics takes its group with it, whose callers learn that the outcome is unknown, not the writer.
             if AssertUnwindSafe(self.turn(jobs)).catch_unwind().await.is_err() {
                 tracing::error!("a database job panicked; its group was rolled back");
@@ -220,16 +219,25 @@ impl Turns {
         }
     }
 
+    /// What waits for a lock in vain is tried once for each kind: all others would wait behind every further try.
     async fn one_by_one(&mut self, jobs: Vec<Box<dyn Queued>>) {
         let mut jobs = jobs.into_iter();
+        let mut locked_out: Vec<(TypeId, DatabaseError)> = Vec::new();
         while let Some(mut job) = jobs.next() {
+            let kind = job.kind();
+            if let Some((_, error)) = locked_out.iter().find(|(locked_out, _)| *locked_out == kind) {
+                job.reply(Err(error.clone()));
+                continue;
+            }
             match self.commit(std::slice::from_mut(&mut job)).await {
                 Ok(()) => job.reply(Ok(())),
                 Err(failure) => {
                     job.reply(Err(failure.outcome()));
+                    let not_tried = DatabaseError::from(&failure.error);
                     if !failure.is_of_one_job() {
-                        let not_tried = DatabaseError::from(&failure.error);
                         jobs.by_ref().for_each(|job| job.reply(Err(not_tried.clone())));
+                    } else if failure.class == Class::Busy {
+                        locked_out.push((kind, not_tried));
                     }
                 }
             }
@@ -263,6 +271,8 @@ impl Turns {
         let clean = match &outcome {
             Ok(()) => true,
             Err(failure) if failure.class == Class::Lost => false,
+            // A server that takes no writes may be a former primary: the next try asks who it is now.
+            Err(failure) if failure.class == Class::Full && engine == Engine::Postgres => false,
             Err(failure) if failure.step == Step::Opening => true,
             Err(_) => Connection::patiently(engine, rollback(&mut connection)).await.is_ok(),
         };
@@ -278,6 +288,17 @@ impl Turns {
         let forgotten = self.address.engine() == Engine::Postgres && self.used.elapsed() > IDLE_MAX;
         (!forgotten).then_some(connection)
     }
+}
+
+/// Brings those of a kind together, the kinds in the order in which the first of each came.
+fn by_kind(jobs: &mut [Box<dyn Queued>]) {
+    let mut kinds = Vec::new();
+    for kind in jobs.iter().map(|job| job.kind()) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    jobs.sort_by_key(|job| kinds.iter().position(|kind| *kind == job.kind()));
 }
 
 async fn transact(

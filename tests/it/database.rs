@@ -8,7 +8,7 @@ use depot_bot::{execute, fetch_all, fetch_one};
 use futures_util::future::join_all;
 use futures_util::poll;
 use secrecy::SecretString;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::servers::postgres_database;
@@ -306,4 +306,35 @@ async fn an_address_that_cannot_be_used_is_not_quoted() {
     let error = Database::connect(&SecretString::from(refused)).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Unavailable { .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_asked_anew_who_it_is() {
+    let (database, _folder) = postgres().await;
+    // The connection is now one to a former primary.
+    database.write(Run("set session characteristics as transaction read only")).await.unwrap();
+    let outcome = database.write(Insert(1)).await;
+    assert!(matches!(outcome, Err(DatabaseError::Full { .. })), "{outcome:?}");
+    database.write(Insert(2)).await.unwrap();
+    assert_eq!(database.read(Numbers).await.unwrap(), [2]);
+}
+
+#[tokio::test]
+async fn a_lock_is_waited_for_once_by_all_of_a_kind_and_not_by_others() {
+    let url = postgres_database();
+    let database = prepared(&url).await;
+    database.write(Run("create table free (n bigint)")).await.unwrap();
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("begin; lock table numbers").execute(&mut other).await.unwrap();
+    let locked = join_all((0..20).map(|n| database.write(Insert(n))));
+    let free = database.write(Run("insert into free values (1)"));
+    let (locked, free) = futures_util::future::join(locked, free).await;
+    assert!(
+        locked.iter().all(|outcome| matches!(outcome, Err(DatabaseError::Unavailable { .. }))),
+        "{locked:?}"
+    );
+    assert_eq!(free, Ok(1));
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    database.write(Insert(20)).await.unwrap();
+    assert_eq!(database.read(Numbers).await.unwrap(), [20]);
 }
