@@ -23,9 +23,12 @@ const OVER: &str = "
         kept_until = excluded.kept_until, updated_at = excluded.updated_at,
         mirrored_epoch = excluded.mirrored_epoch, mirrored_version = excluded.mirrored_version";
 
+/// A row whose time is over gives way to anything: Redis has dropped its document, and the conversation began anew with low
+/// versions. The clocks of the two may differ by a minute.
 const UPWARDS: &str = "
     where sessions.epoch < excluded.epoch
-        or (sessions.epoch = excluded.epoch and sessions.version < excluded.version)";
+        or (sessions.epoch = excluded.epoch and sessions.version < excluded.version)
+        or sessions.kept_until <= excluded.updated_at + 60000";
 
 /// How many values one row has.
 const VALUES: usize = 11;
@@ -56,7 +59,7 @@ fn statement(rows: usize, lock: &str) -> String {
 
 const STAMP: &str = "
     select epoch, version, commit_mark, mirrored_epoch, mirrored_version from sessions
-    where bot = $1 and chat = $2 and owner = $3";
+    where bot = $1 and chat = $2 and owner = $3 and (kept_until is null or kept_until > $4 + 60000)";
 
 pub(super) const CONFLICT: &str = "
     insert into conflicts (bot, chat, owner, epoch, version, commit_mark, document, reason, found_at)
@@ -231,7 +234,7 @@ impl Mirror {
         is_late: bool,
     ) -> Result<Mirrored, sqlx::Error> {
         let SessionKey { bot, chat, user } = copied.key;
-        let there: Option<Stamp> = fetch_optional!(&mut *connection, STAMP, bot.0, chat.0, user.0)?;
+        let there: Option<Stamp> = fetch_optional!(&mut *connection, STAMP, bot.0, chat.0, user.0, self.now)?;
         // One that has just been written by its part is there as it is.
         let is_higher = |there: &Stamp| (there.0, there.1) >= (copied.epoch, copied.version);
         if there.filter(is_higher).is_some_and(|there| copied.is_in(there, is_late)) {

@@ -43,6 +43,7 @@ for_each_store! {
     a_commit_of_an_epoch_that_is_over_is_refused
     what_was_applied_is_seen_after_the_change
     only_what_is_higher_is_mirrored
+    what_is_over_gives_way_to_a_conversation_that_began_anew
     what_is_mirrored_together_is_as_if_each_had_come_alone
     what_comes_late_is_mirrored_while_sql_is_in_charge
     what_comes_late_has_lost_once_redis_is_in_charge
@@ -200,6 +201,18 @@ async fn only_what_is_higher_is_mirrored(subject: Durable) {
     assert_eq!(subject.store.mirror(&[twin], 2, NOW).await.unwrap(), [Mirrored::Lost]);
     assert_eq!(subject.conflicts().await, 1);
     assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(document(key(7), 2, 5)));
+}
+
+async fn what_is_over_gives_way_to_a_conversation_that_began_anew(subject: Durable) {
+    let first = charged(&subject).await;
+    gone_to_redis(&subject, &first, 2).await;
+    let closed = Stored { kept_until: Some(NOW.after(Duration::from_secs(3_600))), ..stored(key(7), 2, 40) };
+    assert_eq!(subject.store.mirror(&[closed], 2, NOW).await.unwrap(), [Mirrored::Written]);
+    // Redis drops the document when its time is over; here it waits to be purged.
+    let later = NOW.after(Duration::from_secs(3_601));
+    let anew = subject.store.mirror(&[stored(key(7), 2, 1)], 2, later).await.unwrap();
+    assert_eq!((anew, stamp(&subject, 7).await), (vec![Mirrored::Written], Some((2, 1))));
+    assert_eq!(subject.conflicts().await, 0);
 }
 
 async fn what_is_mirrored_together_is_as_if_each_had_come_alone(subject: Durable) {
