@@ -24,19 +24,19 @@ const PASSED_OVER: Duration = Duration::from_secs(60);
 /// How many such documents are remembered.
 const UNREADABLE_MAX: usize = 4_096;
 
-/// Looks at due documents until `stop`; calls `beat` after each turn that read the index.
+/// Looks at due documents until `stop`; calls `beat` with each look and after each turn.
 pub async fn run(
     service: Arc<ValidationSessionService>,
     effects: Effects,
     clock: Clock,
     stop: CancellationToken,
-    beat: impl Fn() + Send,
+    beat: impl Fn() + Send + Sync,
 ) {
     let mut failing = false;
     let mut allowed = service.expiry_allowed();
     let mut unreadable = HashMap::new();
     while !stop.is_cancelled() {
-        match turn(&service, &effects, &mut unreadable, clock.now()).await {
+        match turn(&service, &effects, &mut unreadable, clock.now(), &beat).await {
             Ok(()) => failing = false,
             // Said once per change: readiness shows how long it lasts.
             Err(error) if !failing => {
@@ -62,17 +62,25 @@ async fn turn(
     effects: &Effects,
     unreadable: &mut HashMap<SessionKey, Timestamp>,
     now: Timestamp,
+    beat: &(impl Fn() + Sync),
 ) -> Result<(), ServiceError> {
     unreadable.retain(|_, found_at| now.since(*found_at) < PASSED_OVER);
     loop {
         let known = unreadable.len();
         // Those that cannot be read must not take the places of those behind them.
         for key in service.due(BATCH + known).await? {
-            if !unreadable.contains_key(&key)
-                && !look_at(service, effects, key).await
-                && unreadable.len() < UNREADABLE_MAX
-            {
-                unreadable.insert(key, now);
+            if unreadable.contains_key(&key) {
+                continue;
+            }
+            beat();
+            match look_at(service, effects, key).await {
+                Looked::Through => {}
+                Looked::Unreadable if unreadable.len() < UNREADABLE_MAX => {
+                    unreadable.insert(key, now);
+                }
+                Looked::Unreadable => {}
+                // It would be the same with those behind it, each after a deadline.
+                Looked::OutOfReach => return Ok(()),
             }
         }
         if unreadable.len() == known {
@@ -81,19 +89,41 @@ async fn turn(
     }
 }
 
-/// Looks at one document, and says whether it can be read; what could not be committed is looked at again next time.
-async fn look_at(service: &ValidationSessionService, effects: &Effects, key: SessionKey) -> bool {
+/// What came of a look at one document.
+enum Looked {
+    /// It was moved on, needs nothing, or is looked at again next time.
+    Through,
+    /// Nobody can read it.
+    Unreadable,
+    /// The store could not be asked.
+    OutOfReach,
+}
+
+/// Looks at one document. What follows from that is not waited for: a deposit that cannot be recorded would hold up
+/// everybody else.
+async fn look_at(service: &ValidationSessionService, effects: &Effects, key: SessionKey) -> Looked {
     match service.update(key, Cause::Deadline, &Event::DeadlinePassed).await {
         Ok(handled) => {
             if handled.chat.is_some() {
                 crate::failpoint!("timer_claimed");
             }
-            let _recorded_or_later = effects.run(&handled).await.recorded().await;
-            true
+            let _runs = effects.run(&handled).await;
+            Looked::Through
         }
         Err(error) => {
             tracing::debug!(user.id = key.user.0, %error, "a due session could not be looked at");
-            !matches!(error, ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Newer { .. }))
+            match error {
+                ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => {
+                    Looked::Unreadable
+                }
+                ServiceError::Store(StoreError::TooLarge { .. }) | ServiceError::Contended => Looked::Through,
+                ServiceError::Store(
+                    StoreError::Unavailable { .. }
+                    | StoreError::Unknown { .. }
+                    | StoreError::Refused { .. }
+                    | StoreError::Superseded { .. },
+                ) => Looked::OutOfReach,
+            }
         }
     }
 }
