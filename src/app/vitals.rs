@@ -131,10 +131,12 @@ impl Vitals {
             }
             None => component.set(Condition::Ok, "answers"),
         }
-        if !stores.sql_answers && stores.unmirrored > 0 {
-            let age = stores.unmirrored_for.as_secs();
-            let detail =
-                format!("does not answer: {} sessions are unmirrored for up to {age} s", stores.unmirrored);
+        if !stores.sql_answers {
+            let (count, age) = (stores.unmirrored, stores.unmirrored_for.as_secs());
+            let detail = match count {
+                0 => "takes no writes: deposits wait to be recorded".to_owned(),
+                _ => format!("does not answer: {count} sessions are unmirrored for up to {age} s"),
+            };
             self.database.set(Condition::Degraded, detail);
         }
     }

@@ -97,6 +97,11 @@ impl Mirror {
         }
     }
 
+    /// How many documents this instance has not brought to SQL yet, and for how long the first of them waits.
+    pub(super) fn owed(&self) -> (usize, Duration) {
+        self.queue().owed(Instant::now())
+    }
+
     /// Waits until everything that came before is written, or `patience` is over; says whether it is.
     pub(super) async fn flush(&self, patience: Duration) -> bool {
         let flushed = async {
@@ -148,7 +153,7 @@ impl Mirror {
         }
         {
             let mut queue = self.queue();
-            (queue.writing, queue.failing) = (0, failing);
+            (queue.writing, queue.failing) = (None, failing);
         }
         self.turned.notify_waiters();
         failing.is_none()
@@ -158,7 +163,7 @@ impl Mirror {
     fn put_back(&self, group: Vec<Entry>, ended: Ended) {
         for mut entry in group {
             tell(entry.waiters.drain(..), ended);
-            self.queue().put(entry.stored, entry.epoch, Haste::Next, Instant::now());
+            self.queue().put(entry.stored, entry.epoch, Haste::Next, entry.since);
         }
     }
 

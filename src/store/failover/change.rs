@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::failpoint::planted;
+use crate::session::Session;
 use crate::store::StoreError;
 use crate::store::authority::{Authority, InCharge, Probe, Stored};
 use crate::store::failover::watch::Watch;
@@ -13,10 +14,13 @@ use crate::store::failover::{Condition, LEASE, Shared, Standing};
 
 /// How long a command that was sent to Redis may still be executed: its deadline in Redis time.
 const COMMAND: Duration = Duration::from_millis(500);
-/// How many documents one round trip copies.
+/// How many documents one round trip copies, and what becomes of that number when Redis is too slow for so many.
 const PAGE: usize = 256;
-/// How long what was committed to Redis may take to reach SQL before SQL takes charge.
+const SMALLER: usize = 8;
+/// How long one wait is for what was committed to Redis to reach SQL before the store in charge changes.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a copy to Redis may fail before SQL goes on.
+const COPY_FAILS: Duration = Duration::from_secs(10);
 
 impl Watch {
     /// Redis is away: SQL takes charge, if it can.
@@ -52,9 +56,12 @@ impl Watch {
             return;
         }
         if from.store != InCharge::Sql {
-            // What this instance has seen committed enters SQL before it is copied back.
+            // What this instance has seen committed, and perhaps acknowledged, enters SQL before it is copied back: behind
+            // the change it would have lost. Nobody is served meanwhile, so this waits as long as SQL does.
             self.shared.stand(from.clone(), false);
-            self.shared.mirror.flush(LAST_WORDS).await;
+            if !self.shared.mirror.flush(LAST_WORDS).await {
+                return;
+            }
         }
         let epoch = from.epoch.max(probe.epoch.unwrap_or_default()) + 1;
         let to = Authority::redis(epoch, &probe.run_id);
@@ -80,15 +87,28 @@ impl Watch {
                 tracing::info!(epoch = opened.epoch, copied, "conversations were copied to Redis");
                 metrics::counter!("depot_failovers_total", "to" => "redis").increment(1);
                 self.returned_at = (!self.is_first).then(Instant::now);
-                self.cannot_copy = false;
+                self.cannot_copy_since = None;
                 self.shared.stand(opened, true);
                 self.recovered();
             }
-            Err(error) => {
-                if !std::mem::replace(&mut self.cannot_copy, true) {
-                    tracing::warn!(%error, "conversations could not be copied to Redis yet: updates wait");
-                }
+            Err(error) => self.cannot_copy(authority, &error).await,
+        }
+    }
+
+    /// Updates wait while Redis is being filled; where that does not come to an end, SQL goes on.
+    async fn cannot_copy(&mut self, authority: &Authority, error: &StoreError) {
+        match self.cannot_copy_since {
+            None => {
+                self.cannot_copy_since = Some(Instant::now());
+                tracing::warn!(%error, "conversations could not be copied to Redis yet: updates wait");
             }
+            Some(since) if since.elapsed() >= COPY_FAILS => {
+                self.cannot_copy_since = None;
+                // As good as a return that did not last: the next one waits for longer.
+                self.returned_at = Some(Instant::now());
+                self.leave(authority, error, false).await;
+            }
+            Some(_) => {}
         }
     }
 }
@@ -114,7 +134,10 @@ impl Shared {
         if !alone {
             sleep_until(others_end_at).await;
         }
-        self.mirror.flush(LAST_WORDS).await;
+        // SQL has taken the change, so it takes these too; what comes behind the first commit under the new epoch loses.
+        if !self.mirror.flush(5 * LAST_WORDS).await {
+            tracing::warn!("conversations go on before all that Redis had committed is in the database");
+        }
         self.stand(authority.clone(), true);
     }
 
@@ -145,11 +168,17 @@ impl Shared {
 
     /// Copies all documents; returns how many.
     async fn copy_documents(&self) -> Result<usize, StoreError> {
-        let (mut after, mut copied) = (None, 0);
+        let (mut after, mut copied, mut limit) = (None, 0, PAGE);
         self.redis.begin_copy().await?;
         loop {
-            let page = self.sql.stored_after(after, PAGE).await?;
-            let lost = self.redis.restore(&page.documents, self.clock.now()).await?;
+            let page = self.sql.stored_after(after, limit).await?;
+            let lost = match self.redis.restore(&page.documents, self.clock.now()).await {
+                Err(StoreError::Unavailable { .. }) if limit > SMALLER => {
+                    limit /= SMALLER;
+                    continue;
+                }
+                restored => restored?,
+            };
             crate::failpoint!("copying");
             if !lost.is_empty() {
                 metrics::counter!("depot_branches_lost_total").increment(lost.len() as u64);
@@ -169,12 +198,12 @@ impl Shared {
 
     /// Brings to the mirror what it owes for longer than `age`.
     pub(super) async fn pay(&self, age: Duration, limit: usize, epoch: u64) -> Result<(), StoreError> {
+        let stored = |session| Stored::new(Arc::new(session), self.ttl, self.clock.now());
         for key in self.redis.debt(age, limit).await? {
             match self.redis.load(key).await {
-                Ok(Some(session)) => {
-                    self.mirror.take(Stored::new(Arc::new(session), self.ttl, self.clock.now()), epoch);
-                }
-                Ok(None) => {}
+                Ok(Some(session)) => self.mirror.take(stored(session), epoch),
+                // Its time is over; the note would be the oldest for ever.
+                Ok(None) => self.redis.paid(&[stored(Session::new(key, self.clock.now()))]).await?,
                 Err(error @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
                     tracing::debug!(%error, "a session that cannot be read is not mirrored");
                 }

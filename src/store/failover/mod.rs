@@ -300,7 +300,7 @@ impl SessionStore for Failover {
 
     async fn mirrored(&self, session: &Session) -> Result<(), StoreError> {
         let shared = &self.shared;
-        if shared.is_in_sql(session) {
+        if shared.owes_nothing(session) {
             return Ok(());
         }
         let began = Instant::now();
@@ -323,7 +323,7 @@ impl SessionStore for Failover {
     }
 
     fn unmirrored(&self, session: &Session) -> Option<Stored> {
-        (!self.shared.is_in_sql(session)).then(|| self.shared.stored(session))
+        (!self.shared.owes_nothing(session)).then(|| self.shared.stored(session))
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
@@ -360,11 +360,12 @@ impl SessionStore for Failover {
 }
 
 impl Shared {
-    /// Whether SQL is where a document was committed to.
-    fn is_in_sql(&self, session: &Session) -> bool {
+    /// Whether SQL is where a document was committed to, or it never was committed.
+    fn owes_nothing(&self, session: &Session) -> bool {
         let standing = self.standing.borrow();
         let is_its_own = standing.authority.epoch == session.epoch;
-        planted("no_mirror") || (standing.authority.store == InCharge::Sql && is_its_own)
+        let is_in_sql = standing.authority.store == InCharge::Sql && is_its_own;
+        session.version == 0 || is_in_sql || planted("no_mirror")
     }
 
     /// Whether what Redis committed under `epoch` is still what everybody reads.

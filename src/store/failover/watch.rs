@@ -24,6 +24,8 @@ const LASTS: Duration = Duration::from_secs(60);
 /// How often this instance says that it runs, if nobody or somebody else does.
 const SIGN_ON_EVERY: Duration = Duration::from_secs(2);
 const SIGN_ON_EVERY_BESIDE_OTHERS: Duration = Duration::from_millis(500);
+/// For how long others believe that, with something to spare: they forget who was not seen for ten seconds.
+const SIGNED_ON: Duration = Duration::from_secs(8);
 /// What was not mirrored for so long is not on its way: its instance is gone, or SQL was.
 const DEBT_AGE: Duration = Duration::from_secs(4);
 /// How many documents of others one turn brings to the mirror.
@@ -42,8 +44,10 @@ pub(super) struct Watch {
     /// Whether the outage was said in the log.
     pub(super) is_out: bool,
     sql_is_out: bool,
-    /// Whether it was said that copying fails.
-    pub(super) cannot_copy: bool,
+    /// Since when copying fails; it was said then.
+    pub(super) cannot_copy_since: Option<Instant>,
+    /// When this instance last tried to say that it runs, and when it last began to with success.
+    signing_on_at: Option<Instant>,
     signed_on_at: Option<Instant>,
     /// Nobody has been served yet: Redis need not prove itself.
     pub(super) is_first: bool,
@@ -59,7 +63,8 @@ impl Watch {
             returned_at: None,
             is_out: false,
             sql_is_out: false,
-            cannot_copy: false,
+            cannot_copy_since: None,
+            signing_on_at: None,
             signed_on_at: None,
             is_first: true,
         }
@@ -115,24 +120,33 @@ impl Watch {
     async fn sign_on(&mut self) {
         let alone = self.shared.others().silence().is_none();
         let every = if alone { SIGN_ON_EVERY } else { SIGN_ON_EVERY_BESIDE_OTHERS };
-        if self.signed_on_at.is_some_and(|at| at.elapsed() < every) {
+        if self.signing_on_at.is_some_and(|at| at.elapsed() < every) {
             return;
         }
-        self.signed_on_at = Some(Instant::now());
-        if let Err(error) = self.shared.sql.sign_on(self.shared.instance, self.shared.clock.now()).await {
-            tracing::debug!(%error, "this instance could not say that it runs");
+        let began = Instant::now();
+        self.signing_on_at = Some(began);
+        match self.shared.sql.sign_on(self.shared.instance, self.shared.clock.now()).await {
+            Ok(()) => self.signed_on_at = Some(began),
+            Err(error) => tracing::debug!(%error, "this instance could not say that it runs"),
         }
+    }
+
+    /// Whether the others know of this instance, and SQL takes writes.
+    fn is_signed_on(&self) -> bool {
+        self.signed_on_at.is_some_and(|at| at.elapsed() < SIGNED_ON)
     }
 
     /// Keeps what was read of the row; without it the right to use Redis ends by itself.
     async fn learn(&mut self, row: Result<Row, StoreError>, read_at: Instant) -> Option<Row> {
         match row {
-            Ok(row) => {
+            Ok(mut row) => {
                 if std::mem::take(&mut self.sql_is_out) {
                     tracing::info!("the database answers again: what was owed to it is written");
                 }
-                *self.shared.lease() = Lease { read_at: Some(read_at), alone: row.is_alone() };
-                self.shared.others().hear(&row.others, read_at);
+                self.shared.others().hear(&mut row.others, read_at);
+                // Whom the others have forgotten they do not wait for when they change the row.
+                let read_at = self.is_signed_on().then_some(read_at);
+                *self.shared.lease() = Lease { read_at, alone: row.is_alone() };
                 Some(row)
             }
             Err(error) => {
@@ -197,6 +211,7 @@ impl Watch {
                 let is_same = probe.run_id == *run_id;
                 match probe.epoch {
                     Some(epoch) if is_same && epoch == authority.epoch => {
+                        self.cannot_copy_since = None;
                         self.shared.stand(authority.clone(), true);
                     }
                     // The copy was begun and not ended: whoever finds that goes on with it.
@@ -237,11 +252,18 @@ impl Watch {
         }
     }
 
+    /// What is owed to SQL is noted in Redis; while that is silent, this instance tells what it remembers itself.
     fn report(&self, probe: &Result<Probe, StoreError>) {
         let standing = self.shared.standing.borrow().clone();
-        let (unmirrored, unmirrored_for) =
-            probe.as_ref().map_or((0, Duration::ZERO), |probe| (probe.unmirrored, probe.unmirrored_for));
-        self.shared.report(&standing, probe, !self.sql_is_out, unmirrored, unmirrored_for);
+        let (unmirrored, unmirrored_for) = match probe {
+            Ok(probe) => (probe.unmirrored, probe.unmirrored_for),
+            Err(_) => {
+                let (owed, age) = self.shared.mirror.owed();
+                (owed as u64, age)
+            }
+        };
+        let sql_answers = !self.sql_is_out && self.is_signed_on();
+        self.shared.report(&standing, probe, sql_answers, unmirrored, unmirrored_for);
     }
 
     /// Says once that Redis is away.

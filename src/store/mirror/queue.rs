@@ -25,8 +25,8 @@ pub(super) struct Queue {
     next: BTreeSet<SessionKey>,
     /// All, by when they came; those that have gone meanwhile still lie here.
     arrivals: VecDeque<(Instant, SessionKey)>,
-    /// How many are being written.
-    pub(super) writing: usize,
+    /// How many are being written, and since when the first of them waits.
+    pub(super) writing: Option<(usize, Instant)>,
     /// How the last group failed, if it did.
     pub(super) failing: Option<Ended>,
 }
@@ -35,7 +35,8 @@ pub(super) struct Entry {
     pub(super) stored: Stored,
     /// The epoch under which it was committed.
     pub(super) epoch: u64,
-    since: Instant,
+    /// Since when the conversation waits; as long as nothing fails, when it came.
+    pub(super) since: Instant,
     pub(super) waiters: Vec<oneshot::Sender<Ended>>,
 }
 
@@ -49,9 +50,9 @@ pub(super) enum Haste {
 }
 
 impl Queue {
-    /// Takes a document; a later one of a conversation takes the place of one that still waits. Without room for another
-    /// conversation it is left to Redis, which has noted it, unless it is needed.
-    pub(super) fn put(&mut self, stored: Stored, epoch: u64, haste: Haste, now: Instant) {
+    /// Takes a document that waits since then; a later one of a conversation takes the place of one that still waits. Without
+    /// room for another conversation it is left to Redis, which has noted it, unless it is needed.
+    pub(super) fn put(&mut self, stored: Stored, epoch: u64, haste: Haste, since: Instant) {
         let key = stored.session.key;
         let is_full = self.waiting.len() >= WAITING_MAX;
         if is_full && haste == Haste::Company && !self.waiting.contains_key(&key) {
@@ -62,13 +63,15 @@ impl Queue {
         }
         let stamp = |stored: &Stored| (stored.session.epoch, stored.session.version);
         match self.waiting.get_mut(&key) {
-            Some(entry) if stamp(&stored) >= stamp(&entry.stored) => {
-                (entry.stored, entry.epoch) = (stored, epoch);
+            Some(entry) => {
+                entry.since = entry.since.min(since);
+                if stamp(&stored) >= stamp(&entry.stored) {
+                    (entry.stored, entry.epoch) = (stored, epoch);
+                }
             }
-            Some(_) => {}
             None => {
-                self.arrivals.push_back((now, key));
-                self.waiting.insert(key, Entry { stored, epoch, since: now, waiters: Vec::new() });
+                self.arrivals.push_back((since, key));
+                self.waiting.insert(key, Entry { stored, epoch, since, waiters: Vec::new() });
             }
         }
     }
@@ -124,13 +127,21 @@ impl Queue {
             self.next.remove(&key);
             group.extend(self.waiting.remove(&key));
         }
-        self.writing = group.len();
+        self.writing = group.iter().map(|entry| entry.since).min().map(|since| (group.len(), since));
         group
+    }
+
+    /// How many documents are not in SQL yet, and for how long the first of them has not been.
+    pub(super) fn owed(&self, now: Instant) -> (usize, Duration) {
+        let (writing, since) = self.writing.unzip();
+        let oldest = self.waiting.values().map(|entry| entry.since).chain(since).min();
+        let age = oldest.map_or(Duration::ZERO, |oldest| now.saturating_duration_since(oldest));
+        (self.waiting.len() + writing.unwrap_or_default(), age)
     }
 
     /// Whether everything is written.
     pub(super) fn is_done(&self) -> bool {
-        self.waiting.is_empty() && self.writing == 0
+        self.waiting.is_empty() && self.writing.is_none()
     }
 }
 
@@ -156,7 +167,7 @@ mod tests {
     /// Whose documents a group brings, and which versions.
     fn group(queue: &mut Queue, now: Instant) -> Vec<(i64, u64)> {
         let group = queue.group(now);
-        queue.writing = 0;
+        queue.writing = None;
         group.iter().map(|it| (it.stored.session.key.user.0, it.stored.session.version)).collect()
     }
 
@@ -205,6 +216,23 @@ mod tests {
         assert_eq!(group(&mut queue, now), [(8, 5), (9, 6)]);
         assert_eq!(group(&mut queue, now), [(7, 9)]);
         assert_eq!(group(&mut queue, now), []);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_owed_since_it_first_came() {
+        let (mut queue, began) = (Queue::default(), Instant::now());
+        put(&mut queue, (7, 1, 2), Haste::Next, began);
+        let failed = queue.group(began).pop().unwrap();
+        put(&mut queue, (7, 1, 3), Haste::Company, began + COMPANY / 2);
+        put(&mut queue, (8, 1, 1), Haste::Company, began + COMPANY / 2);
+        assert_eq!(queue.owed(began + COMPANY), (3, COMPANY), "what is being written counts");
+        queue.writing = None;
+        queue.put(failed.stored, failed.epoch, Haste::Next, failed.since);
+        assert_eq!(queue.owed(began + COMPANY), (2, COMPANY));
+        assert_eq!(group(&mut queue, began + COMPANY), [(7, 3)], "it goes at once, with what came meanwhile");
+        assert_eq!(queue.owed(began + COMPANY), (1, COMPANY / 2));
+        assert_eq!(group(&mut queue, began + 2 * COMPANY), [(8, 1)]);
+        assert_eq!(queue.owed(began + 2 * COMPANY), (0, Duration::ZERO));
     }
 
     #[test]

@@ -20,6 +20,8 @@ use crate::{execute, fetch_all, fetch_optional};
 const SEEN_LATELY: Duration = Duration::from_secs(10);
 /// How long one read of the row may take: a second without it and Redis may not be used.
 const READ_WITHIN: Duration = Duration::from_millis(700);
+/// How long one word that this instance runs may take: it says so again, and looks at Redis wait behind it.
+const SAID_WITHIN: Duration = Duration::from_millis(700);
 
 pub(super) const AUTHORITY: &str = "select epoch, store, run_id, opened from authority where bot = $1";
 
@@ -113,7 +115,8 @@ impl DurableStore for SqlStore {
 
     async fn sign_on(&self, instance: i64, now: Timestamp) -> Result<(), StoreError> {
         let long_gone = now.before(SEEN_LATELY * 60).0;
-        self.write(SignOn { bot: self.bot.0, instance, now: now.0, long_gone }).await
+        let sign_on = SignOn { bot: self.bot.0, instance, now: now.0, long_gone };
+        self.database.with_deadline(SAID_WITHIN).write(sign_on).await.map_err(|error| self.failure(error))
     }
 
     async fn sign_off(&self, instance: i64) -> Result<(), StoreError> {

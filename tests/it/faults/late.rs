@@ -1,8 +1,10 @@
 //! Who comes late: F73.
 
-use depot_bot::deposit::Status;
+use depot_bot::deposit::{Status, UserId};
+use depot_bot::store::keys::{Keys, PREFIX};
+use tokio::time::timeout;
 
-use crate::bot::{Behind, TestBot};
+use crate::bot::{Behind, PATIENCE, TestBot};
 use crate::faults::{describes, holds_what_was_seen};
 
 /// F73: a tap on what has expired, on what is completed, on an old card, an edit after the validation, an undo after that.
@@ -54,6 +56,40 @@ async fn f73_taps_and_edits_that_come_late_are_answered_and_change_nothing() {
         statuses.sort_by_key(|status| status.as_str());
         assert_eq!(statuses, [Status::Expired, Status::Reversed]);
     }
+}
+
+/// F73: an undo is tapped again when its conversation is long gone from both stores.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f73_an_undo_that_is_tapped_again_after_its_conversation_holds_up_nobody() {
+    let bot = TestBot::with(Behind::SqliteAndRedis, &[("ACCESS_MODE", "open")]).await;
+    let user = bot.user(7);
+    describes(&user).await;
+    user.taps("Valider").unwrap();
+    let card = user.sees_new("enregistré").await.unwrap();
+    let undo = button(&user, card.id, "Annuler ce dépôt");
+    user.taps_on(card.id, "Annuler ce dépôt").unwrap();
+    user.sees_new("annulé").await.unwrap();
+    bot.rests(7).await;
+    let service = bot.app().service();
+    let key = service.key(UserId(7));
+    bot.advance(80 * 3_600);
+    let is_purged = async {
+        while service.clean_up().await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, is_purged).await.expect("the mirror has it, and its time is over");
+    // Redis has a clock of its own, which nobody moves.
+    bot.redis.as_ref().unwrap().command::<()>(&["DEL", &Keys::new(PREFIX, key.bot).session(key)]);
+    user.taps_data(card.id, &undo);
+    assert!(!user.toast().await.unwrap().text.is_empty());
+    bot.telegram.wait_for("the acknowledgement", |it| it.pending_updates() == 0).await.unwrap();
+    describes(&user).await;
+    user.taps("Valider").unwrap();
+    user.sees_new("enregistré").await.unwrap();
+    bot.rests(7).await;
+    let statuses: Vec<_> = bot.deposits(7).await.iter().map(|entry| entry.status).collect();
+    assert_eq!(statuses, [Status::Completed, Status::Reversed]);
 }
 
 fn button(user: &depot_bot::simulator::User, message: i64, label: &str) -> String {

@@ -3,6 +3,7 @@
 //!
 //! `DEPOT_SEED=n` replays one seed and prints its journal as it goes, `DEPOT_SEEDS=n` says how many are tried.
 
+mod changes;
 mod chat;
 mod check;
 mod instance;

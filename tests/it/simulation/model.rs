@@ -32,6 +32,8 @@ pub(super) enum Fault {
     ReadOnly,
     /// Some commands are lost, some replies are, and some commands come late.
     Lossy,
+    /// Many documents at once do not come through.
+    Narrow,
 }
 
 /// A server, whoever talks to it.
@@ -172,7 +174,7 @@ impl Model {
     fn patience(&self, what: &str) -> Duration {
         Duration::from_millis(match (self.engine.kind, what) {
             (Kind::Redis, _) => 500,
-            (Kind::Sql, "authority") => 700,
+            (Kind::Sql, "authority" | "sign on") => 700,
             (Kind::Sql, _) => 2_000,
             (Kind::Chat, _) => 3_000,
         })
@@ -206,7 +208,11 @@ impl Model {
                 Err(Lost::Refused)
             }
             Some(Fault::Lossy) if self.world.happens(30) => self.unlucky(what, starts, deadline, act).await,
-            Some(Fault::Lossy | Fault::ReadOnly | Fault::Frozen) | None => {
+            Some(Fault::Narrow) if matches!(what, "restore" | "mirror") => {
+                sleep_until(deadline).await;
+                Err(Lost::Unknown)
+            }
+            Some(Fault::Lossy | Fault::ReadOnly | Fault::Frozen | Fault::Narrow) | None => {
                 let serving = tokio::spawn(self.clone().serve(what, starts, latency, deadline, act));
                 match timeout_at(deadline, serving).await {
                     Ok(done) => done.unwrap().ok_or(Lost::Unknown),
