@@ -1,0 +1,199 @@
+//! One commit: load, apply, store, and again on a conflict.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use crate::chance::Chance;
+use crate::clock::Timestamp;
+use crate::deposit::{DepositId, DepositRef};
+use crate::failpoint::planted;
+use crate::service::onlooker::Step;
+use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService, journal};
+use crate::session::{Cause, Context, Event, Fresh, SCHEMA, Seen, Session, SessionKey, Transition, Verdict};
+use crate::store::{Commit, Committed, retry};
+
+impl ValidationSessionService {
+    /// Loads, applies the steps, commits, and does so again if somebody else was first.
+    pub(super) async fn advance(
+        &self,
+        key: SessionKey,
+        steps: &[(Cause, &Event)],
+    ) -> Result<Handled, ServiceError> {
+        let context = self.context();
+        // Read before the document: what was read under one epoch is not committed under the next.
+        let mut epoch = self.store.epoch();
+        let (mut current, mut is_fresh) = match self.cache.get(key, epoch) {
+            Some(cached) => (cached, false),
+            None => (self.load(key, epoch).await?, true),
+        };
+        for _ in 0..CONFLICTS_MAX {
+            if planted("no_dedup") {
+                current = Arc::new(Session { seen: Seen::default(), ..Session::clone(&current) });
+            }
+            let transition = apply_all(&current, steps, &context);
+            if transition.verdict != Verdict::Changed {
+                // Only the store's own document may decide that nothing is to be done.
+                if is_fresh || transition.verdict == Verdict::Duplicate {
+                    journal::still(steps, &current, transition.verdict);
+                    return Ok(done(current, &transition, context.token));
+                }
+                (current, is_fresh) = (self.load(key, epoch).await?, true);
+                continue;
+            }
+            match self.commit(&current, &transition, epoch).await? {
+                Ok(committed) => {
+                    journal::outcomes(steps, &current, &committed);
+                    self.count(steps, &committed);
+                    if let Some(onlooker) = &self.onlooker {
+                        let cause = steps.first().map(|(cause, _)| cause);
+                        // Who has gone need not be told.
+                        let _gone = onlooker.send(Step::of(&current, &committed, cause, context.now));
+                    }
+                    return Ok(done(committed, &transition, context.token));
+                }
+                Err(winner) => {
+                    metrics::counter!("depot_conflicts_total").increment(1);
+                    let now_served = self.store.epoch();
+                    current = if now_served == epoch {
+                        winner.unwrap_or_else(|| Arc::new(Session::new(key, context.now)))
+                    } else {
+                        epoch = now_served;
+                        self.load(key, epoch).await?
+                    };
+                    is_fresh = true;
+                }
+            }
+        }
+        Err(ServiceError::Contended)
+    }
+
+    /// Stores the next version; on a conflict returns the document that was there first.
+    async fn commit(
+        &self,
+        current: &Session,
+        transition: &Transition,
+        epoch: u64,
+    ) -> Result<Result<Arc<Session>, Option<Arc<Session>>>, ServiceError> {
+        let mut session = transition.session.clone();
+        session.version = current.version + 1;
+        session.commit = self.chance.number();
+        session.epoch = epoch;
+        // What an older release wrote is written anew, with what this one may say.
+        session.schema = SCHEMA;
+        let commit = Commit {
+            expected: current.version,
+            session: &session,
+            due_at: session.due_at(self.ttl),
+            kept_for: session.kept_for(),
+            now: self.clock.now(),
+        };
+        let started = Instant::now();
+        journal::sent(current, &session, self.store.name());
+        crate::failpoint!("commit_sent");
+        let outcome = retry::commit(self.store.as_ref(), &commit, &self.chance).await;
+        crate::failpoint!("commit_applied");
+        if let Ok(Committed::Applied) = outcome {
+            journal::applied(&session);
+        }
+        metrics::histogram!("depot_commit_seconds").record(started.elapsed());
+        let key = session.key;
+        match outcome {
+            Ok(Committed::Applied) => Ok(Ok(self.remember(session, epoch))),
+            Ok(Committed::Conflict(winner)) => {
+                self.cache.forget(key);
+                Ok(Err(winner.map(|winner| self.remember(*winner, epoch))))
+            }
+            Err(error) => {
+                self.cache.forget(key);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn count(&self, steps: &[(Cause, &Event)], committed: &Session) {
+        let cause = match steps.first().map(|(cause, _)| cause) {
+            Some(Cause::Update { .. }) => "update",
+            Some(Cause::Outcome { .. }) => "outcome",
+            Some(Cause::Deadline) | None => "deadline",
+        };
+        metrics::counter!("depot_commits_total", "cause" => cause, "verdict" => "applied").increment(1);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let has_work_left = committed.kept_for().is_none() && !committed.is_open();
+        if has_work_left && !self.may_run.load(Ordering::Relaxed) {
+            self.leases_given_back.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn load(&self, key: SessionKey, epoch: u64) -> Result<Arc<Session>, ServiceError> {
+        let session = retry::load(self.store.as_ref(), key, &self.chance).await?;
+        let session = session.unwrap_or_else(|| Session::new(key, self.clock.now()));
+        Ok(self.remember(session, epoch))
+    }
+
+    /// What a step may know besides the document.
+    pub(super) fn context(&self) -> Context {
+        let now = self.clock.now();
+        Context {
+            now,
+            ttl: self.ttl,
+            may_expire: if planted("expiry_in_gap") {
+                Some(now)
+            } else {
+                self.expiry.until(now, self.store.silence())
+            },
+            may_run: self.may_run.load(Ordering::Relaxed),
+            fresh: Fresh { id: deposit_id(now, &self.chance), reference: DepositRef(self.chance.number()) },
+            token: self.chance.number(),
+        }
+    }
+
+    /// Remembers what was read or written under `epoch`, if that still lasts.
+    fn remember(&self, session: Session, epoch: u64) -> Arc<Session> {
+        let session = Arc::new(session);
+        self.cache.put(&session, epoch, || self.store.epoch());
+        session
+    }
+}
+
+/// Applies the steps one after the other; the whole counts as changed if any of them changed something.
+fn apply_all(current: &Session, steps: &[(Cause, &Event)], context: &Context) -> Transition {
+    let mut whole: Option<Transition> = None;
+    for (cause, event) in steps {
+        let base = whole.as_ref().map_or(current, |so_far| &so_far.session);
+        let next = base.apply(cause, event, context);
+        whole = Some(match whole.take() {
+            None => next,
+            Some(before) => Transition {
+                verdict: if before.verdict == Verdict::Changed { Verdict::Changed } else { next.verdict },
+                answer: next.answer.or(before.answer),
+                takes_chat: before.takes_chat || next.takes_chat,
+                takes_compute: before.takes_compute || next.takes_compute,
+                session: next.session,
+            },
+        });
+    }
+    whole.unwrap_or_else(|| current.apply(&Cause::Deadline, &Event::DeadlinePassed, context))
+}
+
+fn done(session: Arc<Session>, transition: &Transition, token: u64) -> Handled {
+    if transition.verdict == Verdict::Duplicate {
+        metrics::counter!("depot_duplicates_total").increment(1);
+    }
+    Handled {
+        session,
+        verdict: transition.verdict,
+        answer: transition.answer,
+        chat: transition.takes_chat.then_some(token),
+        compute: transition.takes_compute.then_some(token),
+    }
+}
+
+/// A UUID of version 7: sortable by the time it was made.
+fn deposit_id(now: Timestamp, chance: &Chance) -> DepositId {
+    let millis = u64::try_from(now.0).unwrap_or_default();
+    let random = (u128::from(chance.number()) << 64 | u128::from(chance.number())).to_be_bytes();
+    let [random @ .., _, _, _, _, _, _] = random;
+    DepositId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}
