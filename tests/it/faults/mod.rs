@@ -8,6 +8,7 @@ mod postgres;
 mod queue;
 mod redis;
 mod replies;
+mod said;
 mod secrets;
 mod signals;
 mod storm;
