@@ -9,6 +9,7 @@ use crate::cli::{answer, environment};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::database::Database;
+use crate::failpoint;
 use crate::finding::{self, Weight};
 use crate::ledger::Ledger;
 use crate::taxonomy::Taxonomy;
@@ -82,7 +83,7 @@ pub async fn run() -> anyhow::Result<ExitCode> {
 
 async fn check_telegram(config: &Config, report: &mut Report) -> anyhow::Result<()> {
     let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
-    let clock = Clock::system();
+    let clock = failpoint::clock();
     let asked = clock.now();
     match client.get_me().await {
         Ok(me) => {
@@ -156,7 +157,7 @@ async fn check_database(config: &Config, report: &mut Report) {
     if let Engine::Sqlite { path } = &config.database.engine {
         report.add("disk", &disk_finding(path));
     }
-    match boot::look_at_database(config, &database, &Clock::system()).await {
+    match boot::look_at_database(config, &database, &failpoint::clock()).await {
         Ok(findings) => findings.iter().for_each(|finding| report.found(finding)),
         Err(error) => report.add("database", &Finding::Bad(error.to_string())),
     }
@@ -214,7 +215,7 @@ async fn check_redis(config: &Config, report: &mut Report) {
     };
     match app::redis_store(redis, config.telegram.bot) {
         Ok(store) => {
-            store.inspect(&Clock::system()).await.iter().for_each(|finding| report.found(finding));
+            store.inspect(&failpoint::clock()).await.iter().for_each(|finding| report.found(finding));
         }
         Err(error) => report.add("redis", &Finding::Bad(error.to_string())),
     }

@@ -1,12 +1,15 @@
 //! What the bot looks at before it starts: what it refuses, all at once and with its fix, and what it only tells.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+#[cfg(feature = "failpoints")]
+use std::time::Duration;
 
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::simulator::{Simulator, UserProfile};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use crate::process::{Process, TOKEN, run, telegram, telegram_of, until, variables};
 use crate::servers::{RedisServer, postgres_database};
@@ -46,7 +49,7 @@ async fn deposits(telegram: &Simulator) {
 }
 
 fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,9 +119,14 @@ async fn a_node_of_a_cluster_is_refused() {
 async fn on_a_server_that_bots_share_another_bots_rows_are_a_line_in_the_log_once() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let other = telegram_of(OTHER_TOKEN, Clock::system()).await;
-    let database = postgres_database();
+    let (database, redis) = (postgres_database(), RedisServer::start());
+    let redis_url = redis.url();
     let shared = |telegram: &Simulator, token: &str| {
-        let changes = [("DATABASE_URL", database.as_str()), ("TELEGRAM_BOT_TOKEN", token)];
+        let changes = [
+            ("DATABASE_URL", database.as_str()),
+            ("REDIS_URL", redis_url.as_str()),
+            ("TELEGRAM_BOT_TOKEN", token),
+        ];
         with(&variables(telegram, folder.path()), &changes)
     };
     drop({
@@ -130,10 +138,59 @@ async fn on_a_server_that_bots_share_another_bots_rows_are_a_line_in_the_log_onc
     let is_told = |line: &String| line.contains("WARN") && line.contains("belongs to bot 4343");
     let bot = Process::start(&ours).await;
     assert!(bot.lines.iter().any(is_told), "{:?}", bot.lines);
+    // The same person in the same chat: what the other bot has of them in Redis is neither seen nor touched.
+    let theirs = || redis.command::<String>(&["GET", "depot:4343:s:7:7"]);
+    let before = theirs();
     deposits(&telegram).await;
+    assert_eq!(theirs(), before);
+    assert_ne!(redis.command::<String>(&["GET", "depot:4242:s:7:7"]), before);
     drop(bot);
     let bot = Process::start(&ours).await;
     assert!(!bot.lines.iter().any(is_told), "{:?}", bot.lines);
+}
+
+/// A server that says what a Redis says which is too old, and takes nothing.
+async fn an_old_redis() -> String {
+    const INFO: &str =
+        "redis_version:6.2.14\r\nrun_id:old\r\nrole:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:1";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (read, mut write) = stream.split();
+                let mut lines = BufReader::new(read).lines();
+                while let Ok(Some(head)) = lines.next_line().await {
+                    // `*2`, then each word behind its length.
+                    let mut words = Vec::new();
+                    for _ in 0..head[1..].parse::<usize>().unwrap() {
+                        lines.next_line().await.unwrap();
+                        words.push(lines.next_line().await.unwrap().unwrap());
+                    }
+                    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+                    let reply = match words[0].as_str() {
+                        "INFO" => bulk(INFO),
+                        "TIME" => {
+                            let now = Clock::system().now().0;
+                            format!("*2\r\n{}{}", bulk(&(now / 1000).to_string()), bulk("0"))
+                        }
+                        "PING" => words.get(1).map_or("+PONG\r\n".to_owned(), |word| bulk(word)),
+                        _ => "+OK\r\n".to_owned(),
+                    };
+                    write.write_all(reply.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_older_than_7_is_refused() {
+    let (telegram, folder, url) = (telegram().await, tempfile::tempdir().unwrap(), an_old_redis().await);
+    let variables = with(&variables(&telegram, folder.path()), &[("REDIS_URL", &url)]);
+    refused(&variables, &["version 6.2.14 is too old", "use version 7 or newer, or a Valkey"]).await;
+    assert_eq!(telegram.calls("getUpdates"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,4 +309,32 @@ async fn a_clock_that_differs_from_telegrams_is_a_warning() {
     let mut bot = Process::start(&variables).await;
     let told = bot.says("from that of Telegram").await;
     assert_eq!(told["level"], "WARN", "{told}");
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_differs_from_those_of_the_engines_is_a_warning_for_each() {
+    let (telegram, folder, redis) = (telegram().await, tempfile::tempdir().unwrap(), RedisServer::start());
+    let changes = [("DATABASE_URL", postgres_database()), ("REDIS_URL", redis.url())];
+    let changes = changes.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let right = with(&variables(&telegram, folder.path()), &changes);
+    let warnings = |lines: &[String]| -> Vec<String> {
+        let told = lines.iter().filter(|line| line.contains("WARN") && line.contains("NTP"));
+        told.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["message"].to_string())
+            .collect()
+    };
+    let bot = Process::start(&right).await;
+    assert!(warnings(&bot.lines).is_empty(), "{:?}", bot.lines);
+    drop(bot);
+    // It shows what it showed ten seconds ago and as much again: ten seconds ahead, and more with each.
+    let since = Clock::system().now().before(Duration::from_secs(10)).0;
+    let wrong = with(&right, &[("DEPOT_CLOCK", &format!("{since}:2"))]);
+    let checked = said(&run(&["check"], &wrong).await);
+    let bot = Process::start(&wrong).await;
+    let told = ["Redis", "the database"].map(|whose| {
+        let told = format!("from that of {whose}");
+        let in_the_log = warnings(&bot.lines).iter().filter(|line| line.contains(&told)).count();
+        (in_the_log, checked.contains(&format!("{told}: let both machines keep time by NTP")))
+    });
+    assert_eq!(told, [(1, true), (1, true)], "{:?}\n{checked}", bot.lines);
 }
