@@ -6,14 +6,16 @@ use std::time::Duration;
 use depot_bot::clock::Clock;
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::deposit::BotId;
-use depot_bot::execute;
 use depot_bot::ledger::Ledger;
 use depot_bot::simulator::{Simulator, UserProfile};
+use depot_bot::{execute, fetch_one};
+use nix::sys::signal::Signal;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::task::block_in_place;
 
-use crate::process::{Process, run, telegram, variables};
-use crate::servers::{RedisServer, postgres_database};
+use crate::process::{Process, run, telegram, until, variables};
+use crate::servers::{PostgresServer, RedisServer, postgres_database};
 
 /// The bot that the token of the processes names.
 const BOT: BotId = BotId(4242);
@@ -51,6 +53,97 @@ async fn on_redis_an_operator_sees_and_replays_beside_a_running_bot() {
     tokio::time::timeout(PATIENCE, store).await.expect("SQL takes charge");
     let refused = run(&["sessions", "purge"], &variables).await;
     assert!(String::from_utf8_lossy(&refused.stderr).contains("stands in for Redis"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn either_store_is_read_while_the_other_is_away() {
+    let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
+    let (mut redis, mut postgres) = (RedisServer::start(), PostgresServer::start());
+    let mut variables = variables(&telegram, folder.path());
+    variables.insert("REDIS_URL".to_owned(), redis.url());
+    variables.insert("DATABASE_URL".to_owned(), postgres.database());
+    let mut bot = Process::start(&variables).await;
+    let user = telegram.user(UserProfile::new(101, "Camille", "fr"));
+    user.says("une bouilloire");
+    user.sees_new("Valider").await.unwrap();
+    assert_eq!(lines(&["sessions", "stats", "--format", "jsonl"], &variables).await[0]["store"], "redis");
+
+    block_in_place(|| postgres.kill());
+    one_conversation_is_read("redis", "redis", &variables).await;
+    let stats = lines(&["sessions", "stats", "--store", "redis", "--format", "jsonl"], &variables).await;
+    assert_eq!(stats[0].get("parked_updates"), None, "they are in the database: {stats:?}");
+    let text = said(&["sessions", "stats", "--store", "redis"], &variables).await;
+    assert!(text.contains("parked updates  not counted"), "{text}");
+    fails(&["sessions", "list"], "`--store redis`", &variables).await;
+
+    block_in_place(|| postgres.restart());
+    until(&bot.http, "/health/ready", 200).await;
+    bot.signal(Signal::SIGTERM);
+    assert_eq!(bot.ended().await.code(), Some(0), "{}", bot.tail());
+    block_in_place(|| redis.kill());
+    one_conversation_is_read("sql", "postgres", &variables).await;
+    // No bot runs that could put SQL in charge.
+    fails(&["sessions", "list"], "`--store sql`", &variables).await;
+    variables.remove("REDIS_URL");
+    fails(&["sessions", "list", "--store", "redis"], "REDIS_URL is not set", &variables).await;
+}
+
+/// That of user 101, whose card waits, in all three ways.
+async fn one_conversation_is_read(store: &str, name: &str, variables: &Variables) {
+    let rows = lines(&["sessions", "list", "--store", store, "--format", "jsonl"], variables).await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((&rows[0]["user"], &rows[0]["state"]), (&json!(101), &json!("AwaitingValidation")));
+    let shown = said(&["sessions", "show", "101", "--reveal", "--store", store], variables).await;
+    assert!(shown.contains("bouilloire"), "{shown}");
+    let stats = lines(&["sessions", "stats", "--store", store, "--format", "jsonl"], variables).await;
+    assert_eq!((&stats[0]["store"], &stats[0]["due"]), (&json!(name), &json!(1)), "{stats:?}");
+    assert_eq!(stats[0]["states"], json!({"AwaitingValidation": 1}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_neither_makes_a_database_nor_changes_its_tables() {
+    let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
+    let mut variables = variables(&telegram, folder.path());
+    let looks: [&[&str]; 5] = [
+        &["sessions", "list"],
+        &["sessions", "list", "--store", "sql"],
+        &["sessions", "show", "101"],
+        &["sessions", "stats"],
+        &["sessions", "parked", "list"],
+    ];
+    for look in looks {
+        fails(look, "`depot-bot migrate` makes it", &variables).await;
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    variables.insert("DATABASE_URL".to_owned(), postgres_database());
+    for look in looks {
+        fails(look, "`depot-bot migrate` mends that", &variables).await;
+    }
+    assert_eq!(database(&variables).await.read(Tables).await.unwrap(), 0);
+    said(&["migrate"], &variables).await;
+    for look in [looks[0], looks[1], looks[3], looks[4]] {
+        said(look, &variables).await;
+    }
+}
+
+/// How many tables a PostgreSQL has.
+struct Tables;
+
+impl Job for Tables {
+    type Output = i64;
+
+    async fn run(&self, connection: &mut Connection) -> Result<i64, sqlx::Error> {
+        let sql = "select count(*) from information_schema.tables where table_schema = 'public'";
+        fetch_one!(connection, sql).map(|(count,): (i64,)| count)
+    }
+}
+
+/// The command fails, and says this.
+async fn fails(arguments: &[&str], saying: &str, variables: &Variables) {
+    let output = run(arguments, variables).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+    assert!(said.contains(saying), "{arguments:?} does not say {saying}: {said}");
 }
 
 async fn an_operator_sees_and_replays(telegram: &Simulator, variables: &Variables) {

@@ -5,7 +5,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Format;
-use crate::cli::answer;
+use super::place::database;
+use crate::cli::{answer, ledger};
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::ledger::parked::Parked;
 
@@ -41,9 +44,11 @@ enum What {
     },
 }
 
-pub(super) async fn run(arguments: Arguments, ledger: &Ledger) -> anyhow::Result<()> {
+/// Parked updates are in the database, whichever store is in charge of conversations.
+pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
     match arguments.what {
         What::List { limit, format, reveal } => {
+            let ledger = Ledger::new(database(config).await?, config.telegram.bot, Clock::system());
             for parked in ledger.parked(limit).await? {
                 answer(&match format {
                     Format::Text => text(&parked, reveal),
@@ -52,6 +57,7 @@ pub(super) async fn run(arguments: Arguments, ledger: &Ledger) -> anyhow::Result
             }
         }
         What::Replay { id, all: _ } => {
+            let ledger = ledger(config).await?;
             let asked = ledger.ask_replay(id.as_deref()).await?;
             match (id, asked) {
                 (Some(id), 0) => {

@@ -97,11 +97,13 @@ pub(super) struct Counts {
     oldest_overdue_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_bytes: Option<u64>,
-    parked_updates: u64,
+    /// They are in the database, which is not asked where Redis alone is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parked_updates: Option<u64>,
 }
 
 impl Counts {
-    pub(super) fn new(store: &'static str, statistics: Statistics, parked_updates: u64) -> Self {
+    pub(super) fn new(store: &'static str, statistics: Statistics, parked_updates: Option<u64>) -> Self {
         let Statistics { active: due, overdue, memory_bytes } = statistics;
         let states = BTreeMap::new();
         Self { store, states, due, overdue, oldest_overdue_seconds: None, memory_bytes, parked_updates }
@@ -131,7 +133,10 @@ impl fmt::Display for Counts {
         if let Some(bytes) = self.memory_bytes {
             writeln!(f, "memory          {bytes} bytes")?;
         }
-        write!(f, "parked updates  {}", self.parked_updates)
+        match self.parked_updates {
+            Some(count) => write!(f, "parked updates  {count}"),
+            None => write!(f, "parked updates  not counted: they are in the database"),
+        }
     }
 }
 
