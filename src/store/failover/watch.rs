@@ -13,7 +13,7 @@ use crate::store::failover::{Lease, Shared};
 
 /// How often the row is read and Redis is looked at.
 const TURN: Duration = Duration::from_millis(250);
-/// How many looks at Redis must fail before it counts as away, and the pause between them.
+/// How many looks at a store must fail in a row before it counts as away, and the pause between two at Redis.
 const FAILURES: u32 = 2;
 const BETWEEN_FAILURES: Duration = Duration::from_millis(100);
 /// How long Redis must be well before it takes charge again; twice as long after each return that did not last.
@@ -44,6 +44,8 @@ pub(super) struct Watch {
     /// Whether the outage was said in the log.
     pub(super) is_out: bool,
     sql_is_out: bool,
+    /// How many looks at SQL failed in a row.
+    sql_failures: u32,
     /// Since when copying fails; it was said then.
     pub(super) cannot_copy_since: Option<Instant>,
     /// When this instance last tried to say that it runs, and when it last began to with success.
@@ -63,6 +65,7 @@ impl Watch {
             returned_at: None,
             is_out: false,
             sql_is_out: false,
+            sql_failures: 0,
             cannot_copy_since: None,
             signing_on_at: None,
             signed_on_at: None,
@@ -140,6 +143,7 @@ impl Watch {
     async fn learn(&mut self, row: Result<Row, StoreError>, read_at: Instant) -> Option<Row> {
         match row {
             Ok(mut row) => {
+                self.sql_failures = 0;
                 if std::mem::take(&mut self.sql_is_out) {
                     tracing::info!("the database answers again: what was owed to it is written");
                 }
@@ -150,7 +154,9 @@ impl Watch {
                 Some(row)
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.sql_is_out, true) {
+                self.sql_failures += 1;
+                if self.sql_failures == FAILURES {
+                    self.sql_is_out = true;
                     tracing::error!(%error, "the database does not answer: deposits wait to be recorded");
                 }
                 None
@@ -185,11 +191,17 @@ impl Watch {
         match &authority.store {
             InCharge::Sql => {
                 // Another instance has lost Redis; what was seen of it from here before does not count.
+                if !self.is_first {
+                    tracing::warn!(epoch = authority.epoch, "conversations go on from the database");
+                }
                 self.good_since = None;
                 self.note_flap();
                 self.shared.settle_on_sql(authority, row.is_alone()).await;
             }
             InCharge::Redis { run_id } => {
+                if !self.is_first && !self.is_out {
+                    tracing::info!(epoch = authority.epoch, "Redis is in charge again");
+                }
                 self.shared.redis.serve(authority.epoch, run_id);
                 self.shared.stand(authority.clone(), false);
             }
