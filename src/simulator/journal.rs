@@ -45,6 +45,13 @@ pub enum Happened {
         /// Where it happened, or whose tap it is; `None` for one that a test made up.
         chat: Option<i64>,
     },
+    /// The update that has just entered the queue is a tap.
+    Tapped {
+        /// Its id.
+        update_id: i64,
+        /// The callback query in it, of which an answer speaks.
+        callback_id: String,
+    },
     /// An update was handed to the bot; not confirmed yet.
     Delivered {
         /// Its id; 0 for one that a fault repeats after its confirmation.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::answer;
 use super::chat::{Chat, Draft, Standing};
+use super::journal::Happened;
 use super::message::{Body, ChatHead, Message, UserProfile};
 use super::queue::Lane;
 use super::text::Entity;
@@ -130,8 +131,12 @@ impl User {
             let payload =
                 world.chats.get(&self.chat).map(|chat| self.callback(chat, message_id, &callback_id, data));
             let lane = Lane::Taps(self.person.id);
-            tap.update_ids
-                .extend(payload.and_then(|payload| world.enqueue("callback_query", lane, &payload)));
+            let update = payload.and_then(|payload| world.enqueue("callback_query", lane, &payload));
+            if let Some(update_id) = update {
+                let tapped = || Happened::Tapped { update_id, callback_id: callback_id.clone() };
+                world.journal.write(world.clock.now(), tapped);
+            }
+            tap.update_ids.extend(update);
             tap.callback_ids.push(callback_id);
         }
         if let Some(chat) = world.chats.get_mut(&self.chat) {
