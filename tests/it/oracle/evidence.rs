@@ -18,6 +18,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, FromRow};
 
+use crate::oracle::updates::Deaths;
+
 /// What everybody says.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
@@ -50,11 +52,10 @@ pub(crate) struct Evidence {
     /// What the card of each completed deposit says, by number.
     pub(super) cards: HashMap<u64, String>,
     pub(super) undelivered: i64,
-    /// How often a bot died or was stopped by force, and spans in which Redis stood still.
-    pub(super) deaths: usize,
+    /// When a bot died or was stopped by force, and spans in which Redis stood still.
+    pub(super) deaths: Deaths,
     pub(super) frozen: Vec<(Timestamp, Timestamp)>,
-    /// How many people took part; what those from here on do leaves its trace elsewhere than in a conversation.
-    pub(super) people: usize,
+    /// What people from here on do leaves its trace elsewhere than in a conversation.
     pub(super) strangers_from: i64,
 }
 
@@ -241,61 +242,4 @@ impl Evidence {
     pub(super) fn is_stranger(&self, person: i64) -> bool {
         self.strangers_from > 0 && person >= self.strangers_from
     }
-}
-
-/// An update as Telegram saw it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Update {
-    pub(super) id: i64,
-    pub(super) chat: i64,
-    pub(super) kind: &'static str,
-    pub(super) enqueued_at: Timestamp,
-    /// The entries at which it was first delivered, and acknowledged.
-    pub(super) delivered: Option<u64>,
-    pub(super) acknowledged: Option<(u64, Timestamp)>,
-}
-
-/// The updates that people sent, as far as the journal goes.
-pub(super) fn updates(journal: &[simulator::Entry]) -> Vec<Update> {
-    let mut updates: Vec<Update> = Vec::new();
-    // Those that are not acknowledged yet, by id.
-    let mut open: BTreeMap<i64, usize> = BTreeMap::new();
-    let mut last = 0;
-    for entry in journal {
-        match &entry.what {
-            Happened::Enqueued { update_id, kind, chat } => {
-                last = *update_id;
-                if let Some(chat) = chat {
-                    open.insert(*update_id, updates.len());
-                    updates.push(Update {
-                        id: *update_id,
-                        chat: *chat,
-                        kind,
-                        enqueued_at: entry.at,
-                        delivered: None,
-                        acknowledged: None,
-                    });
-                }
-            }
-            Happened::Delivered { update_id } => {
-                if let Some(index) = open.get(update_id) {
-                    updates[*index].delivered.get_or_insert(entry.number);
-                }
-            }
-            // One that is too far ahead counts as none.
-            Happened::ConfirmedBelow { offset } if *offset > 0 && *offset <= last + 11 => {
-                let later = open.split_off(offset);
-                for index in std::mem::replace(&mut open, later).into_values() {
-                    updates[index].acknowledged = Some((entry.number, entry.at));
-                }
-            }
-            Happened::Accepted { update_id } => {
-                if let Some(index) = open.remove(update_id) {
-                    updates[index].acknowledged = Some((entry.number, entry.at));
-                }
-            }
-            _ => {}
-        }
-    }
-    updates
 }

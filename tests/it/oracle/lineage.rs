@@ -5,7 +5,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::oracle::Report;
-use crate::oracle::evidence::{Evidence, Sent, updates};
+use crate::oracle::evidence::{Evidence, Sent};
+use crate::oracle::updates::{Update, updates};
 
 /// The line of one conversation, the newest first.
 struct Line<'e> {
@@ -140,12 +141,7 @@ fn acknowledged(evidence: &Evidence, lines: &HashMap<i64, Vec<&Sent>>, report: &
 }
 
 /// The document remembers the last updates that made it.
-fn remembered(
-    evidence: &Evidence,
-    committed: &HashMap<i64, &Sent>,
-    all: &[super::evidence::Update],
-    report: &mut Report,
-) {
+fn remembered(evidence: &Evidence, committed: &HashMap<i64, &Sent>, all: &[Update], report: &mut Report) {
     for (user, head) in &evidence.documents {
         let mut mine: Vec<(u64, i64)> = all
             .iter()

@@ -2,15 +2,18 @@
 //! promises of DESIGN §2. It knows nothing of how the bot works but what is promised, and the row and document layouts.
 //!
 //! A [`Stage`](stage::Stage) is a simulated Telegram with private servers, on which bots run as processes that may be
-//! killed; [`people`] are who talk to them; [`lineage`] and [`promises`] find what is wrong; [`plants`] break each promise
-//! on purpose and see it found.
+//! killed; [`people`] are who talk to them; [`lineage`], [`promises`], [`answers`] and [`repeats`] find what is wrong;
+//! [`plants`] break each promise on purpose and see it found.
 
+mod answers;
 mod evidence;
 mod lineage;
 pub(crate) mod people;
 mod plants;
 mod promises;
+mod repeats;
 pub(crate) mod stage;
+mod updates;
 
 pub(crate) use evidence::Evidence;
 
@@ -78,5 +81,6 @@ pub(crate) fn judge(evidence: &Evidence) -> Report {
     let mut report = Report::default();
     lineage::judge(evidence, &mut report);
     promises::judge(evidence, &mut report);
+    repeats::judge(evidence, &mut report);
     report
 }

@@ -1,5 +1,6 @@
 //! Each promise is broken on purpose, by `PLANT`, and the oracle has to notice; without the plant it finds nothing.
 
+mod made_up;
 mod single;
 mod stores;
 

@@ -1,23 +1,21 @@
-//! What people saw, held against the ledger (P1, P2), and whether everybody was answered (P4), told once (P6) and not
-//! too often (P12).
+//! What people saw, held against the ledger (P1, P2), and whether everybody was answered (P4) and told once (P6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use depot_bot::simulator::{self, Happened};
-
 use crate::oracle::Report;
-use crate::oracle::evidence::{Deposit, Evidence, Update, updates};
+use crate::oracle::answers::unanswered;
+use crate::oracle::evidence::{Deposit, Evidence};
+use crate::oracle::updates::updates;
 
 const EXPIRED: &str = "La session a expiré";
 
 pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
     confirmations(evidence, report);
     once(evidence, report);
-    for update in unanswered(&evidence.telegram) {
+    for update in unanswered(&evidence.telegram, &evidence.deaths) {
         report.broken("P4", format!("{update:?} has no visible outcome"));
     }
     endings(evidence, report);
-    repeats(evidence, report);
     if evidence.undelivered > 0 {
         report.broken("P12", format!("{} deliveries were never told as sent", evidence.undelivered));
     }
@@ -74,28 +72,6 @@ fn once(evidence: &Evidence, report: &mut Report) {
     }
 }
 
-/// The updates of people that Telegram counts as done and that led to nothing a person can see.
-pub(super) fn unanswered(journal: &[simulator::Entry]) -> Vec<Update> {
-    let mut last: HashMap<i64, u64> = HashMap::new();
-    for entry in journal {
-        match &entry.what {
-            Happened::Shown { chat, .. } | Happened::Answered { chat, .. } => {
-                last.insert(*chat, entry.number);
-            }
-            _ => {}
-        }
-    }
-    let is_answered = |update: &Update| {
-        let last = last.get(&update.chat).copied().unwrap_or_default();
-        update.delivered.is_none_or(|delivered| last > delivered)
-    };
-    updates(journal)
-        .into_iter()
-        .filter(|update| matches!(update.kind, "message" | "callback_query") && update.acknowledged.is_some())
-        .filter(|update| !is_answered(update))
-        .collect()
-}
-
 /// P6: a deposit ends once, an expired one with a notice, and nobody's ends whose answer was waiting.
 fn endings(evidence: &Evidence, report: &mut Report) {
     let mut before: Option<&Deposit> = None;
@@ -138,38 +114,5 @@ fn endings(evidence: &Evidence, report: &mut Report) {
         if told < count {
             report.broken("P6", format!("person {person}: {count} sessions expired, and {told} were told"));
         }
-    }
-}
-
-/// P12: a message that stands below itself, with nothing said in between, is a repeat.
-fn repeats(evidence: &Evidence, report: &mut Report) {
-    let mut last: HashMap<i64, (i64, &str)> = HashMap::new();
-    let mut dropped = 0;
-    for entry in &evidence.telegram {
-        match &entry.what {
-            Happened::Enqueued { chat: Some(chat), kind: "message", .. } => {
-                last.retain(|known, _| known != chat);
-            }
-            Happened::Call { code: 0, applied: true, .. } => dropped += 1,
-            Happened::Shown { chat, message_id, text, .. } if !text.is_empty() => match last.get(chat) {
-                Some((known, shown)) if message_id > known => {
-                    report.duplicates += usize::from(*shown == &**text);
-                    last.insert(*chat, (*message_id, text));
-                }
-                Some(_) => {}
-                None => last.extend([(*chat, (*message_id, &**text))]),
-            },
-            _ => {}
-        }
-    }
-    report.changes = evidence.epoch.saturating_sub(1);
-    // Each end and each change finds at most one call of each person on its way.
-    let changes = usize::try_from(report.changes).unwrap_or(usize::MAX);
-    let unknown = dropped + (evidence.deaths + changes) * evidence.people;
-    if report.duplicates > unknown {
-        report.broken(
-            "P12",
-            format!("{} repeated messages, and {unknown} outcomes were unknown", report.duplicates),
-        );
     }
 }

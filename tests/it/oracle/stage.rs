@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,9 +13,10 @@ use serde_json::Value;
 use tokio::time::{interval, timeout};
 
 use crate::bot::Behind;
+use crate::oracle::answers::unanswered;
 use crate::oracle::evidence::{Evidence, Head, Sql};
 use crate::oracle::people::{GIVES_UP, Strangers};
-use crate::oracle::promises::unanswered;
+use crate::oracle::updates::{Deaths, updates};
 use crate::oracle::{Report, judge};
 use crate::process::{Process, TOKEN, get, variables};
 use crate::servers::{RedisServer, postgres_database};
@@ -33,7 +33,7 @@ pub(crate) struct Stage {
     pub(crate) variables: HashMap<String, String>,
     pub(crate) people: usize,
     pub(crate) strangers_from: i64,
-    deaths: AtomicUsize,
+    deaths: Mutex<Deaths>,
     frozen: Mutex<Vec<(Timestamp, Timestamp)>>,
     /// What happened at Telegram, which itself forgets the oldest.
     happened: Mutex<Vec<Entry>>,
@@ -68,7 +68,7 @@ impl Stage {
             variables,
             people: 1,
             strangers_from: 0,
-            deaths: AtomicUsize::new(0),
+            deaths: Mutex::new(Deaths { at: Vec::new(), times }),
             frozen: Mutex::default(),
             happened: Mutex::default(),
             clock,
@@ -113,15 +113,16 @@ impl Stage {
         self.died();
     }
 
-    /// Waits until a bot stands still at the point that `FREEZE` names.
+    /// Waits until a bot stands still at the point that `FREEZE` names: whatever it was at, another may do meanwhile.
     pub(crate) async fn froze(&self, bot: &Process) {
         self.until("the bot stands still", async || bot.is_stopped()).await;
+        self.died();
     }
 
     /// Notes that a bot has died, or did what dying does: what it was at may be done once more.
     pub(crate) fn died(&self) {
         drop(self.happened());
-        self.deaths.fetch_add(1, Ordering::Relaxed);
+        self.deaths.lock().unwrap().at.push(self.clock.now());
     }
 
     pub(crate) fn redis(&self) -> std::sync::MutexGuard<'_, RedisServer> {
@@ -175,13 +176,13 @@ impl Stage {
 
     /// Whether Telegram counts this update as done.
     pub(crate) fn is_acknowledged(&self, update: i64) -> bool {
-        let updates = super::evidence::updates(&self.happened());
+        let updates = updates(&self.happened());
         updates.iter().any(|it| it.id == update && it.acknowledged.is_some())
     }
 
     /// Whether this update was handed to a bot.
     pub(crate) fn is_delivered(&self, update: i64) -> bool {
-        let updates = super::evidence::updates(&self.happened());
+        let updates = updates(&self.happened());
         updates.iter().any(|it| it.id == update && it.delivered.is_some())
     }
 
@@ -210,7 +211,7 @@ impl Stage {
         if self.telegram.pending_updates() > 0 {
             return Some(format!("{} updates wait", self.telegram.pending_updates()));
         }
-        if let Some(update) = unanswered(&self.happened()).first() {
+        if let Some(update) = unanswered(&self.happened(), &self.deaths()).first() {
             return Some(format!("{update:?} is not answered"));
         }
         let waiting: Vec<(i64,)> =
@@ -242,6 +243,10 @@ impl Stage {
     pub(crate) async fn is_settled(&self, person: i64) -> bool {
         let in_sql = self.sql().await.documents().await.remove(&person);
         in_sql.as_ref().is_some_and(|head| head.rests) && self.in_redis().remove(&person) == in_sql
+    }
+
+    fn deaths(&self) -> Deaths {
+        self.deaths.lock().unwrap().clone()
     }
 
     /// What time it is here.
@@ -303,9 +308,8 @@ impl Stage {
             telegram: self.happened().clone(),
             in_redis: self.in_redis(),
             redis_answers: self.redis_answers(),
-            deaths: self.deaths.load(Ordering::Relaxed),
+            deaths: self.deaths(),
             frozen: self.frozen.lock().unwrap().clone(),
-            people: self.people,
             strangers_from: self.strangers_from,
             ..Evidence::default()
         };

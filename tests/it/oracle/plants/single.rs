@@ -154,6 +154,7 @@ async fn stale_token() {
         user.says(TEXT);
         stage.until("the first call is on its way", struck).await;
         late.signal(Signal::SIGSTOP);
+        stage.died();
         stage.telegram.faults(|faults| faults.add(slow(2)));
         let bot = stage.start(&[]).await;
         stage.until("the second call is on its way", struck).await;
