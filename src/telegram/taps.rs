@@ -2,6 +2,7 @@
 
 use crate::access::Standing;
 use crate::deposit::{MessageId, Recorded, UserId};
+use crate::failpoint::planted;
 use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
 use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
 use crate::telegram::callback;
@@ -56,7 +57,9 @@ impl Updates {
                 self.toast(tap, toast);
             }
             answer @ (Answer::Done | Answer::Stale | Answer::Recording | Answer::AnotherOpen) => {
-                self.toast(tap, Toast::Answered(answer));
+                if !(planted("silent_tap") && answer == Answer::Stale) {
+                    self.toast(tap, Toast::Answered(answer));
+                }
                 self.run(&applied).await?;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use depot_bot::simulator::{Fault, Rule};
+use depot_bot::simulator::{Chat, Fault, Rule};
 use nix::sys::signal::Signal;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
@@ -15,6 +15,8 @@ use crate::process::{TOKEN, get};
 const TEXT: &str = "une bouilloire, un kilo deux";
 /// How long what must not happen is waited for.
 const A_MOMENT: Duration = Duration::from_secs(2);
+/// How long the outcome of a call may be known to its caller alone.
+const LEASE: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ack_before_commit() {
@@ -166,6 +168,60 @@ async fn stale_token() {
         late.signal(Signal::SIGCONT);
         stage.until("the late outcome is committed", async || settled() > before).await;
         stage.kill(&mut late).await;
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+/// The first message of each process is sent twice. Nobody has anything under way when the bot is killed, so its death
+/// explains none of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resends() {
+    catches("resends", "P12", async |plant| {
+        let mut stage = planted(Behind::Sqlite, 10, plant).await;
+        stage.people = 5;
+        let mut bot = stage.start(&[]).await;
+        deposits(&stage.user(1)).await.unwrap();
+        let settled_at = stage.now();
+        let is_old = async || stage.now().since(settled_at) > 2 * LEASE;
+        stage.until("all that was shown is known", is_old).await;
+        stage.kill(&mut bot).await;
+        let bot = stage.start(&[]).await;
+        deposits(&stage.user(2)).await.unwrap();
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+/// A tap on a button that is no longer there is done without a word, and then the person is shown something else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_tap() {
+    catches("silent_tap", "P4", async |plant| {
+        let stage = planted(Behind::Sqlite, 1, plant).await;
+        let bot = stage.start(&[]).await;
+        let user = stage.user(1);
+        user.says(TEXT);
+        let button = |chat: &Chat| {
+            chat.from_bot().find_map(|card| Some((card.id, card.button("Corriger")?.data.clone()?)))
+        };
+        let (card, correct) = user.wait("a button", button).await.unwrap();
+        user.taps("Corriger").unwrap();
+        user.wait("another keyboard", |chat| button(chat).is_none().then_some(())).await.unwrap();
+        let late = user.taps_data(card, &correct).update_ids[0];
+        stage.until("the late tap is done", async || stage.is_acknowledged(late)).await;
+        user.says("une table, dix kilos");
+        user.sees("table").await.unwrap();
+        stage.ends(bot, "").await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn confirm_before_record() {
+    catches("confirm_before_record", "P1", async |plant| {
+        let stage = planted(Behind::Sqlite, 1, plant).await;
+        let bot = stage.start(&[]).await;
+        deposits(&stage.user(1)).await.unwrap();
         stage.ends(bot, "").await
     })
     .await;
