@@ -142,3 +142,14 @@ pub(super) fn unanswered(journal: &[Entry], deaths: &Deaths) -> Vec<Update> {
     let is_asked = |update: &&Update| matches!(update.kind, "message" | "callback_query");
     all.iter().filter(is_asked).filter(|update| !answers.is_answered(update)).copied().collect()
 }
+
+/// How long, on the stage's clock, whoever waited longest for an outcome waited after `since`.
+pub(super) fn longest_wait(journal: &[Entry], deaths: &Deaths, since: Timestamp) -> Duration {
+    let all = updates(journal);
+    let answers = Answers::read(journal, &all, deaths);
+    let waited = |update: &Update| {
+        let at = answers.outcome(update).filter(|_| update.acknowledged.is_some())?;
+        Some(at.since(update.enqueued_at.max(since)))
+    };
+    all.iter().filter_map(waited).max().unwrap_or_default()
+}

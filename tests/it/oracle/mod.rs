@@ -15,6 +15,8 @@ mod repeats;
 pub(crate) mod stage;
 mod updates;
 
+use depot_bot::clock::Timestamp;
+
 pub(crate) use evidence::Evidence;
 
 /// What a scenario came to.
@@ -31,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) lost: usize,
     /// How often another store took charge, or the same one anew.
     pub(crate) changes: u64,
+    /// When nothing was left to do, unless something still was after a minute.
+    pub(crate) quiet_at: Option<Timestamp>,
 }
 
 impl Report {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::{interval, timeout};
 
 use crate::bot::Behind;
-use crate::oracle::answers::unanswered;
+use crate::oracle::answers::{longest_wait, unanswered};
 use crate::oracle::evidence::{Evidence, Head, Sql};
 use crate::oracle::people::{GIVES_UP, Strangers};
 use crate::oracle::updates::{Deaths, updates};
@@ -249,6 +249,11 @@ impl Stage {
         self.deaths.lock().unwrap().clone()
     }
 
+    /// How long, on the clock of this stage, whoever waited longest for an outcome waited after `since`.
+    pub(crate) fn longest_wait(&self, since: Timestamp) -> Duration {
+        longest_wait(&self.happened(), &self.deaths(), since)
+    }
+
     /// What time it is here.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -277,6 +282,7 @@ impl Stage {
     /// Waits until all is quiet and readiness says `state` (empty: whatever it says), stops the bot, and judges.
     pub(crate) async fn ends(&self, mut bot: Process, state: &str) -> Report {
         let unrest = self.quiet().await;
+        let quiet_at = unrest.is_none().then(|| self.clock.now());
         let is_ready = async || {
             let (_, body) = get(&bot.http, "/health/ready").await;
             serde_json::from_str::<Value>(&body).is_ok_and(|ready| ready["state"] == *state)
@@ -285,7 +291,7 @@ impl Stage {
         bot.signal(Signal::SIGTERM);
         let (process, told_at) = (bot.id(), self.clock.now());
         let status = bot.ended().await;
-        let mut report = judge(&self.evidence().await);
+        let mut report = Report { quiet_at, ..judge(&self.evidence().await) };
         if !report.violations.is_empty() {
             let last = format!("the last bot is {process}, told to stop at {told_at:?}:\n{}", bot.tail());
             report.broken("and", last);

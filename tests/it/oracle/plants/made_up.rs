@@ -1,10 +1,12 @@
 //! Journals that no bot has written: what the checks of answers (P4) and repeats (P12) take for an outcome, for a reason
 //! and for none.
 
+use std::time::Duration;
+
 use depot_bot::clock::Timestamp;
 use depot_bot::simulator::{Entry, Happened};
 
-use crate::oracle::answers::unanswered;
+use crate::oracle::answers::{longest_wait, unanswered};
 use crate::oracle::evidence::Evidence;
 use crate::oracle::updates::Deaths;
 use crate::oracle::{Report, repeats};
@@ -90,6 +92,16 @@ fn a_message_needs_a_new_one_below_it_within_a_minute_of_quiet() {
     assert_eq!(silent(&[], said(vec![(40, shown(5, "changée")), (41, answered("9"))]), vec![]), [1]);
     assert_eq!(silent(&[], said(vec![(61_000, shown(6, "une autre"))]), vec![]), [1]);
     assert_eq!(silent(&[2_000], said(vec![(61_000, shown(6, "une autre"))]), vec![]), nobody);
+}
+
+#[test]
+fn who_waits_since_before_the_last_fault_waits_from_its_end_on() {
+    let entries = [update(1, "message", [1_000, 20_000, 20_100]), vec![(21_000, shown(6, "une carte"))]];
+    let journal = journal(entries.concat());
+    let waited = |since| longest_wait(&journal, &deaths(&[]), Timestamp(since));
+    assert_eq!(waited(0), Duration::from_secs(20));
+    assert_eq!(waited(19_000), Duration::from_secs(2));
+    assert_eq!(waited(22_000), Duration::ZERO);
 }
 
 /// How many repeats there are, and how many of them for no reason.
