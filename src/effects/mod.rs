@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::effects::execute::Executor;
 use crate::failpoint::planted;
 use crate::service::{Handled, ServiceError, ValidationSessionService};
-use crate::session::{Effect, EffectId, Event, Lane, Session};
+use crate::session::{Effect, EffectId, Event, Lane, Session, Verdict};
 
 /// How many lanes one instance runs at a time; who brings more work waits before it is acknowledged.
 const LANES_MAX: usize = 512;
@@ -164,10 +164,13 @@ impl Effects {
             let presented =
                 if planted("stale_token") { self.holder_of(&session, lane).await? } else { token };
             let handled = service.settle(session.key, lane, presented, &outcomes).await?;
-            crate::journal!({
-                "what": "ran", "mark": handled.session.commit.to_string(), "token": token.to_string(),
-                "lane": format!("{lane:?}"),
-            });
+            // What came too late changed nothing: the mark is that of somebody else's commit then.
+            if handled.verdict == Verdict::Changed {
+                crate::journal!({
+                    "what": "ran", "mark": handled.session.commit.to_string(), "token": token.to_string(),
+                    "lane": format!("{lane:?}"),
+                });
+            }
             session = Arc::clone(&handled.session);
             self.hand_over(&handled, lane);
         }
