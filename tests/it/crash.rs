@@ -15,10 +15,11 @@ use rand::{Rng as _, SeedableRng as _};
 use tokio::time::timeout;
 
 use crate::bot::Behind;
-use crate::oracle::people::{Crowd, as_usual, asks_to_be_let_in, forgets, lets_in};
+use crate::oracle::people::{Crowd, as_usual, asks_to_be_let_in, forgets, lets_in, speaks};
 use crate::oracle::stage::Stage;
 use crate::oracle::{Report, judge, measured, seed, soaks};
 use crate::process::Process;
+use crate::remote::Server;
 
 /// How many scenarios run at once.
 const AT_ONCE: usize = 8;
@@ -32,6 +33,8 @@ const STRANGERS: i64 = 10_000;
 enum Way {
     /// People deposit.
     Deposits,
+    /// They speak to somebody who listens.
+    Speaks,
     /// Strangers ask to be let in, which an admin is told.
     Asks,
     /// People forget what they have begun.
@@ -46,7 +49,7 @@ enum Way {
 /// end, and what leads to it.
 struct Point(&'static str, &'static str, u32, Way);
 
-const POINTS: [Point; 16] = [
+const POINTS: [Point; 17] = [
     Point("update_received", "K1: an update was received, nothing done", 6, Way::Deposits),
     Point("commit_sent", "K2: a commit is about to be sent", 12, Way::Deposits),
     Point("commit_applied", "K3: the store applied a commit, nobody knows", 12, Way::Deposits),
@@ -55,6 +58,7 @@ const POINTS: [Point; 16] = [
     Point("request_written", "K6: a request is on its way to Telegram", 30, Way::Deposits),
     Point("response_unread", "K7: Telegram has answered, unread", 30, Way::Deposits),
     Point("response_read", "K8: the answer was read, not committed", 30, Way::Deposits),
+    Point("transcribed", "K9: a recording was put into words, not committed", 3, Way::Speaks),
     Point("understood", "K9: a note was understood, not committed", 3, Way::Deposits),
     Point("ledger_written", "K10: the ledger has the deposit, the session does not know", 3, Way::Deposits),
     Point("mirror_due", "K11: Redis has it, SQL not", 8, Way::Deposits),
@@ -125,6 +129,8 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
     // Leases last 15 s, those of deliveries three minutes.
     let mut stage = Stage::new(behind, if way == Way::Asks { 60 } else { 10 }).await;
     stage.people = 3;
+    let ear = Server::start().await;
+    ear.hears("une bouilloire, un kilo deux");
     match way {
         Way::Forgets => stage.set("SESSION_TTL_SECONDS", "10"),
         Way::Asks => {
@@ -132,6 +138,10 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
             stage.set("ADMIN_TELEGRAM_IDS", "1");
             // What an admin decides is in the table of requests, and strangers have no conversation.
             stage.strangers_from = 1;
+        }
+        Way::Speaks => {
+            stage.set("STT_BASE_URL", &ear.url);
+            stage.set("STT_MODEL", "whisper-small");
         }
         Way::Deposits | Way::Copies | Way::Stops => {}
     }
@@ -145,6 +155,7 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
         async move {
             match way {
                 Way::Deposits | Way::Copies | Way::Stops => as_usual(user, round).await,
+                Way::Speaks => speaks(&user).await,
                 Way::Forgets => forgets(&user).await,
                 Way::Asks if user.id() == 1 => lets_in(&user).await,
                 Way::Asks => asks_to_be_let_in(&strangers, STRANGERS + 1_000 * user.id(), round).await,
@@ -183,7 +194,7 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
 /// Brings about what leads to the point, where people alone do not.
 async fn ends_at_the_point(stage: &Stage, way: Way, bot: &mut Process, rng: &mut StdRng) {
     match way {
-        Way::Deposits | Way::Asks | Way::Forgets => {}
+        Way::Deposits | Way::Speaks | Way::Asks | Way::Forgets => {}
         Way::Copies => loop {
             let some = Duration::from_millis(rng.random_range(100..600));
             if timeout(some, bot.ended()).await.is_ok() {
@@ -206,7 +217,7 @@ async fn ends_at_the_point(stage: &Stage, way: Way, bot: &mut Process, rng: &mut
 async fn a_crash_in_a_migration_leaves_a_database_that_the_next_start_brings_to_its_end() {
     let kills = if soaks() { 200 } else { 20 };
     for behind in [Behind::Sqlite, Behind::Postgres] {
-        for _ in 0..if behind == Behind::Sqlite { kills } else { kills / 4 } {
+        for _ in 0..kills {
             let stage = Stage::new(behind, 10).await;
             let mut bot = stage.spawn(&[("FAILPOINT", "migrating")]);
             assert_eq!(bot.ended().await.signal(), Some(nix::libc::SIGABRT));

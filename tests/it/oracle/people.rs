@@ -59,8 +59,17 @@ async fn taps_until(user: &User, label: &str, is_done: impl Fn(&Chat) -> bool) -
 
 /// One deposit, from the first word to its confirmation.
 pub(crate) async fn deposits(user: &User) -> anyhow::Result<()> {
+    goes_through(user, |user| user.says("une bouilloire, un kilo deux").message_id).await
+}
+
+/// The same, spoken.
+pub(crate) async fn speaks(user: &User) -> anyhow::Result<()> {
+    goes_through(user, |user| user.sends_voice(2, b"OggS a kettle, one kilo two".as_slice()).message_id).await
+}
+
+async fn goes_through(user: &User, says: impl Fn(&User) -> i64) -> anyhow::Result<()> {
     let before = user.wait("the chat", |chat| Some(confirmed(chat))).await.unwrap_or_default();
-    let said = user.says("une bouilloire, un kilo deux").message_id;
+    let said = says(user);
     user.wait_for("a card below", |chat| {
         chat.from_bot().any(|message| message.id > said && message.button("Valider").is_some())
     })
