@@ -134,8 +134,10 @@ impl Vitals {
         if !stores.sql_answers {
             let (count, age) = (stores.unmirrored, stores.unmirrored_for.as_secs());
             let detail = match count {
-                0 => "takes no writes: deposits wait to be recorded".to_owned(),
-                _ => format!("does not answer: {count} sessions are unmirrored for up to {age} s"),
+                0 => "does not answer, or takes no writes: deposits wait to be recorded".to_owned(),
+                _ => format!(
+                    "does not answer, or takes no writes: {count} sessions are unmirrored for up to {age} s"
+                ),
             };
             self.database.set(Condition::Degraded, detail);
         }

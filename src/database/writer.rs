@@ -219,13 +219,14 @@ impl Turns {
         }
     }
 
-    /// What waits for a lock in vain is tried once for each kind: all others would wait behind every further try.
+    /// Once two of a kind have waited for a lock in vain, it is more than a row that is locked, and the rest of them is not
+    /// tried: everybody would wait behind each of them.
     async fn one_by_one(&mut self, jobs: Vec<Box<dyn Queued>>) {
         let mut jobs = jobs.into_iter();
         let mut locked_out: Vec<(TypeId, DatabaseError)> = Vec::new();
         while let Some(mut job) = jobs.next() {
             let kind = job.kind();
-            if let Some((_, error)) = locked_out.iter().find(|(locked_out, _)| *locked_out == kind) {
+            if let Some((_, error)) = locked_out.iter().filter(|(locked_out, _)| *locked_out == kind).nth(1) {
                 job.reply(Err(error.clone()));
                 continue;
             }

@@ -67,6 +67,7 @@ async fn turn(
     unreadable.retain(|_, found_at| now.since(*found_at) < PASSED_OVER);
     loop {
         let known = unreadable.len();
+        let mut is_out_of_reach = false;
         // Those that cannot be read must not take the places of those behind them.
         for key in service.due(BATCH + known).await? {
             if unreadable.contains_key(&key) {
@@ -74,13 +75,14 @@ async fn turn(
             }
             beat();
             match look_at(service, effects, key).await {
-                Looked::Through => {}
+                Looked::Through => is_out_of_reach = false,
                 Looked::Unreadable if unreadable.len() < UNREADABLE_MAX => {
                     unreadable.insert(key, now);
                 }
                 Looked::Unreadable => {}
-                // It would be the same with those behind it, each after a deadline.
-                Looked::OutOfReach => return Ok(()),
+                // After a second one it would be the same with those behind it, each after a deadline.
+                Looked::OutOfReach if is_out_of_reach => return Ok(()),
+                Looked::OutOfReach => is_out_of_reach = true,
             }
         }
         if unreadable.len() == known {

@@ -91,12 +91,14 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The document as it is to be kept, for sessions that live for `ttl`.
+    /// The document as it is to be kept, for sessions that live for `ttl`; never for longer than Redis keeps it, which
+    /// counts from its last commit.
     #[must_use]
-    pub fn new(session: Arc<Session>, ttl: Duration, now: Timestamp) -> Self {
-        let (due_at, kept_for) = (session.due_at(ttl), session.kept_for());
+    pub fn new(session: Arc<Session>, ttl: Duration) -> Self {
+        let due_at = session.due_at(ttl);
+        let kept_until = session.kept_for().map(|kept| session.active_at.after(kept));
         let mirrored = (session.epoch, session.version);
-        Self { session, due_at, kept_until: kept_for.map(|kept| now.after(kept)), mirrored }
+        Self { session, due_at, kept_until, mirrored }
     }
 }
 

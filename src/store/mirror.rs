@@ -135,18 +135,15 @@ impl Mirror {
             StoreError::Refused { .. } => Ended::Refused,
             _ => Ended::Owed,
         });
+        let mut written = Vec::new();
         match outcome {
             Ok(outcomes) => {
                 let is_written = |(_, outcome): &(_, &Mirrored)| **outcome == Mirrored::Written;
-                let written = documents.into_iter().zip(&outcomes).filter(is_written);
-                let written: Vec<Stored> = written.map(|(stored, _)| stored).collect();
+                written.extend(
+                    documents.into_iter().zip(&outcomes).filter(is_written).map(|(stored, _)| stored),
+                );
                 for (entry, outcome) in group.into_iter().zip(outcomes) {
                     answer(entry, if outcome == Mirrored::Written { Ended::Kept } else { Ended::Lost });
-                }
-                // Nobody waits for this: a note that stays costs another write. What lost keeps its note: if Redis has it
-                // all the same, since it came between the two halves of a change, it is mirrored under the next epoch.
-                if let Err(error) = self.redis.paid(&written).await {
-                    tracing::debug!(%error, "what was mirrored is still noted as owed");
                 }
             }
             Err(_) => self.put_back(group, failing.unwrap_or(Ended::Owed)),
@@ -156,6 +153,13 @@ impl Mirror {
             (queue.writing, queue.failing) = (None, failing);
         }
         self.turned.notify_waiters();
+        // Nobody waits for this: a note that stays costs another write. What lost keeps its note: if Redis has it all the
+        // same, since it came between the two halves of a change, it is mirrored under the next epoch.
+        if !written.is_empty()
+            && let Err(error) = self.redis.paid(&written).await
+        {
+            tracing::debug!(%error, "what was mirrored is still noted as owed");
+        }
         failing.is_none()
     }
 

@@ -320,7 +320,7 @@ async fn a_server_that_takes_no_writes_is_asked_anew_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_lock_is_waited_for_once_by_all_of_a_kind_and_not_by_others() {
+async fn a_locked_table_holds_up_two_of_a_kind_and_nobody_else() {
     let url = postgres_database();
     let database = prepared(&url).await;
     database.write(Run("create table free (n bigint)")).await.unwrap();

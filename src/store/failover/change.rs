@@ -41,6 +41,7 @@ impl Watch {
             metrics::counter!("depot_failovers_total", "to" => "sql").increment(1);
         }
         if authority.store == InCharge::Sql {
+            self.cannot_copy_since = None;
             self.shared.settle_on_sql(&authority, alone).await;
         }
     }
@@ -56,12 +57,12 @@ impl Watch {
             return;
         }
         if from.store != InCharge::Sql {
-            // What this instance has seen committed, and perhaps acknowledged, enters SQL before it is copied back: behind
-            // the change it would have lost. Nobody is served meanwhile, so this waits as long as SQL does.
             self.shared.stand(from.clone(), false);
-            if !self.shared.mirror.flush(LAST_WORDS).await {
-                return;
-            }
+        }
+        // What this instance has seen committed, and perhaps acknowledged, enters SQL before it is copied back: behind the
+        // change it would have lost.
+        if !self.shared.mirror.flush(LAST_WORDS).await {
+            return;
         }
         let epoch = from.epoch.max(probe.epoch.unwrap_or_default()) + 1;
         let to = Authority::redis(epoch, &probe.run_id);
@@ -95,15 +96,14 @@ impl Watch {
         }
     }
 
-    /// Updates wait while Redis is being filled; where that does not come to an end, SQL goes on.
+    /// Updates wait while Redis is being filled; where it fails to be for too long, SQL goes on.
     async fn cannot_copy(&mut self, authority: &Authority, error: &StoreError) {
         match self.cannot_copy_since {
             None => {
                 self.cannot_copy_since = Some(Instant::now());
                 tracing::warn!(%error, "conversations could not be copied to Redis yet: updates wait");
             }
-            Some(since) if since.elapsed() >= COPY_FAILS => {
-                self.cannot_copy_since = None;
+            Some(since) if since.elapsed() >= COPY_FAILS && self.shared.is_of_redis(error) => {
                 // As good as a return that did not last: the next one waits for longer.
                 self.returned_at = Some(Instant::now());
                 self.leave(authority, error, false).await;
@@ -139,6 +139,17 @@ impl Shared {
             tracing::warn!("conversations go on before all that Redis had committed is in the database");
         }
         self.stand(authority.clone(), true);
+    }
+
+    /// Whether it was Redis that made the trouble.
+    fn is_of_redis(&self, error: &StoreError) -> bool {
+        match error {
+            StoreError::Unavailable { store, .. }
+            | StoreError::Unknown { store }
+            | StoreError::Refused { store, .. }
+            | StoreError::Superseded { store } => *store == self.redis.name(),
+            StoreError::Corrupt { .. } | StoreError::Newer { .. } | StoreError::TooLarge { .. } => false,
+        }
     }
 
     pub(super) fn stand(&self, authority: Authority, is_open: bool) {
@@ -198,7 +209,7 @@ impl Shared {
 
     /// Brings to the mirror what it owes for longer than `age`.
     pub(super) async fn pay(&self, age: Duration, limit: usize, epoch: u64) -> Result<(), StoreError> {
-        let stored = |session| Stored::new(Arc::new(session), self.ttl, self.clock.now());
+        let stored = |session| Stored::new(Arc::new(session), self.ttl);
         for key in self.redis.debt(age, limit).await? {
             match self.redis.load(key).await {
                 Ok(Some(session)) => self.mirror.take(stored(session), epoch),

@@ -376,7 +376,7 @@ impl Shared {
     }
 
     fn stored(&self, session: &Session) -> Stored {
-        Stored::new(Arc::new(session.clone()), self.ttl, self.clock.now())
+        Stored::new(Arc::new(session.clone()), self.ttl)
     }
 
     fn take(&self, commit: &Commit<'_>) {

@@ -195,11 +195,12 @@ impl Watch {
                     tracing::warn!(epoch = authority.epoch, "conversations go on from the database");
                 }
                 self.good_since = None;
+                self.cannot_copy_since = None;
                 self.note_flap();
                 self.shared.settle_on_sql(authority, row.is_alone()).await;
             }
             InCharge::Redis { run_id } => {
-                if !self.is_first && !self.is_out {
+                if authority.opened && !self.is_first && !self.is_out {
                     tracing::info!(epoch = authority.epoch, "Redis is in charge again");
                 }
                 self.shared.redis.serve(authority.epoch, run_id);

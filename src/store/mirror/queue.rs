@@ -157,7 +157,7 @@ mod tests {
         let key = SessionKey { bot: BotId(1), chat: ChatId(user), user: UserId(user) };
         let mut session = Session::new(key, Timestamp(0));
         (session.epoch, session.version) = (epoch, version);
-        Stored::new(Arc::new(session), Duration::from_secs(300), Timestamp(0))
+        Stored::new(Arc::new(session), Duration::from_secs(300))
     }
 
     fn put(queue: &mut Queue, (user, epoch, version): (i64, u64, u64), haste: Haste, now: Instant) {
