@@ -271,7 +271,7 @@ async fn fill(redis: &RedisServer, documents: i64) -> anyhow::Result<()> {
         let due_at = Some(now.after(Duration::from_secs(86_400)));
         let commit = Commit { expected: 0, session: &session, due_at, kept_for: None, now };
         anyhow::ensure!(store.commit(&commit).await? == Committed::Applied, "a session was there before");
-        store.paid(&[Stored::new(Arc::new(session), Duration::from_secs(300), now)]).await?;
+        store.paid(&[Stored::new(Arc::new(session), Duration::from_secs(300))]).await?;
     }
     Ok(())
 }

@@ -152,7 +152,6 @@ fn is_caught(mutation: Mutation, by: &str) {
         ended.violations.iter().any(|violation| violation.contains(by))
     });
     assert!(red.is_some(), "{AT_MOST} seeds say nothing of {mutation:?}");
-    println!("{mutation:?} is caught by seed {red:?}");
 }
 
 #[test]
