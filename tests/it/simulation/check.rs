@@ -198,8 +198,11 @@ fn expired(seen: &Seen, key: SessionKey, found: &mut Vec<String>) {
         if has_said_so {
             continue;
         }
-        let waited =
-            seen.acknowledged.iter().find(|it| it.key == key && it.sent + IN_TIME < decided && it.at > *at);
+        let waited = seen.acknowledged.iter().find(|it| {
+            // What changed nothing was looked at before the end, and waited for the mirror of what was there.
+            let was_looked_at = it.stamp.is_none() && it.began <= decided;
+            it.key == key && it.sent + IN_TIME < decided && it.at > *at && !was_looked_at
+        });
         if let Some(waited) = waited {
             let (sent, acknowledged) = (waited.sent.as_millis(), waited.at.as_millis());
             found.push(format!(
