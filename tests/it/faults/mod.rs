@@ -81,8 +81,9 @@ fn confirmed(chat: &Chat) -> BTreeSet<u64> {
 
 /// What the person saw confirmed is what the ledger holds as completed, once each: so many.
 async fn holds_what_was_seen(bot: &TestBot, user: i64, deposits: usize) {
-    let seen = bot.user(user).wait("the chat", |chat| Some(confirmed(chat))).await.unwrap();
-    assert_eq!(seen.len(), deposits, "person {user}: {seen:?}");
+    let person = bot.user(user);
+    let seen = person.wait("the chat", |chat| Some(confirmed(chat))).await.unwrap();
+    assert_eq!(seen.len(), deposits, "person {user}: {seen:?}\n{}", person.transcript());
     holds(bot, user, &seen).await;
 }
 
