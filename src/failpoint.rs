@@ -1,12 +1,11 @@
 //! What tests do to a build with feature `failpoints`, and to no other: named points of the flow at which the process
-//! ends, stands still or panics, planted faults, a journal of commits, and a clock that runs quicker.
+//! ends, stands still or panics, a journal of commits, and a clock that runs quicker.
 //!
 //! | variable | what it does |
 //! |---|---|
 //! | `FAILPOINT=name:3` | the process ends there the third time, as by `kill -9`: no destructor runs, nothing is flushed |
 //! | `FREEZE=name:3` | it stops there as by SIGSTOP, and goes on after SIGCONT |
 //! | `PANIC=name:3` | a task panics there, and the message holds the bot's token: the worst that can be said in one |
-//! | `PLANT=name` | one promise is broken on purpose, so that an oracle can be seen to notice |
 //! | `DEPOT_JOURNAL=file` | one JSON line for each commit that is sent or applied, and for what is known to be kept |
 //! | `DEPOT_CLOCK=since:times` | from `since` (ms since 1970) on, time passes so many times as quickly |
 
@@ -30,9 +29,9 @@ macro_rules! journal {
 }
 
 #[cfg(not(feature = "failpoints"))]
-pub use switched_off::{clock, keeps_a_journal, planted, write};
+pub use switched_off::{clock, keeps_a_journal, write};
 #[cfg(feature = "failpoints")]
-pub use switched_on::{clock, during, keeps_a_journal, planted, reached, write};
+pub use switched_on::{clock, during, keeps_a_journal, reached, write};
 
 /// What a release has of all this: nothing.
 #[cfg(not(feature = "failpoints"))]
@@ -40,12 +39,6 @@ mod switched_off {
     use serde_json::Value;
 
     use crate::clock::Clock;
-
-    /// Whether a fault is planted.
-    #[must_use]
-    pub const fn planted(_name: &str) -> bool {
-        false
-    }
 
     /// Whether anybody wants to read a journal.
     #[must_use]
@@ -97,7 +90,7 @@ mod switched_on {
     }
 
     /// Ends or stops the process, or panics, if the environment names this point.
-    #[expect(clippy::panic, reason = "planted, and absent from every release build")]
+    #[expect(clippy::panic, reason = "on purpose, and absent from every release build")]
     pub fn reached(name: &str) {
         static FREEZE: OnceLock<Option<Point>> = OnceLock::new();
         static PANIC: OnceLock<Option<Point>> = OnceLock::new();
@@ -111,7 +104,7 @@ mod switched_on {
         }
         if PANIC.get_or_init(|| Point::read("PANIC")).as_ref().is_some_and(|point| point.is_now(name)) {
             std::panic::panic_any(format!(
-                "planted: {}",
+                "on purpose: {}",
                 environment("TELEGRAM_BOT_TOKEN").unwrap_or_default()
             ));
         }
@@ -130,12 +123,6 @@ mod switched_on {
     fn ends_at(name: &str) -> bool {
         static END: OnceLock<Option<Point>> = OnceLock::new();
         END.get_or_init(|| Point::read("FAILPOINT")).as_ref().is_some_and(|point| point.is_now(name))
-    }
-
-    /// Whether the environment plants this fault.
-    pub fn planted(name: &str) -> bool {
-        static PLANT: OnceLock<Option<String>> = OnceLock::new();
-        PLANT.get_or_init(|| environment("PLANT")).as_deref() == Some(name)
     }
 
     fn journal() -> Option<&'static File> {

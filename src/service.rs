@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::deposit::{BotId, ChatId, UserId};
-use crate::failpoint::planted;
 use crate::service::cache::Cache;
 use crate::service::expiry::Expiry;
 pub use crate::service::onlooker::{Onlooker, Step, Why};
@@ -319,7 +318,7 @@ impl ValidationSessionService {
     /// # Errors
     /// What led to it must come again.
     pub async fn mirrored(&self, session: &Session) -> Result<(), ServiceError> {
-        let mirrored = if planted("ack_before_mirror") { Ok(()) } else { self.store.mirrored(session).await };
+        let mirrored = self.store.mirrored(session).await;
         if mirrored.is_err() {
             self.cache.forget(session.key);
         } else {

@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::database::{Connection, Job, alone};
 use crate::deposit::{Leaving, Recorded};
 use crate::effects::execute::{Record, RecordError};
-use crate::failpoint::planted;
 use crate::ledger::{Ledger, Owner};
 use crate::session::Session;
 use crate::store::authority::Mirrored;
@@ -41,8 +40,7 @@ impl Record for Recording {
         taxonomy: &str,
     ) -> Result<Recorded, RecordError> {
         let owner = Owner { chat: session.key.chat, user: session.key.user };
-        let decision = self.sessions.unmirrored(session).filter(|_| !planted("record_before_mirror"));
-        let Some(decision) = decision else {
+        let Some(decision) = self.sessions.unmirrored(session) else {
             return Ok(self.ledger.record(leaving, &owner, taxonomy).await?);
         };
         let mirroring = self.sql.mirroring(&[decision], session.epoch, self.clock.now())?;

@@ -16,7 +16,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::effects::execute::Executor;
-use crate::failpoint::planted;
 use crate::service::{Handled, ServiceError, ValidationSessionService};
 use crate::session::{Effect, EffectId, Event, Lane, Session, Verdict};
 
@@ -85,21 +84,12 @@ impl Effects {
                 .any(|pending| matches!(pending.effect, Effect::RecordDeposit(_)));
             let (tried, attempt) = oneshot::channel();
             first_attempt = FirstAttempt(records.then_some(attempt));
-            if planted("two_holders") {
-                self.start(Lane::Chat, token, Arc::clone(&handled.session), None).await;
-            }
             self.start(Lane::Chat, token, Arc::clone(&handled.session), Some(tried)).await;
         }
         if let Some(token) = handled.compute {
             self.start(Lane::Compute, token, Arc::clone(&handled.session), None).await;
         }
         first_attempt
-    }
-
-    /// Whoever holds a lane now: for a planted fault.
-    async fn holder_of(&self, session: &Session, lane: Lane) -> Result<u64, ServiceError> {
-        let current = self.shared.service.get(session.key).await?;
-        Ok(current.and_then(|current| current.lease(lane)).map_or(0, |lease| lease.token))
     }
 
     /// How many lanes run here now.
@@ -161,9 +151,7 @@ impl Effects {
                 }
                 Ran::Outcomes(outcomes) => outcomes,
             };
-            let presented =
-                if planted("stale_token") { self.holder_of(&session, lane).await? } else { token };
-            let handled = service.settle(session.key, lane, presented, &outcomes).await?;
+            let handled = service.settle(session.key, lane, token, &outcomes).await?;
             // What came too late changed nothing: the mark is that of somebody else's commit then.
             if handled.verdict == Verdict::Changed {
                 crate::journal!({

@@ -46,7 +46,7 @@ async fn a_loop_that_panicked_stays_dead() {
     let heart = health.heart("effects", Duration::ZERO);
     let panicked = std::thread::spawn(move || {
         let _heart = heart;
-        panic!("planted");
+        panic!("on purpose");
     });
     assert!(panicked.join().is_err());
     assert_eq!(got(&health, "/health/live").await.0, 503);

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use uuid::Uuid;
-
 use crate::database::{Connection, Job, alone};
 use crate::deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
-use crate::failpoint::planted;
 use crate::ledger::entries::Owner;
 use crate::ledger::rows::{Kept, Rows, entry, make_storable, read_rows, weight_source_word};
 use crate::ledger::{Ledger, LedgerError, Turn, quality, wait_turn};
@@ -31,9 +28,6 @@ impl Ledger {
         owner: &Owner,
         taxonomy: &str,
     ) -> Result<Recorded, LedgerError> {
-        if planted("confirm_before_record") {
-            return Ok(self.has_recorded(leaving, Some(1)));
-        }
         let recording = self.recording(leaving, owner, taxonomy);
         let leaving = Arc::clone(&recording.leaving);
         let written = self.write(recording).await?;
@@ -64,9 +58,7 @@ impl Ledger {
         }
         Record {
             bot: self.bot.0,
-            id: if planted("no_idempotency") { Uuid::new_v4() } else { leaving.draft.id.0 }
-                .hyphenated()
-                .to_string(),
+            id: leaving.draft.id.0.hyphenated().to_string(),
             owner: *owner,
             taxonomy: taxonomy.to_owned(),
             kept: Kept::of(&leaving.draft).to_json(),

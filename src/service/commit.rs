@@ -8,10 +8,9 @@ use tokio::time::Instant;
 use crate::chance::Chance;
 use crate::clock::Timestamp;
 use crate::deposit::{DepositId, DepositRef};
-use crate::failpoint::planted;
 use crate::service::onlooker::Step;
 use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService, journal};
-use crate::session::{Cause, Context, Event, Fresh, SCHEMA, Seen, Session, SessionKey, Transition, Verdict};
+use crate::session::{Cause, Context, Event, Fresh, SCHEMA, Session, SessionKey, Transition, Verdict};
 use crate::store::{Commit, Committed, retry};
 
 impl ValidationSessionService {
@@ -29,9 +28,6 @@ impl ValidationSessionService {
             None => (self.load(key, epoch).await?, true),
         };
         for _ in 0..CONFLICTS_MAX {
-            if planted("no_dedup") {
-                current = Arc::new(Session { seen: Seen::default(), ..Session::clone(&current) });
-            }
             let transition = apply_all(&current, steps, &context);
             if transition.verdict != Verdict::Changed {
                 // Only the store's own document may decide that nothing is to be done.
@@ -138,11 +134,7 @@ impl ValidationSessionService {
         Context {
             now,
             ttl: self.ttl,
-            may_expire: if planted("expiry_in_gap") {
-                Some(now)
-            } else {
-                self.expiry.until(now, self.store.silence())
-            },
+            may_expire: self.expiry.until(now, self.store.silence()),
             may_run: self.may_run.load(Ordering::Relaxed),
             fresh: Fresh { id: deposit_id(now, &self.chance), reference: DepositRef(self.chance.number()) },
             token: self.chance.number(),

@@ -1,7 +1,6 @@
 //! The chat as Telegram has it: pictures are painted when they are sent, and pass the gate of their destination.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +11,6 @@ use crate::clock::Clock;
 use crate::deposit::{ChatId, MessageId};
 use crate::effects::execute::{Chat, Shown};
 use crate::effects::retry::Failure;
-use crate::failpoint::planted;
 use crate::ledger::{Ledger, LedgerError};
 use crate::session::{Sentence, Session};
 use crate::taxonomy::Taxonomy;
@@ -108,10 +106,6 @@ impl TelegramChat {
         if matches!(sent, Err(GateError::Call(CallError::Unknown | CallError::Server { .. }))) {
             metrics::counter!("depot_repeats_possible_total", "method" => "sendMessage").increment(1);
         }
-        if planted("resends") && sent.is_ok() && is_the_first() {
-            let again = self.client.send_message(chat, &picture.text, entities(picture), keyboard(picture));
-            let _was_known = again.await;
-        }
         sent.map_err(failure)
     }
 
@@ -138,12 +132,6 @@ impl TelegramChat {
             Err(error) => Err(failure(error)),
         }
     }
-}
-
-/// A planted fault: one message of each process is sent twice.
-fn is_the_first() -> bool {
-    static WAS: AtomicBool = AtomicBool::new(false);
-    !WAS.swap(true, Ordering::SeqCst)
 }
 
 /// What is to be said cannot be read from the ledger now.

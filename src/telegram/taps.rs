@@ -2,7 +2,6 @@
 
 use crate::access::Standing;
 use crate::deposit::{MessageId, Recorded, UserId};
-use crate::failpoint::planted;
 use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
 use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
 use crate::telegram::callback;
@@ -57,9 +56,7 @@ impl Updates {
                 self.toast(tap, toast);
             }
             answer @ (Answer::Done | Answer::Stale | Answer::Recording | Answer::AnotherOpen) => {
-                if !(planted("silent_tap") && answer == Answer::Stale) {
-                    self.toast(tap, Toast::Answered(answer));
-                }
+                self.toast(tap, Toast::Answered(answer));
                 self.run(&applied).await?;
             }
         }

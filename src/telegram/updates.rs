@@ -4,12 +4,10 @@ use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::access::{Access, Notice, Standing};
 use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
-use crate::failpoint::planted;
 use crate::ledger::{LedgerError, Role};
 use crate::service::{Handled as Applied, ServiceError, ValidationSessionService};
 use crate::session::{Cause, Event, Language, Note, Sentence, Verdict};
@@ -69,9 +67,6 @@ pub(super) enum UpdateError {
 impl Handle for Updates {
     async fn handle(&self, incoming: &Incoming, raw: &str) -> Handled {
         crate::failpoint!("update_received");
-        if planted("high_water_mark") && is_below_the_highest(incoming.update_id) {
-            return Handled::Committed;
-        }
         let kind = incoming.name();
         match self.settle(incoming, raw).await {
             Ok(outcome) => {
@@ -335,13 +330,6 @@ impl Outcome {
             Self::Parked => "parked",
         }
     }
-}
-
-/// A planted fault: update ids restart at random after a quiet week.
-fn is_below_the_highest(update: i64) -> bool {
-    static HIGHEST: AtomicI64 = AtomicI64::new(0);
-    // Those of several chats come beside each other.
-    HIGHEST.fetch_max(update, Ordering::SeqCst) > update + 1_000
 }
 
 fn count(kind: &'static str, outcome: &'static str) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::failpoint::planted;
 use crate::session::Session;
 use crate::store::StoreError;
 use crate::store::authority::{Authority, InCharge, Probe, Stored};
@@ -27,12 +26,6 @@ impl Watch {
     pub(super) async fn leave(&mut self, from: &Authority, error: &StoreError, alone: bool) {
         self.is_away(error);
         self.good_since = None;
-        if planted("breaker_per_instance") {
-            self.shared.redis.quiet().await;
-            self.shared.sql.serve(from.epoch);
-            self.shared.stand(Authority { store: InCharge::Sql, ..from.clone() }, true);
-            return;
-        }
         let to = Authority::sql(from.epoch + 1);
         let Some(authority) = self.shared.appoint(Some(from), to.clone()).await else { return };
         if authority == to {
@@ -66,11 +59,6 @@ impl Watch {
         }
         let epoch = from.epoch.max(probe.epoch.unwrap_or_default()) + 1;
         let to = Authority::redis(epoch, &probe.run_id);
-        if planted("copy_before_epoch") {
-            self.shared.redis.serve(epoch, &probe.run_id);
-            let _copied = self.shared.copy_documents().await;
-            tokio::time::sleep(4 * COMMAND).await;
-        }
         match self.shared.appoint(Some(from), to.clone()).await {
             Some(authority) if authority == to => self.copy(&to).await,
             // Another instance was quicker, or the database does not answer.
@@ -164,7 +152,7 @@ impl Shared {
 
     /// Copies all documents, and opens the epoch; returns the row as it is then, and how many were copied.
     async fn copy_all(&self, authority: &Authority) -> Result<(Authority, usize), StoreError> {
-        let copied = if planted("copy_before_epoch") { 0 } else { self.copy_documents().await? };
+        let copied = self.copy_documents().await?;
         // Noted first: whoever finds Redis without its epoch after this knows that it was emptied.
         let opened = Authority { opened: true, ..authority.clone() };
         if !authority.opened {

@@ -23,7 +23,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
-use crate::failpoint::planted;
 use crate::session::{Session, SessionKey};
 use crate::store::authority::{Authority, DurableStore, InCharge, Stored, VolatileStore};
 use crate::store::failover::others::Others;
@@ -365,7 +364,7 @@ impl Shared {
         let standing = self.standing.borrow();
         let is_its_own = standing.authority.epoch == session.epoch;
         let is_in_sql = standing.authority.store == InCharge::Sql && is_its_own;
-        session.version == 0 || is_in_sql || planted("no_mirror")
+        session.version == 0 || is_in_sql
     }
 
     /// Whether what Redis committed under `epoch` is still what everybody reads.
@@ -380,9 +379,6 @@ impl Shared {
     }
 
     fn take(&self, commit: &Commit<'_>) {
-        if planted("no_mirror") {
-            return;
-        }
         let session = Arc::new(commit.session.clone());
         let stored = Stored {
             due_at: commit.due_at,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::failpoint::planted;
 use crate::store::StoreError;
 use crate::store::authority::{Authority, InCharge, Probe, Row};
 use crate::store::failover::{Lease, Shared};
@@ -185,7 +184,7 @@ impl Watch {
             self.shared.appoint(None, Authority::sql(1)).await;
             return;
         };
-        if self.shared.standing.borrow().authority == *authority || self.has_its_own_idea(authority) {
+        if self.shared.standing.borrow().authority == *authority {
             return;
         }
         match &authority.store {
@@ -207,11 +206,6 @@ impl Watch {
                 self.shared.stand(authority.clone(), false);
             }
         }
-    }
-
-    /// A planted fault: this instance has gone to SQL and told nobody.
-    fn has_its_own_idea(&self, authority: &Authority) -> bool {
-        planted("breaker_per_instance") && self.shared.standing.borrow().authority.epoch == authority.epoch
     }
 
     /// What follows from a look: leaving Redis, opening it, going to it, or nothing.

@@ -19,7 +19,6 @@ pub use crate::store::redis::inspect::Description;
 pub use crate::store::redis::options::{AddressError, DEADLINE, RedisOptions};
 
 use crate::clock::Timestamp;
-use crate::failpoint::planted;
 use crate::session::{Session, SessionKey};
 use crate::store::keys::Keys;
 use crate::store::redis::link::{Call, Link, Trouble};
@@ -130,14 +129,6 @@ impl RedisStore {
         })
     }
 
-    /// Which version has to be there; a planted fault takes any.
-    async fn expected_by(&self, commit: &Commit<'_>) -> Result<u64, StoreError> {
-        if planted("no_version_check") {
-            return Ok(self.load(commit.session.key).await?.map_or(0, |stored| stored.version));
-        }
-        Ok(commit.expected)
-    }
-
     /// Takes the head off a stored value and reads the document behind it.
     fn read(key: SessionKey, value: &[u8]) -> Result<Session, StoreError> {
         let corrupt = || StoreError::Corrupt { key, reason: "its head is missing".to_owned() };
@@ -166,7 +157,7 @@ impl SessionStore for RedisStore {
             self.keys.epoch().to_owned(),
         ];
         let arguments = [
-            self.expected_by(commit).await?.to_string(),
+            commit.expected.to_string(),
             session.epoch.to_string(),
             session.version.to_string(),
             session.commit.to_string(),
@@ -180,7 +171,7 @@ impl SessionStore for RedisStore {
             let mut invocation = self.scripts.commit.key(keys);
             let sent = Instant::now();
             let reply: Reply =
-                invocation.arg(arguments).arg(deadline_of(&call)).invoke_async(&mut call.connection).await?;
+                invocation.arg(arguments).arg(call.deadline).invoke_async(&mut call.connection).await?;
             self.link.offset.learn(reply.1, sent, Instant::now());
             Ok(reply)
         };
@@ -282,11 +273,6 @@ impl SessionStore for RedisStore {
 }
 
 const NAME: &str = "redis";
-
-/// When a commit is too late; by a planted fault never.
-fn deadline_of(call: &Call) -> i64 {
-    if planted("deadline_ignored") { i64::MAX } else { call.deadline }
-}
 
 fn unavailable(reason: &str) -> StoreError {
     StoreError::Unavailable { store: NAME, reason: reason.to_owned() }

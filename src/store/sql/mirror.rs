@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::database::{Connection, Job, one_by_one};
-use crate::failpoint::planted;
 use crate::session::SessionKey;
 use crate::store::authority::{Mirrored, Stored};
 use crate::store::sql::charge::{AUTHORITY, AuthorityRow, read_authority};
@@ -44,14 +43,11 @@ fn statement(rows: usize, lock: &str) -> String {
     };
     let epoch = rows * VALUES + 1;
     let rows: Vec<String> = (0..rows).map(row).collect();
-    // Planted: also where SQL has something higher; also after the copy.
-    let upwards = if planted("mirror_overwrites") { "" } else { UPWARDS };
-    let or_late = if planted("late_mirror_accepted") { " or 1 = 1" } else { "" };
     format!(
         "{INTO} select * from (values {}) as given
         where exists
-            (select 1 from authority where bot = $1 and (epoch <= ${epoch} or store = 'sql'{or_late}){lock})
-        {OVER}{upwards}
+            (select 1 from authority where bot = $1 and (epoch <= ${epoch} or store = 'sql'){lock})
+        {OVER}{UPWARDS}
         returning chat, owner",
         rows.join(", "),
     )

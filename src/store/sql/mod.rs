@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::database::{Connection, Database, DatabaseError, Engine, Job};
 use crate::deposit::{BotId, ChatId, UserId};
-use crate::failpoint::planted;
 use crate::session::{Session, SessionKey};
 use crate::store::{
     Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, place_after,
@@ -51,9 +50,6 @@ struct Checked {
 
 const ON_SQLITE: Checked = checked!("");
 const ON_POSTGRES: Checked = checked!(" for share");
-
-/// A planted fault: whoever is in charge.
-const UNCHECKED: Checked = checked!(" union all select 1");
 
 const SERVES: &str = "select count(*) from authority where bot = $1 and epoch = $2 and store = 'sql'";
 
@@ -114,14 +110,6 @@ impl SqlStore {
         }
     }
 
-    /// Which version has to be there; a planted fault takes any.
-    async fn expected_by(&self, commit: &Commit<'_>) -> Result<u64, StoreError> {
-        if planted("no_version_check") {
-            return Ok(self.load(commit.session.key).await?.map_or(0, |stored| stored.version));
-        }
-        Ok(commit.expected)
-    }
-
     async fn read<J: Job>(&self, job: J) -> Result<J::Output, StoreError> {
         self.database.read(job).await.map_err(|error| self.failure(error))
     }
@@ -146,7 +134,7 @@ impl SessionStore for SqlStore {
         let session = commit.session;
         let job = CompareAndSet {
             key: session.key,
-            expected: self.expected_by(commit).await?.cast_signed(),
+            expected: commit.expected.cast_signed(),
             epoch: session.epoch.cast_signed(),
             version: session.version.cast_signed(),
             mark: session.commit.cast_signed(),
@@ -256,7 +244,6 @@ impl Job for CompareAndSet {
     async fn run(&self, connection: &mut Connection) -> Result<Outcome, sqlx::Error> {
         let SessionKey { bot, chat, user } = self.key;
         let checked = match connection {
-            _ if planted("breaker_per_instance") => &UNCHECKED,
             Connection::Sqlite(_) => &ON_SQLITE,
             Connection::Postgres(_) => &ON_POSTGRES,
         };

@@ -21,7 +21,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::failpoint::planted;
 use crate::telegram::client::{Batch, CallError, Client, Conflict};
 use crate::telegram::intake::{Handled, Intake, IntakeStatus, ParkReason, Trouble, Update};
 use crate::telegram::polling::place::Place;
@@ -251,13 +250,7 @@ impl Polling {
                 chain.ended = Some(Ended::Stalled);
                 break;
             }
-            let mut handled = if planted("ack_before_commit") {
-                let (intake, update) = (Arc::clone(&self.intake), Arc::clone(&update));
-                tokio::spawn(async move { intake.settle(&update).await });
-                Handled::Committed
-            } else {
-                self.intake.settle(&update).await
-            };
+            let mut handled = self.intake.settle(&update).await;
             chain.is_newer = handled == Handled::Held;
             if chain.is_newer && may_park {
                 handled = self.intake.park(&update, ParkReason::NewerSession).await;

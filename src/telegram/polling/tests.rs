@@ -118,7 +118,7 @@ impl Handle for Script {
             None => {}
             Some(Act::Retry) => return Handled::Retry,
             Some(Act::Hold) => return Handled::Held,
-            Some(Act::Panic) => panic!("planted"),
+            Some(Act::Panic) => panic!("on purpose"),
             Some(Act::Hang) => std::future::pending().await,
             Some(Act::Wait) => self.gate.notified().await,
         }

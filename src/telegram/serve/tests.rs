@@ -32,7 +32,7 @@ impl Server {
                 "/panic",
                 get(|| async {
                     if true {
-                        panic!("planted")
+                        panic!("on purpose")
                     }
                 }),
             )

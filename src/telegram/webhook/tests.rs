@@ -35,7 +35,7 @@ impl Handle for Script {
             self.gate.notified().await;
         }
         let panics = self.panicking.lock().unwrap().contains(&id);
-        assert!(!panics, "planted");
+        assert!(!panics, "on purpose");
         let scripted = self.answers.lock().unwrap().get_mut(&id).and_then(Vec::pop);
         self.note(format!("end {id}"));
         scripted.unwrap_or(Handled::Committed)
