@@ -39,7 +39,7 @@ use crate::store::sql::SqlStore;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::client::Client;
-use crate::telegram::gate::Gate;
+use crate::telegram::send_limiter::SendLimiter;
 use crate::telegram::serve::{Limits, serve};
 use crate::telegram::updates::Updates;
 use crate::telegram::{deliver, replay, sentences};
@@ -179,7 +179,7 @@ async fn open_ledger(config: &Config, database: &Database, clock: &Clock) -> any
 fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Result<TelegramChat> {
     Ok(TelegramChat {
         client: Client::new(&config.telegram.api_url, &config.telegram.token)?,
-        gate: Gate::new(clock.clone()),
+        limiter: SendLimiter::new(clock.clone()),
         words: Arc::new(Words::new()?),
         taxonomy: Arc::new(Taxonomy::load(config.taxonomy_file.as_deref())?),
         ledger: ledger.clone(),

@@ -1,4 +1,4 @@
-//! The chat as Telegram has it: pictures are painted when they are sent, and pass the gate of their destination.
+//! The chat as Telegram has it: pictures are painted when they are sent, and pass the limiter of their destination.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::session::{Sentence, Session};
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client};
-use crate::telegram::gate::{Gate, GateError, Pace};
 use crate::telegram::picture::{Picture, Style};
+use crate::telegram::send_limiter::{Priority, SendError, SendLimiter};
 use crate::telegram::sentences::{self, Listed};
 use crate::telegram::{callback, card};
 use crate::understand::site;
@@ -32,8 +32,8 @@ const LOOKED_BACK: Duration = Duration::from_hours(90 * 24);
 pub struct TelegramChat {
     /// The way out.
     pub client: Client,
-    /// The gate that every sender passes.
-    pub gate: Gate,
+    /// The limiter that every sender passes.
+    pub limiter: SendLimiter,
     /// The sentences.
     pub words: Arc<Words>,
     /// The categories.
@@ -66,7 +66,7 @@ impl Chat for TelegramChat {
                 self.repaint(chat, message, &picture).await?;
                 message
             }
-            None => self.tell(chat, &picture, Pace::Answer).await?,
+            None => self.tell(chat, &picture, Priority::Reply).await?,
         };
         Ok(Shown { message, stripped: strays })
     }
@@ -91,7 +91,7 @@ impl Chat for TelegramChat {
             }
             other => sentences::sentence(phrases, other),
         };
-        self.tell(session.key.chat, &picture, Pace::Answer).await.map(drop)
+        self.tell(session.key.chat, &picture, Priority::Reply).await.map(drop)
     }
 }
 
@@ -100,10 +100,15 @@ impl TelegramChat {
     ///
     /// # Errors
     /// The failure, in the classes of the retry policy. After [`Failure::Transient`] the message may be there.
-    pub async fn tell(&self, chat: ChatId, picture: &Picture, pace: Pace) -> Result<MessageId, Failure> {
+    pub async fn tell(
+        &self,
+        chat: ChatId,
+        picture: &Picture,
+        priority: Priority,
+    ) -> Result<MessageId, Failure> {
         let call = self.client.send_message(chat, &picture.text, entities(picture), keyboard(picture));
-        let sent = self.gate.pass(chat, pace, call).await;
-        if matches!(sent, Err(GateError::Call(CallError::Unknown | CallError::Server { .. }))) {
+        let sent = self.limiter.send(chat, priority, call).await;
+        if matches!(sent, Err(SendError::Call(CallError::Unknown | CallError::Server { .. }))) {
             metrics::counter!("depot_repeats_possible_total", "method" => "sendMessage").increment(1);
         }
         sent.map_err(failure)
@@ -116,8 +121,8 @@ impl TelegramChat {
     pub async fn repaint(&self, chat: ChatId, message: MessageId, picture: &Picture) -> Result<(), Failure> {
         let call =
             self.client.edit_message_text(chat, message, &picture.text, entities(picture), keyboard(picture));
-        match self.gate.pass(chat, Pace::Answer, call).await {
-            Ok(()) | Err(GateError::Call(CallError::NotModified)) => Ok(()),
+        match self.limiter.send(chat, Priority::Reply, call).await {
+            Ok(()) | Err(SendError::Call(CallError::NotModified)) => Ok(()),
             Err(error) => Err(failure(error)),
         }
     }
@@ -127,8 +132,8 @@ impl TelegramChat {
     /// # Errors
     /// As [`TelegramChat::tell`].
     pub async fn strip(&self, chat: ChatId, message: MessageId) -> Result<(), Failure> {
-        match self.gate.pass(chat, Pace::Answer, self.client.strip_keyboard(chat, message)).await {
-            Ok(()) | Err(GateError::Call(CallError::NotModified | CallError::MessageGone)) => Ok(()),
+        match self.limiter.send(chat, Priority::Reply, self.client.strip_keyboard(chat, message)).await {
+            Ok(()) | Err(SendError::Call(CallError::NotModified | CallError::MessageGone)) => Ok(()),
             Err(error) => Err(failure(error)),
         }
     }
@@ -141,10 +146,10 @@ fn not_yet(error: LedgerError) -> Failure {
 }
 
 /// A failed call in the classes of the retry policy.
-fn failure(error: GateError) -> Failure {
+fn failure(error: SendError) -> Failure {
     let error = match error {
-        GateError::PausedUntil(until) => return Failure::Paused(until),
-        GateError::Call(error) => error,
+        SendError::PausedUntil(until) => return Failure::Paused(until),
+        SendError::Call(error) => error,
     };
     match error {
         CallError::Blocked => Failure::ChatClosed,

@@ -10,8 +10,8 @@ use crate::effects::retry::Failure;
 use crate::ledger::{Delivery, DeliveryKind, LedgerError};
 use crate::telegram::access_card;
 use crate::telegram::chat::TelegramChat;
-use crate::telegram::gate::Pace;
 use crate::telegram::picture::Picture;
+use crate::telegram::send_limiter::Priority;
 use crate::telegram::sentences::{self, Announcement};
 
 /// How often the table is looked at when nobody in this process wrote to it.
@@ -76,10 +76,10 @@ async fn deliver(chat: &TelegramChat, delivery: &Delivery) -> Result<(), LedgerE
     let outcome = match delivery.message {
         Some(message) => match chat.repaint(delivery.destination, message, &picture).await {
             // Its message is gone: the news is worth a new one.
-            Err(Failure::CardLost) => chat.tell(delivery.destination, &picture, Pace::Notice).await,
+            Err(Failure::CardLost) => chat.tell(delivery.destination, &picture, Priority::Notice).await,
             repainted => repainted.map(|()| message),
         },
-        None => chat.tell(delivery.destination, &picture, Pace::Notice).await,
+        None => chat.tell(delivery.destination, &picture, Priority::Notice).await,
     };
     crate::failpoint!("delivered_unread");
     settle(chat, delivery, outcome).await

@@ -6,8 +6,8 @@ use crate::ledger::Role;
 use crate::session::Language;
 use crate::telegram::access_card;
 use crate::telegram::commands::{Command, Parsed};
-use crate::telegram::gate::Pace;
 use crate::telegram::incoming::Sender;
+use crate::telegram::send_limiter::Priority;
 use crate::telegram::sentences::Announcement;
 use crate::telegram::updates::{Outcome, UpdateError, Updates};
 
@@ -63,7 +63,7 @@ impl Updates {
         let language = Language::from_code(sender.language_code.as_deref());
         let can_ask = self.access.takes_requests();
         let picture = access_card::stranger(self.chat.words.phrases(language), sender.id, can_ask);
-        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Pace::Answer).await {
+        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await {
             tracing::debug!(?failure, "a stranger could not be told");
         }
     }

@@ -3,8 +3,8 @@
 
 use crate::deposit::ChatId;
 use crate::session::{Language, Sentence, SessionKey};
-use crate::telegram::gate::Pace;
 use crate::telegram::incoming::{Incoming, IncomingKind, Sender};
+use crate::telegram::send_limiter::Priority;
 use crate::telegram::sentences::{self, Announcement};
 use crate::telegram::updates::{Outcome, UpdateError, Updates};
 
@@ -42,7 +42,7 @@ impl Updates {
         let Some(sender) = sender_of(incoming) else { return };
         let language = Language::from_code(sender.language_code.as_deref());
         let picture = sentences::sentence(self.chat.words.phrases(language), Sentence::Trouble);
-        let _arrives_or_not = self.chat.tell(ChatId(sender.id.0), &picture, Pace::Answer).await;
+        let _arrives_or_not = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await;
     }
 
     /// Tells the sender of an update that was put aside because a newer release holds the conversation.

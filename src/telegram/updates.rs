@@ -14,11 +14,11 @@ use crate::session::{Cause, Event, Language, Note, Sentence, Verdict};
 use crate::store::StoreError;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::commands::{self, Command, Parsed};
-use crate::telegram::gate::Pace;
 use crate::telegram::incoming::{
     Chat, ChatKind, Content, Incoming, IncomingKind, Message, Sender, Unsupported,
 };
 use crate::telegram::intake::{Handle, Handled, ParkReason};
+use crate::telegram::send_limiter::Priority;
 use crate::telegram::sentences::{self, Announcement};
 use crate::understand::names;
 
@@ -245,7 +245,7 @@ impl Updates {
     pub(super) async fn announce(&self, sender: &Sender, announcement: Announcement) {
         let language = Language::from_code(sender.language_code.as_deref());
         let picture = sentences::announcement(self.chat.words.phrases(language), announcement);
-        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Pace::Answer).await {
+        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await {
             tracing::debug!(?failure, "an announcement did not arrive");
         }
     }
@@ -258,7 +258,7 @@ impl Updates {
         // Several people may speak before the bot is gone.
         if self.access.may_notify(UserId(chat.id.0), Notice::Standing) {
             let picture = sentences::announcement(self.chat.words.phrases(language), Announcement::Group);
-            if let Err(failure) = self.chat.tell(chat.id, &picture, Pace::Answer).await {
+            if let Err(failure) = self.chat.tell(chat.id, &picture, Priority::Reply).await {
                 tracing::debug!(?failure, "a group could not be told why the bot leaves");
             }
         }

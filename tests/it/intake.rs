@@ -10,10 +10,10 @@ use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::deposit::{ChatId, MessageId};
 use depot_bot::simulator::{Fault, Options, Rule, Simulator, User, UserProfile};
 use depot_bot::telegram::client::{CallError, Client};
-use depot_bot::telegram::gate::{Gate, GateError, Pace};
 use depot_bot::telegram::incoming::{Content, Incoming, IncomingKind};
 use depot_bot::telegram::intake::{Handle, Handled, Intake, IntakeStatus, ParkReason, Trouble};
 use depot_bot::telegram::polling::Polling;
+use depot_bot::telegram::send_limiter::{Priority, SendError, SendLimiter};
 use depot_bot::telegram::serve::{Limits, serve};
 use depot_bot::telegram::webhook::{Claim, Wanted, Webhook, WebhookRecord, ensure_webhook};
 use secrecy::SecretString;
@@ -378,7 +378,7 @@ async fn each_refusal_of_telegram_has_its_class() {
 async fn a_429_closes_the_gate_of_its_chat_until_telegram_allows_more() {
     let rig = Rig::start().await;
     let clock = Clock::manual(Timestamp(1_000));
-    let (client, gate) = (rig.client(), Gate::new(clock.clone()));
+    let (client, limiter) = (rig.client(), SendLimiter::new(clock.clone()));
     for id in [7, 8] {
         rig.user(id).says("bonjour");
     }
@@ -386,9 +386,9 @@ async fn a_429_closes_the_gate_of_its_chat_until_telegram_allows_more() {
     rig.telegram.faults(|faults| faults.add(rule));
     let send = |id| {
         let call = client.send_message(ChatId(id), "x", vec![], None);
-        gate.pass(ChatId(id), Pace::Answer, call)
+        limiter.send(ChatId(id), Priority::Reply, call)
     };
-    let paused = Err(GateError::PausedUntil(Timestamp(10_000)));
+    let paused = Err(SendError::PausedUntil(Timestamp(10_000)));
     assert_eq!(send(7).await, paused);
     assert_eq!(send(7).await, paused);
     assert!(send(8).await.is_ok());
