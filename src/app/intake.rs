@@ -11,12 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
+use crate::http::serve::{Limits, serve};
 use crate::ledger::Ledger;
 use crate::ledger::intake::{Webhook as Row, WebhookClaim};
 use crate::telegram::client::Client;
 use crate::telegram::intake::{Handle, Intake, IntakeStatus};
 use crate::telegram::polling::Polling;
-use crate::telegram::serve::{Limits, serve};
 use crate::telegram::webhook::{Claim, Wanted, Webhook, WebhookRecord};
 
 /// How long updates that are being handled may take to be committed when the intake stops.

@@ -44,7 +44,7 @@ pub use script::{SHIPPED, Script, ScriptError};
 pub use stage::Stage;
 
 use crate::clock::Clock;
-use crate::telegram::serve::{Limits, serve};
+use crate::http::serve::{Limits, serve};
 
 /// Where the page is unless `DEMO_BIND` says otherwise.
 const PORT: u16 = 8090;

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::telegram::serve::{Limits, serve};
+use crate::http::serve::{Limits, serve};
 
 /// The largest recording that is taken, in bytes: what the page records at most, and a form around it.
 const BYTES_MAX: usize = 3 * 1024 * 1024;

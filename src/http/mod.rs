@@ -4,6 +4,7 @@
 //! business of whoever serves the [`router`].
 
 mod health;
+pub mod serve;
 
 use axum::Router;
 use axum::extract::State;

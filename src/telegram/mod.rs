@@ -16,7 +16,6 @@ mod recordings;
 pub mod replay;
 pub mod send_limiter;
 pub mod sentences;
-pub mod serve;
 mod strangers;
 #[cfg(test)]
 mod stub;

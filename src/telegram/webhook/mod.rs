@@ -83,7 +83,7 @@ impl Webhook {
         }))
     }
 
-    /// The one route, for [`serve`](crate::telegram::serve::serve). The path is compared as it is: nothing in it is a
+    /// The one route, for [`serve`](crate::http::serve::serve). The path is compared as it is: nothing in it is a
     /// pattern.
     pub fn router(&self) -> Router {
         Router::new()

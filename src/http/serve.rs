@@ -1,4 +1,5 @@
-//! The server under the webhook and under the side-port: nobody can hold it up, neither while it runs nor when it stops.
+//! The HTTP server under the webhook, the ops endpoints and the demo: no client can hold it up, neither while it runs nor
+//! when it stops.
 //!
 //! `axum::serve` has no time limit for reading a request's header, and a half-sent one blocks its graceful shutdown
 //! (tokio-rs/axum#2741, #3478); so this drives hyper itself.
@@ -23,14 +24,14 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// What a caller can take up.
+/// The bounds on what clients can occupy.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The most connections at once; further ones wait in the kernel's queue.
     pub connections: usize,
     /// How long a request's header may take to arrive, and how long a connection may be idle.
     pub header: Duration,
-    /// How long requests that are being answered when the server stops may take to end.
+    /// How long requests in flight may take to end when the server stops.
     pub drain: Duration,
 }
 
@@ -40,16 +41,16 @@ impl Default for Limits {
     }
 }
 
-/// What a last answer may take to leave when nobody works on a connection any more.
+/// How long the last response may take to leave a connection on which no request is being handled.
 const LINGER: Duration = Duration::from_millis(200);
-/// After an error of `accept`, such as no file descriptor left.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// The pause after an error of `accept`, such as no file descriptor left.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// Serves HTTP/1.1 until `stop`; returns when the last connection is closed.
 ///
-/// Then nothing more is accepted, connections on which nothing is being answered are closed at once, and the others when
-/// their answer is out, at the latest after [`Limits::drain`]: their handlers are dropped then.
+/// From `stop` on no connection is accepted. Idle connections are closed at once, the others after their response, and at
+/// the latest after [`Limits::drain`], when their handlers are dropped.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let router = router.layer(CatchPanicLayer::new());
     let (connections, tasks, cut) =
@@ -57,12 +58,12 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     while let Some(permit) = stop.run_until_cancelled(connections.clone().acquire_owned()).await {
         let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
         let Ok((socket, _)) = accepted else {
-            sleep(ACCEPT_AGAIN).await;
+            sleep(ACCEPT_BACKOFF).await;
             continue;
         };
         let (router, stop, cut) = (router.clone(), stop.clone(), cut.clone());
         tasks.spawn(async move {
-            cut.run_until_cancelled(converse(socket, router, limits.header, &stop)).await;
+            cut.run_until_cancelled(serve_connection(socket, router, limits.header, &stop)).await;
             drop(permit);
         });
     }
@@ -75,13 +76,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 }
 
 /// One connection, to its end.
-async fn converse(socket: TcpStream, router: Router, header: Duration, stop: &CancellationToken) {
-    // An answer is one small packet; without this it may wait for the acknowledgement of the one before.
+async fn serve_connection(socket: TcpStream, router: Router, header: Duration, stop: &CancellationToken) {
+    // A response is one small packet, which Nagle's algorithm would hold back until the one before is acknowledged.
     let _unimportant = socket.set_nodelay(true);
-    let answering = Arc::new(AtomicUsize::new(0));
+    let in_flight = Arc::new(AtomicUsize::new(0));
     let service = service_fn(|request: Request<Incoming>| {
         let mut router = router.clone();
-        let guard = Answering::begin(&answering);
+        let guard = InFlight::begin(&in_flight);
         async move {
             let answer = router.call(request.map(Body::new)).await;
             drop(guard);
@@ -95,29 +96,29 @@ async fn converse(socket: TcpStream, router: Router, header: Duration, stop: &Ca
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
     tokio::select! {
-        // A peer that hangs up or talks nonsense is its own trouble.
+        // A peer that hangs up or breaks the protocol needs no answer.
         _ended = connection.as_mut() => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     loop {
         let ended = timeout(LINGER, connection.as_mut()).await;
-        if ended.is_ok() || answering.load(Ordering::Acquire) == 0 {
+        if ended.is_ok() || in_flight.load(Ordering::Acquire) == 0 {
             return;
         }
     }
 }
 
-/// Counts a request as being answered until it is dropped.
-struct Answering(Arc<AtomicUsize>);
+/// Counts a request as in flight until it is dropped.
+struct InFlight(Arc<AtomicUsize>);
 
-impl Answering {
+impl InFlight {
     fn begin(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::AcqRel);
         Self(count.clone())
     }
 }
 
-impl Drop for Answering {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
