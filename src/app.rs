@@ -33,6 +33,7 @@ use crate::effects::execute::Executor;
 use crate::effects::{Effects, deadlines};
 use crate::http::serve::{Limits, serve};
 use crate::http::{self, Health};
+use crate::i18n::I18n;
 use crate::ledger::Ledger;
 use crate::service::{Onlooker, ValidationSessionService};
 use crate::shutdown::{Stop, Stopped};
@@ -45,7 +46,6 @@ use crate::telegram::updates::Updates;
 use crate::telegram::{deliver, replay, sentences};
 use crate::telemetry;
 use crate::understand::Embedded;
-use crate::words::Words;
 
 /// How long a stop may take: an orchestrator kills after 30 s.
 const STOP_WITHIN: Duration = Duration::from_secs(24);
@@ -180,7 +180,7 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
     Ok(TelegramChat {
         client: Client::new(&config.telegram.api_url, &config.telegram.token)?,
         limiter: SendLimiter::new(clock.clone()),
-        words: Arc::new(Words::new()?),
+        i18n: Arc::new(I18n::new()?),
         taxonomy: Arc::new(Taxonomy::load(config.taxonomy_file.as_deref())?),
         ledger: ledger.clone(),
         clock: clock.clone(),
@@ -298,7 +298,7 @@ async fn set_menus(chat: TelegramChat) {
     for (language, code) in
         [(Language::Fr, None), (Language::Fr, Some(Language::Fr)), (Language::En, Some(Language::En))]
     {
-        let menu = sentences::menu(chat.words.phrases(language));
+        let menu = sentences::menu(chat.i18n.localizer(language));
         let menu: Vec<(&str, &str)> =
             menu.iter().map(|command| (command.name, command.description.as_str())).collect();
         if let Err(error) = chat.client.set_my_commands(&menu, code).await {

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::deposit::{Draft, Media, Recorded};
+use crate::i18n::{I18n, Localizer};
 use crate::session::{Asked, Effect, Language, Notice, Session, State, Verb, View};
 use crate::taxonomy::Taxonomy;
 use crate::telegram::picture::{Button, Picture, Press, Style, one_line, shortened};
-use crate::words::{Phrases, Words};
 
 pub use crate::telegram::card::entry::UNDO_WINDOW;
 
@@ -28,17 +28,11 @@ const A_MINUTE: Duration = Duration::from_secs(45);
 
 /// The card of a conversation in the language of its owner; `ttl` is how long a session lives without activity.
 #[must_use]
-pub fn render(
-    session: &Session,
-    words: &Words,
-    taxonomy: &Taxonomy,
-    now: Timestamp,
-    ttl: Duration,
-) -> Picture {
-    let painter = Painter { phrases: words.phrases(session.language), taxonomy };
+pub fn render(session: &Session, i18n: &I18n, taxonomy: &Taxonomy, now: Timestamp, ttl: Duration) -> Picture {
+    let painter = Painter { localizer: i18n.localizer(session.language), taxonomy };
     let ending = painter.ending(session, now, ttl);
     let picture = match &session.state {
-        State::Idle => Picture::plain(painter.phrases.plain("say-nothing-open")),
+        State::Idle => Picture::plain(painter.localizer.message("say-nothing-open")),
         State::AwaitingDescription { draft, asked } => painter.asked(draft, *asked),
         State::Understanding { draft } => painter.understanding(draft),
         State::AwaitingValidation { draft, view, notice } => {
@@ -68,24 +62,24 @@ pub fn render(
 pub fn render_entry(
     recorded: &Recorded,
     language: Language,
-    words: &Words,
+    i18n: &I18n,
     taxonomy: &Taxonomy,
     now: Timestamp,
 ) -> Picture {
-    Painter { phrases: words.phrases(language), taxonomy }.entry(recorded, now)
+    Painter { localizer: i18n.localizer(language), taxonomy }.entry(recorded, now)
 }
 
 /// What all pictures of one card share.
 #[derive(Clone, Copy, Debug)]
 struct Painter<'a> {
-    phrases: Phrases<'a>,
+    localizer: Localizer<'a>,
     taxonomy: &'a Taxonomy,
 }
 
 impl Painter<'_> {
     fn asked(&self, draft: &Draft, asked: Asked) -> Picture {
         let mut picture = self.titled("asked-title");
-        picture.paragraph(&self.phrases.plain(asked_key(asked)));
+        picture.paragraph(&self.localizer.message(asked_key(asked)));
         if let Some(heard) = self.heard(draft) {
             picture.line(&heard);
         }
@@ -93,7 +87,7 @@ impl Painter<'_> {
     }
 
     fn understanding(&self, draft: &Draft) -> Picture {
-        let text = self.phrases.plain("card-understanding");
+        let text = self.localizer.message("card-understanding");
         Picture::plain(text).with_row(vec![self.deposit_button("button-cancel", draft, Verb::Cancel)])
     }
 
@@ -131,7 +125,7 @@ impl Painter<'_> {
         let kept: Vec<_> = counted
             .into_iter()
             .filter(|(_, count)| *count > 0)
-            .map(|(key, count)| self.phrases.say(key, &[("count", count.into())]))
+            .map(|(key, count)| self.localizer.format(key, &[("count", count.into())]))
             .collect();
         (!kept.is_empty()).then(|| kept.join(" · "))
     }
@@ -139,23 +133,23 @@ impl Painter<'_> {
     /// What was heard in the last voice note, so that a mistake of the transcription is seen.
     fn heard(&self, draft: &Draft) -> Option<String> {
         let heard = shortened(&one_line(draft.heard()?), HEARD_UNITS);
-        Some(self.phrases.say("card-heard", &[("text", heard.into())]))
+        Some(self.localizer.format("card-heard", &[("text", heard.into())]))
     }
 
     fn ending(&self, session: &Session, now: Timestamp, ttl: Duration) -> Option<String> {
         let end = session.expires_at(ttl).filter(|_| session.warned)?;
         let key = if end.since(now) >= A_MINUTE { "card-ends-in-a-minute" } else { "card-ends-soon" };
-        Some(self.phrases.plain(key))
+        Some(self.localizer.message(key))
     }
 
     fn titled(&self, key: &str) -> Picture {
         let mut picture = Picture::default();
-        picture.styled(Style::Bold, &self.phrases.plain(key));
+        picture.styled(Style::Bold, &self.localizer.message(key));
         picture
     }
 
     fn deposit_button(&self, key: &str, draft: &Draft, verb: Verb) -> Button {
-        button(&self.phrases.plain(key), draft, verb)
+        button(&self.localizer.message(key), draft, verb)
     }
 }
 

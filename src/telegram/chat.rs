@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::deposit::{ChatId, MessageId};
 use crate::effects::execute::{Chat, Shown};
 use crate::effects::retry::Failure;
+use crate::i18n::I18n;
 use crate::ledger::{Ledger, LedgerError};
 use crate::session::{Sentence, Session};
 use crate::taxonomy::Taxonomy;
@@ -20,7 +21,6 @@ use crate::telegram::send_limiter::{Priority, SendError, SendLimiter};
 use crate::telegram::sentences::{self, Listed};
 use crate::telegram::{callback, card};
 use crate::understand::site;
-use crate::words::Words;
 
 /// How many deposits `/mesdepots` lists.
 const LISTED: u32 = 10;
@@ -35,7 +35,7 @@ pub struct TelegramChat {
     /// The limiter that every sender passes.
     pub limiter: SendLimiter,
     /// The sentences.
-    pub words: Arc<Words>,
+    pub i18n: Arc<I18n>,
     /// The categories.
     pub taxonomy: Arc<Taxonomy>,
     /// Where `/mesdepots`, `/qualite` and `/lexique` read.
@@ -52,7 +52,7 @@ pub struct TelegramChat {
 impl Chat for TelegramChat {
     async fn show_card(&self, session: &Session) -> Result<Shown, Failure> {
         let chat = session.key.chat;
-        let picture = card::render(session, &self.words, &self.taxonomy, self.clock.now(), self.ttl);
+        let picture = card::render(session, &self.i18n, &self.taxonomy, self.clock.now(), self.ttl);
         let stays = session.card.message.filter(|_| session.card.anew == 0);
         let mut strays = session.card.strays.clone();
         if stays.is_none() {
@@ -72,24 +72,24 @@ impl Chat for TelegramChat {
     }
 
     async fn say(&self, session: &Session, sentence: Sentence) -> Result<(), Failure> {
-        let phrases = self.words.phrases(session.language);
+        let localizer = self.i18n.localizer(session.language);
         let picture = match sentence {
             Sentence::MyDeposits => {
                 let entries = self.ledger.latest_of(session.key.user, LISTED).await.map_err(not_yet)?;
                 let listed: Vec<Listed> = entries.iter().map(|entry| Listed::of(&entry.recorded())).collect();
-                sentences::my_deposits(phrases, &listed, self.clock.now(), &self.zone)
+                sentences::my_deposits(localizer, &listed, self.clock.now(), &self.zone)
             }
             Sentence::Quality => {
                 let since = self.clock.now().before(LOOKED_BACK);
                 let found = self.ledger.quality(&self.taxonomy.id, since).await.map_err(not_yet)?;
-                sentences::quality(phrases, &self.taxonomy, &found)
+                sentences::quality(localizer, &self.taxonomy, &found)
             }
             Sentence::Lexicon => {
                 let choices = self.ledger.choices(&self.taxonomy.id).await.map_err(not_yet)?;
                 let learned = site::learned(&choices.made, &choices.forgotten);
-                sentences::lexicon(phrases, &self.taxonomy, &learned)
+                sentences::lexicon(localizer, &self.taxonomy, &learned)
             }
-            other => sentences::sentence(phrases, other),
+            other => sentences::sentence(localizer, other),
         };
         self.tell(session.key.chat, &picture, Priority::Reply).await.map(drop)
     }

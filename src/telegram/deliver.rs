@@ -121,16 +121,16 @@ fn later(now: Timestamp, attempts: u32) -> Timestamp {
 }
 
 fn picture(chat: &TelegramChat, delivery: &Delivery) -> Picture {
-    let phrases = chat.words.phrases(delivery.language);
+    let localizer = chat.i18n.localizer(delivery.language);
     match &delivery.kind {
         DeliveryKind::AccessRequested { request, person, name } => {
-            access_card::requested(phrases, *person, name, request.0)
+            access_card::requested(localizer, *person, name, request.0)
         }
         DeliveryKind::AccessDecided { person, name, accepted, by, by_name } => {
             let by = by.map(|_| by_name.as_str());
-            access_card::decided(phrases, *person, name, access_card::Decision { accepted: *accepted, by })
+            access_card::decided(localizer, *person, name, access_card::Decision { accepted: *accepted, by })
         }
-        DeliveryKind::AccessGranted => sentences::announcement(phrases, Announcement::AccessGranted),
-        DeliveryKind::AccessRefused => sentences::announcement(phrases, Announcement::AccessRefused),
+        DeliveryKind::AccessGranted => sentences::announcement(localizer, Announcement::AccessGranted),
+        DeliveryKind::AccessRefused => sentences::announcement(localizer, Announcement::AccessRefused),
     }
 }

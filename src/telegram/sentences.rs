@@ -8,10 +8,10 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Timestamp;
 use crate::deposit::{Recorded, Status, WeightSource};
+use crate::i18n::Localizer;
 use crate::session::{Answer, Sentence};
 use crate::telegram::commands;
 use crate::telegram::picture::{Picture, Style, one_line, shortened};
-use crate::words::Phrases;
 
 pub use crate::telegram::sentences::quality::{lexicon, quality};
 
@@ -101,8 +101,8 @@ pub struct MenuCommand {
 /// The message for a sentence. Of a list it is what somebody reads for whom there is none; for others see
 /// [`my_deposits`], [`quality()`] and [`lexicon`].
 #[must_use]
-pub fn sentence(phrases: Phrases<'_>, sentence: Sentence) -> Picture {
-    Picture::plain(phrases.plain(match sentence {
+pub fn sentence(localizer: Localizer<'_>, sentence: Sentence) -> Picture {
+    Picture::plain(localizer.message(match sentence {
         Sentence::Welcome => "say-welcome",
         Sentence::Help => "say-help",
         Sentence::MyDeposits => "my-deposits-none",
@@ -127,8 +127,8 @@ pub fn sentence(phrases: Phrases<'_>, sentence: Sentence) -> Picture {
 
 /// The message for an announcement.
 #[must_use]
-pub fn announcement(phrases: Phrases<'_>, announcement: Announcement) -> Picture {
-    Picture::plain(phrases.plain(match announcement {
+pub fn announcement(localizer: Localizer<'_>, announcement: Announcement) -> Picture {
+    Picture::plain(localizer.message(match announcement {
         Announcement::AccessPending => "announce-access-pending",
         Announcement::AccessFull => "announce-access-full",
         Announcement::AccessGranted => "announce-access-granted",
@@ -144,7 +144,7 @@ pub fn announcement(phrases: Phrases<'_>, announcement: Announcement) -> Picture
 
 /// The words of a toast; `None` where the card says it all.
 #[must_use]
-pub fn toast(phrases: Phrases<'_>, toast: Toast) -> Option<String> {
+pub fn toast(localizer: Localizer<'_>, toast: Toast) -> Option<String> {
     let key = match toast {
         Toast::Answered(Answer::Done) => return None,
         Toast::Answered(Answer::Stale) => "toast-stale",
@@ -162,29 +162,34 @@ pub fn toast(phrases: Phrases<'_>, toast: Toast) -> Option<String> {
         Toast::AlreadyDecided => "toast-already-decided",
         Toast::Unavailable => "toast-unavailable",
     };
-    Some(phrases.plain(key))
+    Some(localizer.message(key))
 }
 
 /// The menu of commands in one language.
 #[must_use]
-pub fn menu(phrases: Phrases<'_>) -> Vec<MenuCommand> {
-    let commands = commands::menu(phrases.language);
-    commands.map(|(name, does)| MenuCommand { name, description: phrases.plain(does) }).to_vec()
+pub fn menu(localizer: Localizer<'_>) -> Vec<MenuCommand> {
+    let commands = commands::menu(localizer.language);
+    commands.map(|(name, does)| MenuCommand { name, description: localizer.message(does) }).to_vec()
 }
 
 /// The last deposits of a person, newest first, in the local time of `zone`; the first [`LISTED_MAX`] are listed.
 #[must_use]
-pub fn my_deposits(phrases: Phrases<'_>, deposits: &[Listed], now: Timestamp, zone: &TimeZone) -> Picture {
+pub fn my_deposits(
+    localizer: Localizer<'_>,
+    deposits: &[Listed],
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Picture {
     if deposits.is_empty() {
-        return sentence(phrases, Sentence::MyDeposits);
+        return sentence(localizer, Sentence::MyDeposits);
     }
     let listed = deposits.get(..LISTED_MAX).unwrap_or(deposits);
     let mut picture = Picture::default();
-    let title = phrases.say("my-deposits-title", &[("count", listed.len().into())]);
+    let title = localizer.format("my-deposits-title", &[("count", listed.len().into())]);
     picture.styled(Style::Bold, &title);
     for deposit in listed {
-        picture.paragraph(&heading(phrases, deposit, now, zone));
-        let objects = objects(phrases, deposit);
+        picture.paragraph(&heading(localizer, deposit, now, zone));
+        let objects = objects(localizer, deposit);
         if !objects.is_empty() {
             picture.line(&objects);
         }
@@ -211,26 +216,27 @@ impl Listed {
     }
 }
 
-fn heading(phrases: Phrases<'_>, deposit: &Listed, now: Timestamp, zone: &TimeZone) -> String {
-    let status = phrases.plain(status_key(deposit.status));
-    let number = deposit.number.map(|number| phrases.say("my-deposits-number", &[("number", number.into())]));
-    let date = date(phrases, deposit.at, now, zone);
+fn heading(localizer: Localizer<'_>, deposit: &Listed, now: Timestamp, zone: &TimeZone) -> String {
+    let status = localizer.message(status_key(deposit.status));
+    let number =
+        deposit.number.map(|number| localizer.format("my-deposits-number", &[("number", number.into())]));
+    let date = date(localizer, deposit.at, now, zone);
     [Some(status), number, Some(date)].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-fn objects(phrases: Phrases<'_>, deposit: &Listed) -> String {
+fn objects(localizer: Localizer<'_>, deposit: &Listed) -> String {
     let named = deposit.objects.iter().take(OBJECTS_LISTED);
     let mut objects =
         named.map(|object| shortened(&one_line(object), OBJECT_UNITS)).collect::<Vec<_>>().join(", ");
     let more = deposit.objects.len().saturating_sub(OBJECTS_LISTED);
     if more > 0 {
         objects.push(' ');
-        objects.push_str(&phrases.say("my-deposits-more", &[("count", more.into())]));
+        objects.push_str(&localizer.format("my-deposits-more", &[("count", more.into())]));
     }
     if deposit.grams > 0 {
         let separator = if objects.is_empty() { "" } else { " · " };
         objects.push_str(separator);
-        objects.push_str(&phrases.weight(deposit.grams));
+        objects.push_str(&localizer.weight(deposit.grams));
     }
     objects
 }
@@ -249,7 +255,7 @@ fn status_key(status: Status) -> &'static str {
 }
 
 /// An instant in local time, as short as it can be told from `now`.
-fn date(phrases: Phrases<'_>, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+fn date(localizer: Localizer<'_>, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let local = |instant: Timestamp| {
         let instant = jiff::Timestamp::from_millisecond(instant.0).ok()?;
         Some(instant.to_zoned(zone.clone()))
@@ -257,14 +263,14 @@ fn date(phrases: Phrases<'_>, at: Timestamp, now: Timestamp, zone: &TimeZone) ->
     let (Some(at), Some(now)) = (local(at), local(now)) else { return at.to_string() };
     let time = at.strftime("%H:%M").to_string();
     let day = at.day().into();
-    let month = phrases.say("month", &[("month", at.month().into())]).into();
+    let month = localizer.format("month", &[("month", at.month().into())]).into();
     if at.date() == now.date() {
-        phrases.say("date-today", &[("time", time.into())])
+        localizer.format("date-today", &[("time", time.into())])
     } else if now.date().yesterday().is_ok_and(|yesterday| at.date() == yesterday) {
-        phrases.say("date-yesterday", &[("time", time.into())])
+        localizer.format("date-yesterday", &[("time", time.into())])
     } else if at.year() == now.year() {
-        phrases.say("date-this-year", &[("day", day), ("month", month), ("time", time.into())])
+        localizer.format("date-this-year", &[("day", day), ("month", month), ("time", time.into())])
     } else {
-        phrases.say("date-other-year", &[("day", day), ("month", month), ("year", at.year().into())])
+        localizer.format("date-other-year", &[("day", day), ("month", month), ("year", at.year().into())])
     }
 }

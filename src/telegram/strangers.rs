@@ -62,7 +62,7 @@ impl Updates {
     async fn offer(&self, sender: &Sender) {
         let language = Language::from_code(sender.language_code.as_deref());
         let can_ask = self.access.takes_requests();
-        let picture = access_card::stranger(self.chat.words.phrases(language), sender.id, can_ask);
+        let picture = access_card::stranger(self.chat.i18n.localizer(language), sender.id, can_ask);
         if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await {
             tracing::debug!(?failure, "a stranger could not be told");
         }

@@ -144,7 +144,7 @@ impl Updates {
     /// Paints the tapped message as the ledger has the deposit; the toast is the answer also if that fails.
     async fn show(&self, tap: &Tap, message: MessageId, recorded: &Recorded, toast: Toast) -> Toast {
         let (chat, now) = (&self.chat, self.chat.clock.now());
-        let picture = card::render_entry(recorded, language(tap), &chat.words, &chat.taxonomy, now);
+        let picture = card::render_entry(recorded, language(tap), &chat.i18n, &chat.taxonomy, now);
         if let Err(failure) = chat.repaint(self.service.key(tap.sender.id).chat, message, &picture).await {
             tracing::debug!(?failure, "an old card could not be painted as it is now");
         }
@@ -200,7 +200,7 @@ impl Updates {
             AccessRequest::AlreadyMember => (Toast::AlreadyDecided, sentences::Announcement::AccessGranted),
         };
         self.access.forget(tap.sender.id);
-        let picture = sentences::announcement(self.chat.words.phrases(language(tap)), announcement);
+        let picture = sentences::announcement(self.chat.i18n.localizer(language(tap)), announcement);
         let chat = self.service.key(UserId(tap.sender.id.0)).chat;
         if let Err(failure) = self.chat.repaint(chat, message, &picture).await {
             tracing::debug!(?failure, "the card of a stranger could not be painted");
@@ -212,7 +212,7 @@ impl Updates {
     /// Answers a tap beside everything else; a late or lost answer is counted by the client and changes nothing.
     fn toast(&self, tap: &Tap, toast: Toast) {
         let (client, id) = (self.chat.client.clone(), tap.id.clone());
-        let text = sentences::toast(self.chat.words.phrases(language(tap)), toast);
+        let text = sentences::toast(self.chat.i18n.localizer(language(tap)), toast);
         self.answers.spawn(async move {
             if let Err(error) = client.answer_callback(&id, text.as_deref(), false).await {
                 tracing::debug!(%error, "a tap could not be answered");

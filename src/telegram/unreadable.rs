@@ -41,7 +41,7 @@ impl Updates {
     pub(super) async fn apologise(&self, incoming: &Incoming) {
         let Some(sender) = sender_of(incoming) else { return };
         let language = Language::from_code(sender.language_code.as_deref());
-        let picture = sentences::sentence(self.chat.words.phrases(language), Sentence::Trouble);
+        let picture = sentences::sentence(self.chat.i18n.localizer(language), Sentence::Trouble);
         let _arrives_or_not = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await;
     }
 

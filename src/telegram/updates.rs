@@ -244,7 +244,7 @@ impl Updates {
     /// Says something outside of any conversation, once; if it does not arrive, it was a courtesy.
     pub(super) async fn announce(&self, sender: &Sender, announcement: Announcement) {
         let language = Language::from_code(sender.language_code.as_deref());
-        let picture = sentences::announcement(self.chat.words.phrases(language), announcement);
+        let picture = sentences::announcement(self.chat.i18n.localizer(language), announcement);
         if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await {
             tracing::debug!(?failure, "an announcement did not arrive");
         }
@@ -257,7 +257,7 @@ impl Updates {
         }
         // Several people may speak before the bot is gone.
         if self.access.may_notify(UserId(chat.id.0), Notice::Standing) {
-            let picture = sentences::announcement(self.chat.words.phrases(language), Announcement::Group);
+            let picture = sentences::announcement(self.chat.i18n.localizer(language), Announcement::Group);
             if let Err(failure) = self.chat.tell(chat.id, &picture, Priority::Reply).await {
                 tracing::debug!(?failure, "a group could not be told why the bot leaves");
             }

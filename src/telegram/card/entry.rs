@@ -31,7 +31,7 @@ impl Painter<'_> {
                 picture.paragraph(&self.final_lines(&draft.lines, draft.total_weight, limit));
             }
             if slow {
-                picture.paragraph(&self.phrases.plain("card-recording-slow"));
+                picture.paragraph(&self.localizer.message("card-recording-slow"));
             }
             picture
         })
@@ -59,7 +59,7 @@ impl Painter<'_> {
 
     /// The title, and what stands below the lines.
     fn outcome(&self, recorded: &Recorded) -> (String, Option<String>) {
-        let plain = |key: &str| self.phrases.plain(key);
+        let plain = |key: &str| self.localizer.message(key);
         match recorded.status {
             Status::Completed => {
                 let title = self.numbered("closed-completed", "closed-completed-unnumbered", recorded);
@@ -79,8 +79,8 @@ impl Painter<'_> {
 
     fn numbered(&self, key: &str, unnumbered: &str, recorded: &Recorded) -> String {
         match recorded.number {
-            Some(number) => self.phrases.say(key, &[("number", number.into())]),
-            None => self.phrases.plain(unnumbered),
+            Some(number) => self.localizer.format(key, &[("number", number.into())]),
+            None => self.localizer.message(unnumbered),
         }
     }
 
@@ -98,6 +98,6 @@ impl Painter<'_> {
             | Status::Reversed => return None,
         };
         let press = Press::Deposit { reference: recorded.reference, step: recorded.revision, verb };
-        Some(Button::new(&self.phrases.plain(key), press))
+        Some(Button::new(&self.localizer.message(key), press))
     }
 }

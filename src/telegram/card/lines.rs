@@ -40,12 +40,12 @@ impl Painter<'_> {
     pub(super) fn measures(&self, line: &Line, in_total: bool) -> String {
         let quantity = match line.quantity {
             Some(quantity) => format!("×{quantity}"),
-            None => format!("({})", self.phrases.plain("line-lot")),
+            None => format!("({})", self.localizer.message("line-lot")),
         };
         let weight = match line.weight {
             Some(weight) => self.weight(weight),
-            None if in_total => self.phrases.plain("line-weight-in-total"),
-            None => self.phrases.plain("line-no-weight"),
+            None if in_total => self.localizer.message("line-weight-in-total"),
+            None => self.localizer.message("line-no-weight"),
         };
         format!("{quantity} · {weight}")
     }
@@ -53,14 +53,14 @@ impl Painter<'_> {
     /// The object of a line as one line of at most `limit` units.
     pub(super) fn object(&self, line: &Line, limit: usize) -> String {
         let object = one_line(&line.object);
-        if object.is_empty() { self.phrases.plain("line-unnamed") } else { shortened(&object, limit) }
+        if object.is_empty() { self.localizer.message("line-unnamed") } else { shortened(&object, limit) }
     }
 
     /// Sign and short name of a category; its key behind a question mark if this taxonomy does not know it.
     pub(super) fn category(&self, key: &CategoryKey) -> String {
         let name = match self.taxonomy.category(key) {
             Some(known) => {
-                format!("{} {}", known.emoji, known.short.in_language(self.phrases.language))
+                format!("{} {}", known.emoji, known.short.in_language(self.localizer.language))
             }
             None => format!("❔ {}", one_line(&key.0)),
         };
@@ -70,10 +70,10 @@ impl Painter<'_> {
     pub(super) fn question(&self, lines: usize, index: usize, line: &Line, limit: usize) -> String {
         let object = self.object(line, limit);
         if lines == 1 {
-            self.phrases.say("card-question", &[("object", object.into())])
+            self.localizer.format("card-question", &[("object", object.into())])
         } else {
             let args = [("line", (index + 1).into()), ("object", object.into())];
-            self.phrases.say("card-question-line", &args)
+            self.localizer.format("card-question-line", &args)
         }
     }
 
@@ -96,11 +96,11 @@ impl Painter<'_> {
             (None, Confidence::ToCheck) => "confidence-to-check",
             (None, Confidence::Unknown) => "confidence-unknown",
         };
-        self.phrases.plain(key)
+        self.localizer.message(key)
     }
 
     pub(super) fn destination(&self, destination: Destination) -> String {
-        self.phrases.plain(match destination {
+        self.localizer.message(match destination {
             Destination::Magasin => "destination-magasin",
             Destination::Recyclage => "destination-recyclage",
             Destination::Dechetterie => "destination-dechetterie",
@@ -108,10 +108,12 @@ impl Painter<'_> {
     }
 
     fn weight(&self, weight: Weight) -> String {
-        let kilograms = self.phrases.weight(weight.grams.into());
+        let kilograms = self.localizer.weight(weight.grams.into());
         match weight.source {
             WeightSource::Weighed | WeightSource::Stated => kilograms,
-            WeightSource::Estimated => self.phrases.say("line-estimated", &[("weight", kilograms.into())]),
+            WeightSource::Estimated => {
+                self.localizer.format("line-estimated", &[("weight", kilograms.into())])
+            }
         }
     }
 
@@ -124,10 +126,10 @@ impl Painter<'_> {
         }
         let is_whole = total.is_some() || weights.len() == lines.len();
         let key = if is_whole { "card-total" } else { "card-total-at-least" };
-        let mut weight = self.phrases.weight(grams);
+        let mut weight = self.localizer.weight(grams);
         if weights.iter().any(|weight| weight.source == WeightSource::Estimated) {
-            weight = self.phrases.say("line-estimated", &[("weight", weight.into())]);
+            weight = self.localizer.format("line-estimated", &[("weight", weight.into())]);
         }
-        Some(self.phrases.say(key, &[("weight", weight.into())]))
+        Some(self.localizer.format(key, &[("weight", weight.into())]))
     }
 }

@@ -26,9 +26,9 @@ impl Painter<'_> {
     /// The menu of a line. The groups are in it, since a wrong category is what is corrected most.
     pub(super) fn groups(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
         let mut picture = self.about_line("groups-title", draft, line);
-        picture.line(&self.phrases.plain("groups-more"));
+        picture.line(&self.localizer.message("groups-more"));
         let groups = self.taxonomy.groups.iter().map(|group| {
-            let label = format!("{} {}", group.emoji, group.label.in_language(self.phrases.language));
+            let label = format!("{} {}", group.emoji, group.label.in_language(self.localizer.language));
             button(label.trim(), draft, Verb::OpenGroup(group.key.clone()))
         });
         let part = |key, part| self.deposit_button(key, draft, Verb::OpenPart(part));
@@ -54,7 +54,7 @@ impl Painter<'_> {
     pub(super) fn weights(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
         let picture = with_ending(self.about_line("weights-title", draft, line), ending);
         let weights = WEIGHTS
-            .map(|grams| button(&self.phrases.weight(grams.into()), draft, Verb::Weigh(Some(grams))))
+            .map(|grams| button(&self.localizer.weight(grams.into()), draft, Verb::Weigh(Some(grams))))
             .to_vec();
         in_columns(3, picture, weights)
             .with_row(vec![
@@ -66,7 +66,7 @@ impl Painter<'_> {
 
     pub(super) fn weight_asked(&self, draft: &Draft, line: usize, ending: Option<&str>) -> Picture {
         let mut picture = self.about_line("weight-asked-title", draft, line);
-        picture.paragraph(&self.phrases.plain("weight-asked"));
+        picture.paragraph(&self.localizer.message("weight-asked"));
         with_ending(picture, ending).with_row(vec![self.deposit_button("button-back", draft, Verb::Back)])
     }
 
@@ -95,13 +95,14 @@ impl Painter<'_> {
         let page = usize::from(page).min(pages - 1);
         let mut picture = self.about_line("categories-title", draft, line);
         if pages > 1 {
-            let name = self.taxonomy.group(group).map(|group| group.label.in_language(self.phrases.language));
+            let name =
+                self.taxonomy.group(group).map(|group| group.label.in_language(self.localizer.language));
             let args = [
                 ("group", name.unwrap_or(group).into()),
                 ("page", (page + 1).into()),
                 ("pages", pages.into()),
             ];
-            picture.line(&self.phrases.say("categories-page", &args));
+            picture.line(&self.localizer.format("categories-page", &args));
         }
         let choices =
             categories.into_iter().skip(page * PAGE).take(PAGE).map(|category| {
@@ -123,12 +124,12 @@ impl Painter<'_> {
         const OBJECT_UNITS: usize = 60;
         let mut picture = Picture::default();
         let Some(line) = draft.lines.get(line) else {
-            let object = self.phrases.plain("line-unnamed");
-            picture.styled(Style::Bold, &self.phrases.say(key, &[("object", object.into())]));
+            let object = self.localizer.message("line-unnamed");
+            picture.styled(Style::Bold, &self.localizer.format(key, &[("object", object.into())]));
             return picture;
         };
         let object = self.object(line, OBJECT_UNITS);
-        picture.styled(Style::Bold, &self.phrases.say(key, &[("object", object.into())]));
+        picture.styled(Style::Bold, &self.localizer.format(key, &[("object", object.into())]));
         picture.line(&self.category(line.category()));
         let measures = self.measures(line, draft.total_weight.is_some());
         picture.line(&format!("{measures} · {}", self.destination(line.destination)));

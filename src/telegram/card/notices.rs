@@ -13,7 +13,7 @@ impl Painter<'_> {
         let (above, below) = match notice {
             None => (None, None),
             Some(Notice::Corrected(corrected)) => (Some(self.corrected(corrected)), None),
-            Some(Notice::Unclear(unclear)) => (Some(self.phrases.plain(unclear_key(unclear))), None),
+            Some(Notice::Unclear(unclear)) => (Some(self.localizer.message(unclear_key(unclear))), None),
             Some(Notice::Full) => (None, Some("notice-full")),
             Some(Notice::VoiceKept) => (None, Some("notice-voice-kept")),
             Some(Notice::NothingHeard) => (None, Some("notice-nothing-heard")),
@@ -27,9 +27,9 @@ impl Painter<'_> {
             picture.line(&above);
             picture.paragraph("");
         }
-        picture.styled(Style::Bold, &self.phrases.plain(title));
+        picture.styled(Style::Bold, &self.localizer.message(title));
         if let Some(below) = below {
-            picture.line(&self.phrases.plain(below));
+            picture.line(&self.localizer.message(below));
         }
         picture
     }
@@ -38,14 +38,14 @@ impl Painter<'_> {
     fn corrected(&self, corrected: &Corrected) -> String {
         let mut parts: Vec<String> = corrected.done.iter().map(|done| self.done(done)).collect();
         if corrected.more > 0 {
-            parts.push(self.phrases.say("done-more", &[("count", corrected.more.into())]));
+            parts.push(self.localizer.format("done-more", &[("count", corrected.more.into())]));
         }
         if corrected.outdated {
-            parts.push(self.phrases.plain("done-outdated"));
+            parts.push(self.localizer.message("done-outdated"));
         } else if parts.is_empty() {
-            parts.push(self.phrases.plain("done-nothing"));
+            parts.push(self.localizer.message("done-nothing"));
         }
-        let between = match self.phrases.language {
+        let between = match self.localizer.language {
             Language::Fr => "\u{202f}; ",
             Language::En => "; ",
         };
@@ -57,7 +57,7 @@ impl Painter<'_> {
             let named = [("line", (line + 1).to_string()), ("object", short(object))];
             let args: Vec<_> =
                 named.into_iter().chain(args).map(|(name, value)| (name, value.into())).collect();
-            self.phrases.say(key, &args)
+            self.localizer.format(key, &args)
         };
         match done {
             Done::Renamed { line, was, object } => {
@@ -81,21 +81,23 @@ impl Painter<'_> {
                 say("done-set", *line, object, vec![("now", self.destination(*destination))])
             }
             Done::Added { line, object } => say("done-added", *line, object, Vec::new()),
-            Done::Removed { object } => self.phrases.say("done-removed", &[("object", short(object).into())]),
+            Done::Removed { object } => {
+                self.localizer.format("done-removed", &[("object", short(object).into())])
+            }
             Done::TotalWeighed { grams } => {
-                self.phrases.say("done-total", &[("weight", self.grams(Some(*grams)).into())])
+                self.localizer.format("done-total", &[("weight", self.grams(Some(*grams)).into())])
             }
         }
     }
 
     fn quantity(&self, quantity: Option<u32>) -> String {
-        quantity.map_or_else(|| self.phrases.plain("line-lot"), |quantity| quantity.to_string())
+        quantity.map_or_else(|| self.localizer.message("line-lot"), |quantity| quantity.to_string())
     }
 
     fn grams(&self, grams: Option<u32>) -> String {
         match grams {
-            Some(grams) => self.phrases.weight(grams.into()),
-            None => self.phrases.plain("line-no-weight"),
+            Some(grams) => self.localizer.weight(grams.into()),
+            None => self.localizer.message("line-no-weight"),
         }
     }
 }

@@ -72,9 +72,9 @@ fn leaving(status: Status) -> Leaving {
     Leaving { draft: draft(), status, decided_at: NOW }
 }
 
-fn words() -> &'static Words {
-    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new().unwrap());
-    &WORDS
+fn i18n() -> &'static I18n {
+    static I18N: LazyLock<I18n> = LazyLock::new(|| I18n::new().unwrap());
+    &I18N
 }
 
 fn taxonomy() -> &'static Taxonomy {
@@ -83,7 +83,7 @@ fn taxonomy() -> &'static Taxonomy {
 }
 
 fn paint(session: &Session) -> Picture {
-    render(session, words(), taxonomy(), NOW, TTL)
+    render(session, i18n(), taxonomy(), NOW, TTL)
 }
 
 fn show(language: Language, state: State) -> String {
@@ -221,8 +221,8 @@ fn confidence_is_said_in_words() {
         let mut draft = draft();
         draft.lines = vec![line("chaise", "furniture", confidence)];
         let picture = paint(&session(Language::Fr, lines_of(draft)));
-        let words = picture.text.split(['(', ')']).nth(1).unwrap().to_owned();
-        (words, picture.keyboard.len() > 2)
+        let confidence = picture.text.split(['(', ')']).nth(1).unwrap().to_owned();
+        (confidence, picture.keyboard.len() > 2)
     };
     assert_eq!(said(0.70), ("sûr".to_owned(), false));
     assert_eq!(said(0.69), ("à vérifier".to_owned(), true));
@@ -345,7 +345,7 @@ fn long_groups_are_paged() {
     }
     let page = |page| {
         let view = View::Categories { line: 0, group: "home".to_owned(), page };
-        let picture = render(&session(Language::Fr, view_of(view)), words(), &taxonomy, NOW, TTL);
+        let picture = render(&session(Language::Fr, view_of(view)), i18n(), &taxonomy, NOW, TTL);
         let rows: Vec<_> = picture.sketch().lines().map(str::to_owned).collect();
         (rows[3].clone(), rows[rows.len() - 2].clone(), picture.keyboard.len())
     };
@@ -475,7 +475,7 @@ fn a_closed_deposit_shows_what_the_ledger_holds() {
 #[test]
 fn undo_is_offered_for_ten_minutes_and_an_old_card_shows_the_same() {
     let State::Closed { recorded } = closed(Status::Completed, Some(12)) else { panic!() };
-    let entry = |now| render_entry(&recorded, Language::Fr, words(), taxonomy(), now);
+    let entry = |now| render_entry(&recorded, Language::Fr, i18n(), taxonomy(), now);
     assert_eq!(entry(NOW), paint(&session(Language::Fr, closed(Status::Completed, Some(12)))));
     assert_eq!(entry(NOW.after(UNDO_WINDOW).before(Duration::from_millis(1))).keyboard.len(), 1);
     assert_eq!(entry(NOW.after(UNDO_WINDOW)).keyboard, Vec::<Vec<Button>>::new());

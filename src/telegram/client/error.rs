@@ -158,7 +158,7 @@ impl CallError {
         let said = description.to_lowercase();
         if said.contains("message is not modified") {
             Self::NotModified
-        } else if GONE.iter().any(|words| said.contains(words)) {
+        } else if GONE.iter().any(|phrase| said.contains(phrase)) {
             Self::MessageGone
         } else if said.contains("query is too old") || said.contains("query_id_invalid") {
             Self::QueryTooOld
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn each_class_is_told_by_status_and_then_by_words() {
-        let is_gone = |words: &str| of(400, words) == CallError::MessageGone;
+        let is_gone = |text: &str| of(400, text) == CallError::MessageGone;
         assert_eq!(of(401, "Unauthorized"), CallError::Unauthorized);
         assert_eq!(of(403, "Forbidden: bot was blocked by the user"), CallError::Blocked);
         let unmodified = "Bad Request: message is not modified: specified new message content and reply markup are \

@@ -520,7 +520,7 @@ async fn trouble_is_told_once_and_backed_off_from() {
     let rig = Rig::start(&queue);
     rig.rests_at(11).await;
     let lines = log.lines();
-    let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+    let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
     assert_eq!(count("another program polls"), 1);
     assert_eq!(count("depot-bot webhook delete"), 1);
     assert_eq!(count("does not accept the bot token"), 1);

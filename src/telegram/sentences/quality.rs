@@ -2,13 +2,13 @@
 
 use crate::deposit::CategoryKey;
 use crate::deposit::Confidence;
+use crate::i18n::Localizer;
 use crate::ledger::quality::{Agreement, Quality};
 use crate::session::Sentence;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::picture::{Picture, Style, one_line, shortened};
 use crate::telegram::sentences::sentence;
 use crate::understand::site::Learned;
-use crate::words::Phrases;
 
 /// How many categories are named, those with the most lines that had to be corrected first.
 const CATEGORIES: usize = 8;
@@ -23,13 +23,13 @@ const NAME_UNITS: usize = 60;
 
 /// How often proposals were right, by model, by category, and by how sure the bot was.
 #[must_use]
-pub fn quality(phrases: Phrases<'_>, taxonomy: &Taxonomy, found: &Quality) -> Picture {
+pub fn quality(localizer: Localizer<'_>, taxonomy: &Taxonomy, found: &Quality) -> Picture {
     if found.all.lines == 0 {
-        return sentence(phrases, Sentence::Quality);
+        return sentence(localizer, Sentence::Quality);
     }
     let share = |key: &str, name: &str, agreement: Agreement| {
         let name = shortened(&one_line(name), NAME_UNITS);
-        phrases.say(
+        localizer.format(
             key,
             &[
                 ("name", name.into()),
@@ -40,18 +40,18 @@ pub fn quality(phrases: Phrases<'_>, taxonomy: &Taxonomy, found: &Quality) -> Pi
         )
     };
     let mut picture = Picture::default();
-    picture.styled(Style::Bold, &phrases.plain("quality-title"));
+    picture.styled(Style::Bold, &localizer.message("quality-title"));
     picture.line(&share("quality-all", "", found.all));
     let part = |picture: &mut Picture, title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
-            picture.paragraph(&phrases.plain(title));
+            picture.paragraph(&localizer.message(title));
             lines.iter().for_each(|line| picture.line(line));
         }
     };
     let models = by_lines(found.models.iter()).take(MODELS);
     part(&mut picture, "quality-models", models.map(|(name, it)| share("quality-line", name, *it)).collect());
     let short = |key: &CategoryKey| match taxonomy.category(key) {
-        Some(known) => format!("{} {}", known.emoji, known.short.in_language(phrases.language)),
+        Some(known) => format!("{} {}", known.emoji, known.short.in_language(localizer.language)),
         None => key.0.clone(),
     };
     let mut corrected: Vec<_> = found.categories.iter().filter(|(_, it)| it.right < it.lines).collect();
@@ -62,20 +62,24 @@ pub fn quality(phrases: Phrases<'_>, taxonomy: &Taxonomy, found: &Quality) -> Pi
         "quality-categories",
         corrected.map(|(key, it)| share("quality-line", &short(key), *it)).collect(),
     );
-    part(&mut picture, "quality-corrections", corrections(phrases, found, short));
+    part(&mut picture, "quality-corrections", corrections(localizer, found, short));
     let bands = found.bands.iter().rev();
-    let bands = bands.map(|(band, it)| share("quality-line", &phrases.plain(band_key(*band)), *it));
+    let bands = bands.map(|(band, it)| share("quality-line", &localizer.message(band_key(*band)), *it));
     part(&mut picture, "quality-bands", bands.collect());
     picture
 }
 
-fn corrections(phrases: Phrases<'_>, found: &Quality, short: impl Fn(&CategoryKey) -> String) -> Vec<String> {
+fn corrections(
+    localizer: Localizer<'_>,
+    found: &Quality,
+    short: impl Fn(&CategoryKey) -> String,
+) -> Vec<String> {
     let mut corrections: Vec<_> = found.corrections.iter().collect();
     corrections.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
     let said = |((proposed, chosen), times): (&(CategoryKey, CategoryKey), &u64)| {
         let (proposed, chosen) = (one_line(&short(proposed)), one_line(&short(chosen)));
         let args = [("proposed", proposed.into()), ("chosen", chosen.into()), ("times", (*times).into())];
-        phrases.say("quality-correction", &args)
+        localizer.format("quality-correction", &args)
     };
     corrections.into_iter().take(CORRECTIONS).map(said).collect()
 }
@@ -104,24 +108,24 @@ fn band_key(band: Confidence) -> &'static str {
 
 /// What was learned, as it was chosen last, and how to take it back.
 #[must_use]
-pub fn lexicon(phrases: Phrases<'_>, taxonomy: &Taxonomy, learned: &[Learned]) -> Picture {
+pub fn lexicon(localizer: Localizer<'_>, taxonomy: &Taxonomy, learned: &[Learned]) -> Picture {
     if learned.is_empty() {
-        return sentence(phrases, Sentence::Lexicon);
+        return sentence(localizer, Sentence::Lexicon);
     }
     let mut picture = Picture::default();
-    picture.styled(Style::Bold, &phrases.plain("lexicon-title"));
+    picture.styled(Style::Bold, &localizer.message("lexicon-title"));
     for entry in learned.iter().take(LISTED) {
         let category = taxonomy.category(&entry.category).map_or_else(
             || entry.category.0.clone(),
-            |known| format!("{} {}", known.emoji, known.short.in_language(phrases.language)),
+            |known| format!("{} {}", known.emoji, known.short.in_language(localizer.language)),
         );
         let name = shortened(&one_line(&entry.name), NAME_UNITS);
         let args = [("name", name.into()), ("category", category.into()), ("times", entry.times.into())];
-        picture.line(&phrases.say("lexicon-line", &args));
+        picture.line(&localizer.format("lexicon-line", &args));
     }
     if let Some(more) = learned.len().checked_sub(LISTED).filter(|more| *more > 0) {
-        picture.line(&phrases.say("lexicon-more", &[("count", more.into())]));
+        picture.line(&localizer.format("lexicon-more", &[("count", more.into())]));
     }
-    picture.paragraph(&phrases.plain("lexicon-how-to-forget"));
+    picture.paragraph(&localizer.message("lexicon-how-to-forget"));
     picture
 }

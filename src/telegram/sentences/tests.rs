@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::deposit::CategoryKey;
+use crate::i18n::I18n;
 use crate::ledger::quality::Agreement;
 use crate::session::Language;
 use crate::telegram::picture::{TEXT_UNITS_MAX, units};
 use crate::understand::site::Learned;
-use crate::words::Words;
 
 /// 2025-12-03, 12:00 UTC.
 const NOW: Timestamp = Timestamp(1_764_763_200_000);
@@ -41,9 +41,9 @@ fn every_sentence_has_its_words_and_fits() {
         Trouble,
         TooLong,
     ];
-    let words = Words::new().unwrap();
+    let i18n = I18n::new().unwrap();
     for language in BOTH {
-        let mut said: Vec<_> = all.map(|one| sentence(words.phrases(language), one).text).into();
+        let mut said: Vec<_> = all.map(|one| sentence(i18n.localizer(language), one).text).into();
         assert!(said.iter().all(|text| text.contains(' ') && units(text) < TEXT_UNITS_MAX), "{said:?}");
         said.sort();
         said.dedup();
@@ -67,16 +67,16 @@ fn toasts_are_at_most_200_characters_and_a_tap_that_worked_needs_none() {
         AlreadyDecided,
         Unavailable,
     ];
-    let words = Words::new().unwrap();
+    let i18n = I18n::new().unwrap();
     for language in BOTH {
-        let phrases = words.phrases(language);
-        assert_eq!(toast(phrases, Answered(Answer::Done)), None);
+        let localizer = i18n.localizer(language);
+        assert_eq!(toast(localizer, Answered(Answer::Done)), None);
         for one in answers.into_iter().chain(others) {
-            let text = toast(phrases, one).unwrap();
+            let text = toast(localizer, one).unwrap();
             assert!(text.contains([' ', '\u{202f}']) && text.chars().count() <= 200, "{text}");
         }
     }
-    assert_eq!(toast(words.phrases(Language::Fr), NotYours).unwrap(), "Ce dépôt n'est pas le vôtre.");
+    assert_eq!(toast(i18n.localizer(Language::Fr), NotYours).unwrap(), "Ce dépôt n'est pas le vôtre.");
 }
 
 #[test]
@@ -94,20 +94,20 @@ fn announcements_have_their_words() {
         ConversationLost,
         PutOff,
     ];
-    let words = Words::new().unwrap();
+    let i18n = I18n::new().unwrap();
     for (language, one) in BOTH.into_iter().flat_map(|language| all.map(|one| (language, one))) {
-        assert!(announcement(words.phrases(language), one).text.contains(' '));
+        assert!(announcement(i18n.localizer(language), one).text.contains(' '));
     }
 }
 
 #[test]
 fn the_menu_names_what_telegram_accepts() {
-    let words = Words::new().unwrap();
+    let i18n = I18n::new().unwrap();
     for language in BOTH {
-        for command in menu(words.phrases(language)) {
+        for command in menu(i18n.localizer(language)) {
             assert!(command.name.chars().all(|c| c.is_ascii_lowercase()), "{command:?}");
             assert!((3..=256).contains(&command.description.chars().count()), "{command:?}");
-            let help = sentence(words.phrases(language), Sentence::Help).text;
+            let help = sentence(i18n.localizer(language), Sentence::Help).text;
             assert!(
                 command.name.starts_with("aide") || command.name == "help" || help.contains(command.name)
             );
@@ -131,8 +131,8 @@ fn the_list_says_what_when_and_how_much() {
         listed(None, Status::Expired, 24 * 20, &[], 0),
         listed(Some(1), Status::Completed, 24 * 400, &["livres"], 0),
     ];
-    let words = Words::new().unwrap();
-    insta::assert_snapshot!(my_deposits(words.phrases(Language::Fr), &deposits, NOW, &paris()).sketch(), @"
+    let i18n = I18n::new().unwrap();
+    insta::assert_snapshot!(my_deposits(i18n.localizer(Language::Fr), &deposits, NOW, &paris()).sketch(), @"
     *📋 Vos 5 derniers dépôts*
 
     ❔ à valider · aujourd'hui 13:00
@@ -149,7 +149,7 @@ fn the_list_says_what_when_and_how_much() {
     ✅ enregistré · n° 1 · 29 oct. 2024
     livres
     ");
-    insta::assert_snapshot!(my_deposits(words.phrases(Language::En), &deposits[..2], NOW, &paris()).sketch(), @"
+    insta::assert_snapshot!(my_deposits(i18n.localizer(Language::En), &deposits[..2], NOW, &paris()).sketch(), @"
     *📋 Your last 2 deposits*
 
     ❔ to confirm · today 13:00
@@ -158,7 +158,7 @@ fn the_list_says_what_when_and_how_much() {
     ✅ saved · no. 12 · today 11:00
     bouilloire, grille-pain, lampe and 2 more · 6.2 kg
     ");
-    assert_eq!(my_deposits(words.phrases(Language::En), &[], NOW, &paris()).entities, []);
+    assert_eq!(my_deposits(i18n.localizer(Language::En), &[], NOW, &paris()).entities, []);
 }
 
 #[test]
@@ -170,15 +170,15 @@ fn ten_long_deposits_fit() {
         objects: vec!["👨‍👩‍👧".repeat(500); 20],
         grams: u64::from(u32::MAX) * 21,
     };
-    let words = Words::new().unwrap();
-    let picture = my_deposits(words.phrases(Language::Fr), &vec![long; 30], NOW, &paris());
+    let i18n = I18n::new().unwrap();
+    let picture = my_deposits(i18n.localizer(Language::Fr), &vec![long; 30], NOW, &paris());
     assert!(picture.fits());
     assert_eq!(picture.text.matches("n°").count(), LISTED_MAX);
 }
 
 #[test]
 fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
-    let (words, taxonomy) = (Words::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
+    let (i18n, taxonomy) = (I18n::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
     let (small, screens) = (CategoryKey::from("small_equipment"), CategoryKey::from("screens"));
     let mut found = crate::ledger::quality::Quality {
         all: Agreement { lines: 10, right: 8 },
@@ -190,7 +190,7 @@ fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
         [(small, Agreement { lines: 8, right: 6 }), (screens, Agreement { lines: 2, right: 2 })].into();
     found.bands = [(crate::deposit::Confidence::VerySure, Agreement { lines: 4, right: 4 })].into();
     let text =
-        quality(words.phrases(Language::Fr), &taxonomy, &found).text.replace(['\u{a0}', '\u{202f}'], " ");
+        quality(i18n.localizer(Language::Fr), &taxonomy, &found).text.replace(['\u{a0}', '\u{202f}'], " ");
     for said in [
         "8 justes sur 10 (80 %)",
         "embedded-2 : 8 sur 10",
@@ -206,7 +206,7 @@ fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
 
 #[test]
 fn however_much_was_learned_the_list_fits() {
-    let (words, taxonomy) = (Words::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
+    let (i18n, taxonomy) = (I18n::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
     let entry = |number: usize| Learned {
         name: format!("{} {number}", "théière".repeat(20)),
         category: "household".into(),
@@ -214,7 +214,8 @@ fn however_much_was_learned_the_list_fits() {
         against: 0,
     };
     for language in BOTH {
-        let text = lexicon(words.phrases(language), &taxonomy, &(0..500).map(entry).collect::<Vec<_>>()).text;
+        let text =
+            lexicon(i18n.localizer(language), &taxonomy, &(0..500).map(entry).collect::<Vec<_>>()).text;
         assert!(units(&text) <= TEXT_UNITS_MAX, "{}", units(&text));
         assert!(text.contains("470"), "{text}");
     }

@@ -6,12 +6,12 @@ use std::path::Path;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::database::Database;
 use depot_bot::deposit::{BotId, Status, UserId};
+use depot_bot::i18n::I18n;
 use depot_bot::ledger::Ledger;
 use depot_bot::session::Language;
 use depot_bot::simulator::{self, Happened};
 use depot_bot::taxonomy::Taxonomy;
 use depot_bot::telegram::card;
-use depot_bot::words::Words;
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -212,7 +212,7 @@ impl Evidence {
         self.undelivered = waiting[0].0;
         let database = Database::connect(&SecretString::from(url)).await.unwrap();
         let ledger = Ledger::new(database.clone(), bot, Clock::system());
-        let (words, taxonomy) = (Words::new().unwrap(), Taxonomy::load(None).unwrap());
+        let (i18n, taxonomy) = (I18n::new().unwrap(), Taxonomy::load(None).unwrap());
         let owners: BTreeSet<i64> = self.deposits.iter().map(|deposit| deposit.owner).collect();
         for owner in owners {
             for entry in ledger.latest_of(UserId(owner), 100_000).await.unwrap() {
@@ -221,7 +221,7 @@ impl Evidence {
                 {
                     recorded.status = Status::Completed;
                     let decided = recorded.decided_at;
-                    let picture = card::render_entry(&recorded, Language::Fr, &words, &taxonomy, decided);
+                    let picture = card::render_entry(&recorded, Language::Fr, &i18n, &taxonomy, decided);
                     self.cards.insert(number, picture.text);
                 }
             }

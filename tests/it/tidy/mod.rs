@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 12] = [
     // Telegram's side of the protocol knows nothing of the bot.
     &["deposit", "finding", "simulator"],
     &["session"],
-    &["config", "database", "lock", "taxonomy", "words"],
+    &["config", "database", "lock", "taxonomy", "i18n"],
     &["ledger", "store", "telemetry", "understand"],
     &["access", "schedule", "service", "shutdown"],
     &["effects"],
@@ -26,11 +26,11 @@ const LAYERS: [&[&str]; 12] = [
 
 /// Who must not know whom although the layers would allow it.
 const STRANGERS: [(&str, &[&str]); 5] = [
-    ("http", &["access", "effects", "ledger", "service", "session", "store", "taxonomy", "words"]),
+    ("http", &["access", "effects", "ledger", "service", "session", "store", "taxonomy", "i18n"]),
     ("ledger", &["config"]),
-    ("service", &["database", "ledger", "understand", "words"]),
-    ("store", &["config", "taxonomy", "words"]),
-    ("understand", &["config", "database", "words"]),
+    ("service", &["database", "ledger", "understand", "i18n"]),
+    ("store", &["config", "taxonomy", "i18n"]),
+    ("understand", &["config", "database", "i18n"]),
 ];
 
 /// What the pure core must not know: the machine has no I/O, no clock and no framework.

@@ -1,4 +1,5 @@
-//! Every sentence a user reads: Fluent messages in French and English, compiled in and checked when the program starts.
+//! Internationalisation: every text that a user reads is a Fluent message in French and English, compiled in and checked
+//! when the program starts.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,90 +12,98 @@ use crate::session::Language;
 const FRENCH: &str = include_str!("../locales/fr/main.ftl");
 const ENGLISH: &str = include_str!("../locales/en/main.ftl");
 
-/// A space that does not break, between a number and its unit and inside « ».
+/// The no-break space between a number and its unit and inside « ».
 const NO_BREAK: char = '\u{a0}';
-/// The narrow one that French puts before ? ! ; and between thousands.
+/// The narrow no-break space that French puts before ? ! ; and between thousands.
 const NARROW: char = '\u{202f}';
 
 /// The messages of both languages.
-pub struct Words {
+pub struct I18n {
     fr: FluentBundle<FluentResource>,
     en: FluentBundle<FluentResource>,
 }
 
 /// The messages of one language.
 #[derive(Clone, Copy, Debug)]
-pub struct Phrases<'a> {
-    words: &'a Words,
-    /// Which language.
+pub struct Localizer<'a> {
+    i18n: &'a I18n,
+    /// The language of the messages.
     pub language: Language,
 }
 
-/// What is wrong with the locales: something a release never has.
+/// The faults of the locales; a release has none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the locales are not sound: {}", .0.join("; "))]
-pub struct WordsError(pub Vec<String>);
+pub struct I18nError(pub Vec<String>);
 
-impl Words {
+impl I18n {
     /// Reads both locales.
     ///
     /// # Errors
-    /// [`WordsError`] if one cannot be parsed, or if they differ in their messages or the variables of one.
-    pub fn new() -> Result<Self, WordsError> {
+    /// [`I18nError`] if one cannot be parsed, or if they differ in their messages or the variables of one.
+    pub fn new() -> Result<Self, I18nError> {
         Self::from_sources(FRENCH, ENGLISH)
     }
 
-    fn from_sources(french: &str, english: &str) -> Result<Self, WordsError> {
+    fn from_sources(french: &str, english: &str) -> Result<Self, I18nError> {
         let mut faults = differences(french, english);
         let fr = bundle(Language::Fr, french, &mut faults);
         let en = bundle(Language::En, english, &mut faults);
-        if faults.is_empty() { Ok(Self { fr, en }) } else { Err(WordsError(faults)) }
+        if faults.is_empty() { Ok(Self { fr, en }) } else { Err(I18nError(faults)) }
     }
 
     /// The message `key` in `language`, with its variables filled in; the key itself if there is no such message.
     #[must_use]
-    pub fn say(&self, language: Language, key: &str, args: &[(&'static str, FluentValue<'_>)]) -> String {
+    pub fn format(&self, language: Language, key: &str, args: &[(&'static str, FluentValue<'_>)]) -> String {
         let bundle = match language {
             Language::Fr => &self.fr,
             Language::En => &self.en,
         };
         let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
-            tracing::error!(key, "there is no such message in locales/");
+            tracing::error!(
+                key,
+                "locales/ has no message of this key: the user reads the key instead of the text; add the message to both \
+                 locales"
+            );
             return key.to_owned();
         };
         let args: FluentArgs<'_> = args.iter().cloned().collect();
         let mut errors = Vec::new();
         let text = bundle.format_pattern(pattern, Some(&args), &mut errors).into_owned();
         if !errors.is_empty() {
-            tracing::error!(key, "a variable of this message is missing");
+            tracing::error!(
+                key,
+                "the call of this message lacks a variable: the user reads its name instead of its value; pass it where \
+                 the message is rendered"
+            );
         }
         text
     }
 
     /// The messages of one language.
     #[must_use]
-    pub fn phrases(&self, language: Language) -> Phrases<'_> {
-        Phrases { words: self, language }
+    pub fn localizer(&self, language: Language) -> Localizer<'_> {
+        Localizer { i18n: self, language }
     }
 }
 
-impl std::fmt::Debug for Words {
+impl std::fmt::Debug for I18n {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Words")
+        f.write_str("I18n")
     }
 }
 
-impl Phrases<'_> {
+impl Localizer<'_> {
     /// The message `key`, which has no variables.
     #[must_use]
-    pub fn plain(&self, key: &str) -> String {
-        self.words.say(self.language, key, &[])
+    pub fn message(&self, key: &str) -> String {
+        self.i18n.format(self.language, key, &[])
     }
 
     /// The message `key` with its variables.
     #[must_use]
-    pub fn say(&self, key: &str, args: &[(&'static str, FluentValue<'_>)]) -> String {
-        self.words.say(self.language, key, args)
+    pub fn format(&self, key: &str, args: &[(&'static str, FluentValue<'_>)]) -> String {
+        self.i18n.format(self.language, key, args)
     }
 
     /// A weight in kilograms with up to three decimals, as `2,5 kg`.
@@ -127,7 +136,7 @@ impl Phrases<'_> {
 fn bundle(language: Language, source: &str, faults: &mut Vec<String>) -> FluentBundle<FluentResource> {
     let code = language.code();
     let mut bundle = FluentBundle::new_concurrent(code.parse().into_iter().collect());
-    // The marks would show as boxes in some Telegram clients and would stand between a number and its sign.
+    // Isolation marks show as boxes in some Telegram clients and would stand between a number and its sign.
     bundle.set_use_isolating(false);
     if language == Language::Fr {
         bundle.set_transform(Some(french_spaces));
@@ -163,7 +172,7 @@ fn french_spaces(text: &str) -> Cow<'_, str> {
     Cow::Owned(spaced)
 }
 
-/// One sentence per message that only one language has, or whose variables differ.
+/// The messages that only one language has, or whose variables differ.
 fn differences(french: &str, english: &str) -> Vec<String> {
     let (fr, en) = (messages(french), messages(english));
     let keys: BTreeSet<_> = fr.keys().chain(en.keys()).collect();
@@ -201,13 +210,13 @@ mod tests {
 
     use super::*;
 
-    fn french() -> Words {
-        Words::new().unwrap()
+    fn i18n() -> I18n {
+        I18n::new().unwrap()
     }
 
     #[test]
     fn a_message_or_a_variable_that_one_language_lacks_is_refused() {
-        let refused = |fr: &str, en: &str| Words::from_sources(fr, en).unwrap_err().0.join("; ");
+        let refused = |fr: &str, en: &str| I18n::from_sources(fr, en).unwrap_err().0.join("; ");
         assert_eq!(refused("a = Un\nb = Deux\n", "a = One\n"), "b is missing in English");
         assert_eq!(refused("a = Un\n", "a = One\nb = Two\n"), "b is missing in French");
         assert_eq!(
@@ -234,7 +243,7 @@ mod tests {
             is_word && text.split_once('-').is_some_and(|(kind, _)| kinds.contains(kind))
         };
         let speaking =
-            files.iter().filter(|code| code.contains("words::Phrases") || code.contains("self.phrases"));
+            files.iter().filter(|code| code.contains("i18n::Localizer") || code.contains("self.localizer"));
         let unknown: Vec<_> = speaking
             .flat_map(|code| code.split('"'))
             .filter(looks_like_key)
@@ -256,8 +265,8 @@ mod tests {
 
     #[test]
     fn plurals_follow_each_language() {
-        let words = french();
-        let photos = |language, count: u32| words.say(language, "card-photos", &[("count", count.into())]);
+        let i18n = i18n();
+        let photos = |language, count: u32| i18n.format(language, "card-photos", &[("count", count.into())]);
         assert_eq!(photos(Language::Fr, 0), "📷 0 photo");
         assert_eq!(photos(Language::Fr, 1), "📷 1 photo");
         assert_eq!(photos(Language::Fr, 2), "📷 2 photos");
@@ -267,18 +276,18 @@ mod tests {
 
     #[test]
     fn french_spaces_do_not_break_and_nothing_is_isolated() {
-        let words = french();
-        let question = words.say(Language::Fr, "card-question", &[("object", "a ? b".into())]);
+        let i18n = i18n();
+        let question = i18n.format(Language::Fr, "card-question", &[("object", "a ? b".into())]);
         assert_eq!(question, "❓ «\u{a0}a ? b\u{a0}»\u{a0}: dans quelle catégorie\u{202f}?");
-        let number = words.say(Language::Fr, "my-deposits-number", &[("number", 12_345_u64.into())]);
+        let number = i18n.format(Language::Fr, "my-deposits-number", &[("number", 12_345_u64.into())]);
         assert_eq!(number, "n°\u{a0}12345");
-        assert!(words.phrases(Language::Fr).plain("asked-opening").contains("3\u{a0}kg"));
+        assert!(i18n.localizer(Language::Fr).message("asked-opening").contains("3\u{a0}kg"));
     }
 
     #[test]
     fn weights_are_kilograms_with_up_to_three_decimals() {
-        let words = french();
-        let (fr, en) = (words.phrases(Language::Fr), words.phrases(Language::En));
+        let i18n = i18n();
+        let (fr, en) = (i18n.localizer(Language::Fr), i18n.localizer(Language::En));
         assert_eq!(fr.weight(2_500), "2,5\u{a0}kg");
         assert_eq!(fr.weight(800), "0,8\u{a0}kg");
         assert_eq!(fr.weight(5), "0,005\u{a0}kg");
@@ -290,6 +299,6 @@ mod tests {
 
     #[test]
     fn an_unknown_message_is_its_key() {
-        assert_eq!(french().say(Language::Fr, "no-such-message", &[]), "no-such-message");
+        assert_eq!(i18n().format(Language::Fr, "no-such-message", &[]), "no-such-message");
     }
 }
