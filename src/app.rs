@@ -25,7 +25,6 @@ use crate::app::intake::RunningIntake;
 use crate::app::recording::Recording;
 use crate::app::stores::Stores;
 pub use crate::app::stores::{redis_store, session_store};
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
@@ -35,6 +34,7 @@ use crate::http::serve::{Limits, serve};
 use crate::http::{self, Health};
 use crate::i18n::I18n;
 use crate::ledger::Ledger;
+use crate::rng::Rng;
 use crate::service::{Onlooker, ValidationSessionService};
 use crate::shutdown::{Stop, Stopped};
 use crate::store::sql::SqlStore;
@@ -204,7 +204,7 @@ fn executor(
         understanding: understanding::reader(config, chat, embedded, cache)?,
         taxonomy: chat.taxonomy.id.clone(),
         clock: chat.clock.clone(),
-        chance: Chance::system(),
+        rng: Rng::system(),
     })
 }
 

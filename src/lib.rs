@@ -2,7 +2,6 @@
 
 pub mod access;
 pub mod app;
-pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -16,6 +15,7 @@ pub mod finding;
 pub mod http;
 pub mod i18n;
 pub mod ledger;
+pub mod rng;
 pub mod service;
 pub mod session;
 pub mod shutdown;

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::deposit::{BotId, ChatId, UserId};
+use crate::rng::Rng;
 use crate::service::cache::Cache;
 use crate::service::expiry::Expiry;
 pub use crate::service::onlooker::{Onlooker, Step, Why};
@@ -67,7 +67,7 @@ pub struct Flushed {
 pub struct ValidationSessionService {
     store: Arc<dyn SessionStore>,
     clock: Clock,
-    chance: Chance,
+    rng: Rng,
     bot: BotId,
     ttl: Duration,
     cache: Cache,
@@ -85,7 +85,7 @@ impl ValidationSessionService {
         Self {
             store,
             clock,
-            chance: Chance::system(),
+            rng: Rng::system(),
             bot,
             ttl,
             cache: Cache::default(),
@@ -97,10 +97,10 @@ impl ValidationSessionService {
         }
     }
 
-    /// The same, drawing its names, tokens and pauses from `chance`.
+    /// The same, drawing its names, tokens and pauses from `rng`.
     #[must_use]
-    pub fn with_chance(self, chance: Chance) -> Self {
-        Self { chance, ..self }
+    pub fn with_rng(self, rng: Rng) -> Self {
+        Self { rng, ..self }
     }
 
     /// The same, telling each of its commits to `onlooker`.

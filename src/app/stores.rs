@@ -5,11 +5,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
 use crate::deposit::BotId;
+use crate::rng::Rng;
 use crate::store::SessionStore;
 use crate::store::authority::{DurableStore, InCharge, VolatileStore};
 use crate::store::failover::{Condition, Failover};
@@ -41,7 +41,7 @@ pub(super) async fn open(
         return Ok(Stores::Sql(sql));
     };
     Ok(Stores::Both(
-        Failover::start(sql, Arc::new(redis), clock.clone(), &Chance::system(), config.session.ttl).await,
+        Failover::start(sql, Arc::new(redis), clock.clone(), &Rng::system(), config.session.ttl).await,
     ))
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
 use crate::ledger::LedgerError;
+use crate::rng::Rng;
 use crate::session::{Effect, Event, Note, Sentence, Session};
 use crate::store::StoreError;
 use crate::understand::{Transcribe, TranscribeError, Understand, UnderstandError};
@@ -86,7 +86,7 @@ pub struct Executor {
     /// What time it is.
     pub clock: Clock,
     /// Spreads the retries of many conversations.
-    pub chance: Chance,
+    pub rng: Rng,
 }
 
 impl fmt::Debug for Executor {
@@ -174,7 +174,7 @@ impl Executor {
     }
 
     fn failed(&self, effect: &Effect, attempts: u32, failure: &Failure) -> Event {
-        let event = retry::event_of(effect, attempts, failure, self.clock.now(), self.chance.fraction());
+        let event = retry::event_of(effect, attempts, failure, self.clock.now(), self.rng.fraction());
         if event == Event::GivenUp {
             // Kept for an operator: the metric has an alert, and the log has the reason above.
             tracing::error!(effect = effect.name(), attempts, "an effect is given up");

@@ -27,23 +27,23 @@ pub enum Failure {
     CardLost,
 }
 
-/// The event that a failure becomes; `chance` (0 to 1) spreads the retries of many conversations.
+/// The event that a failure becomes; `jitter` (0 to 1) spreads the retries of many conversations.
 #[must_use]
-pub fn event_of(effect: &Effect, attempts: u32, failure: &Failure, now: Timestamp, chance: f64) -> Event {
+pub fn event_of(effect: &Effect, attempts: u32, failure: &Failure, now: Timestamp, jitter: f64) -> Event {
     match failure {
         Failure::Paused(until) => Event::Deferred { until: *until, counted: false },
         Failure::ChatClosed => Event::ChatClosed,
         Failure::CardLost => Event::CardLost,
-        Failure::Permanent => given_up(effect, attempts, now, chance),
-        Failure::Transient if attempts + 1 >= attempts_max(effect) => given_up(effect, attempts, now, chance),
-        Failure::Transient => deferred(attempts, now, chance),
+        Failure::Permanent => given_up(effect, attempts, now, jitter),
+        Failure::Transient if attempts + 1 >= attempts_max(effect) => given_up(effect, attempts, now, jitter),
+        Failure::Transient => deferred(attempts, now, jitter),
     }
 }
 
 /// A deposit is never given up, however long the ledger refuses it.
-fn given_up(effect: &Effect, attempts: u32, now: Timestamp, chance: f64) -> Event {
+fn given_up(effect: &Effect, attempts: u32, now: Timestamp, jitter: f64) -> Event {
     match effect {
-        Effect::RecordDeposit(_) => deferred(attempts, now, chance),
+        Effect::RecordDeposit(_) => deferred(attempts, now, jitter),
         Effect::Transcribe(_) => Event::TranscriptionFailed,
         Effect::Understand(_) => Event::UnderstandingFailed,
         Effect::ShowCard | Effect::Say(_) => Event::GivenUp,
@@ -58,10 +58,10 @@ fn attempts_max(effect: &Effect) -> u32 {
     }
 }
 
-/// Doubles from half a second to half a minute, with half of it left to chance.
-fn deferred(attempts: u32, now: Timestamp, chance: f64) -> Event {
+/// Doubles from half a second to half a minute, with half of it left to jitter.
+fn deferred(attempts: u32, now: Timestamp, jitter: f64) -> Event {
     let full = FIRST_DELAY.saturating_mul(1 << attempts.min(10)).min(LONGEST_DELAY);
-    Event::Deferred { until: now.after(full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)), counted: true }
+    Event::Deferred { until: now.after(full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)), counted: true }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use crate::chance::Chance;
 use crate::clock::Timestamp;
 use crate::deposit::{DepositId, DepositRef};
+use crate::rng::Rng;
 use crate::service::onlooker::Step;
 use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService, journal};
 use crate::session::{Cause, Context, Event, Fresh, SCHEMA, Session, SessionKey, Transition, Verdict};
@@ -74,7 +74,7 @@ impl ValidationSessionService {
     ) -> Result<Result<Arc<Session>, Option<Arc<Session>>>, ServiceError> {
         let mut session = transition.session.clone();
         session.version = current.version + 1;
-        session.commit = self.chance.number();
+        session.commit = self.rng.number();
         session.epoch = epoch;
         // What an older release wrote is written anew, with what this one may say.
         session.schema = SCHEMA;
@@ -88,7 +88,7 @@ impl ValidationSessionService {
         let started = Instant::now();
         journal::sent(current, &session, self.store.name());
         crate::failpoint!("commit_sent");
-        let outcome = retry::commit(self.store.as_ref(), &commit, &self.chance).await;
+        let outcome = retry::commit(self.store.as_ref(), &commit, &self.rng).await;
         crate::failpoint!("commit_applied");
         if let Ok(Committed::Applied) = outcome {
             journal::applied(&session);
@@ -123,7 +123,7 @@ impl ValidationSessionService {
     }
 
     async fn load(&self, key: SessionKey, epoch: u64) -> Result<Arc<Session>, ServiceError> {
-        let session = retry::load(self.store.as_ref(), key, &self.chance).await?;
+        let session = retry::load(self.store.as_ref(), key, &self.rng).await?;
         let session = session.unwrap_or_else(|| Session::new(key, self.clock.now()));
         Ok(self.remember(session, epoch))
     }
@@ -136,8 +136,8 @@ impl ValidationSessionService {
             ttl: self.ttl,
             may_expire: self.expiry.until(now, self.store.silence()),
             may_run: self.may_run.load(Ordering::Relaxed),
-            fresh: Fresh { id: deposit_id(now, &self.chance), reference: DepositRef(self.chance.number()) },
-            token: self.chance.number(),
+            fresh: Fresh { id: deposit_id(now, &self.rng), reference: DepositRef(self.rng.number()) },
+            token: self.rng.number(),
         }
     }
 
@@ -183,9 +183,9 @@ fn done(session: Arc<Session>, transition: &Transition, token: u64) -> Handled {
 }
 
 /// A UUID of version 7: sortable by the time it was made.
-fn deposit_id(now: Timestamp, chance: &Chance) -> DepositId {
+fn deposit_id(now: Timestamp, rng: &Rng) -> DepositId {
     let millis = u64::try_from(now.0).unwrap_or_default();
-    let random = (u128::from(chance.number()) << 64 | u128::from(chance.number())).to_be_bytes();
+    let random = (u128::from(rng.number()) << 64 | u128::from(rng.number())).to_be_bytes();
     let [random @ .., _, _, _, _, _, _] = random;
     DepositId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::chance::Chance;
+use crate::rng::Rng;
 use crate::session::{Session, SessionKey};
 use crate::store::{Commit, Committed, SessionStore, StoreError};
 
@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub async fn commit(
     store: &dyn SessionStore,
     commit: &Commit<'_>,
-    chance: &Chance,
+    rng: &Rng,
 ) -> Result<Committed, StoreError> {
     let began = Instant::now();
     let mut refusals = 0;
@@ -36,7 +36,7 @@ pub async fn commit(
             StoreError::Unknown { .. } => unknown = true,
             _ => refusals += 1,
         }
-        match wait(&error, refusals, began.elapsed(), chance.fraction()) {
+        match wait(&error, refusals, began.elapsed(), rng.fraction()) {
             Some(wait) => tokio::time::sleep(wait).await,
             None if unknown => return Err(StoreError::Unknown { store: store.name() }),
             None => return Err(error),
@@ -51,7 +51,7 @@ pub async fn commit(
 pub async fn load(
     store: &dyn SessionStore,
     key: SessionKey,
-    chance: &Chance,
+    rng: &Rng,
 ) -> Result<Option<Session>, StoreError> {
     let began = Instant::now();
     let mut refusals = 0;
@@ -61,7 +61,7 @@ pub async fn load(
             Err(error) => error,
         };
         refusals += 1;
-        match wait(&error, refusals, began.elapsed(), chance.fraction()) {
+        match wait(&error, refusals, began.elapsed(), rng.fraction()) {
             Some(wait) => tokio::time::sleep(wait).await,
             None => return Err(error),
         }
@@ -159,8 +159,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_read_is_tried_three_times() {
         let key = SessionKey { bot: BotId(1), chat: ChatId(2), user: UserId(2) };
-        assert!(load(&Away(AtomicU32::new(2)), key, &Chance::system()).await.is_ok());
-        assert!(load(&Away(AtomicU32::new(3)), key, &Chance::system()).await.is_err());
+        assert!(load(&Away(AtomicU32::new(2)), key, &Rng::system()).await.is_ok());
+        assert!(load(&Away(AtomicU32::new(3)), key, &Rng::system()).await.is_err());
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use depot_bot::chance::Chance;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::deposit::{BotId, Destination, Line, MessageId, Proposal, Status, UserId};
+use depot_bot::rng::Rng;
 use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{
     Answer, Cause, Event, Lane, Language, Note, State, Tap, Understanding, Verb, Verdict,
@@ -139,7 +139,7 @@ async fn nobody_expires_while_another_instance_is_silent() {
     let clock = Clock::tokio(Timestamp(1_000_000));
     let (sql, redis) = (MemoryStore::new(BotId(1)), MemoryStore::new(BotId(1)));
     let stores: (Arc<dyn DurableStore>, Arc<dyn VolatileStore>) = (Arc::new(sql.clone()), Arc::new(redis));
-    let failover = Failover::start(stores.0, stores.1, clock.clone(), &Chance::seeded(7), TTL).await;
+    let failover = Failover::start(stores.0, stores.1, clock.clone(), &Rng::seeded(7), TTL).await;
     let service = ValidationSessionService::new(Arc::new(failover.clone()), clock.clone(), BotId(1), TTL);
     service.allow_expiry();
     let key = service.key(UserId(7));

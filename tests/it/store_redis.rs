@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use depot_bot::chance::Chance;
+use depot_bot::rng::Rng;
 use depot_bot::store::authority::VolatileStore as _;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::redis::{RedisOptions, RedisStore};
@@ -139,10 +139,7 @@ async fn a_frozen_server_is_unknown_within_the_deadline_and_executes_nothing_whe
     assert_eq!(version(&patient).await, 1, "a late commit was executed");
     let keys: u64 = server.command(&["DBSIZE"]);
     assert_eq!(keys, 3, "a late commit was executed: there are the epoch, a document and its note");
-    assert_eq!(
-        retry::commit(&store, &after(1, &second), &Chance::system()).await.unwrap(),
-        Committed::Applied
-    );
+    assert_eq!(retry::commit(&store, &after(1, &second), &Rng::system()).await.unwrap(), Committed::Applied);
 }
 
 #[tokio::test]
@@ -183,8 +180,8 @@ async fn an_unknown_outcome_is_settled_by_the_same_commit() {
     server.pause();
     let first = session(key(7), 1);
     let commit = after(0, &first);
-    let chance = Chance::system();
-    let (outcome, ()) = tokio::join!(retry::commit(&store, &commit, &chance), async {
+    let rng = Rng::system();
+    let (outcome, ()) = tokio::join!(retry::commit(&store, &commit, &rng), async {
         // The first try fails before this one, which began later, does.
         let _ = store.ping().await;
         server.resume();

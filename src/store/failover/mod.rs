@@ -21,8 +21,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
+use crate::rng::Rng;
 use crate::session::{Session, SessionKey};
 use crate::store::authority::{Authority, DurableStore, InCharge, Stored, VolatileStore};
 use crate::store::failover::others::Others;
@@ -109,7 +109,7 @@ impl Failover {
         sql: Arc<dyn DurableStore>,
         redis: Arc<dyn VolatileStore>,
         clock: Clock,
-        chance: &Chance,
+        rng: &Rng,
         ttl: Duration,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -118,7 +118,7 @@ impl Failover {
             redis,
             clock,
             ttl,
-            instance: chance.number().cast_signed(),
+            instance: rng.number().cast_signed(),
             standing: channel::Sender::new(Standing { authority: Authority::sql(0), is_open: false }),
             lease: Mutex::new(Lease { read_at: None, alone: false }),
             others: Mutex::default(),

@@ -25,7 +25,7 @@ impl Alone {
         let process = Arc::new(Process::default());
         let reach = |engine| Arc::new(Model::new(&world, engine, 0, &process));
         let (sql, redis) = (reach(&world.sql), reach(&world.redis));
-        let failover = Failover::start(sql, redis, world.clock.clone(), &world.chance, world.ttl).await;
+        let failover = Failover::start(sql, redis, world.clock.clone(), &world.rng, world.ttl).await;
         let condition = failover.condition();
         let mut alone = Self { world, failover, condition };
         alone.serves("redis").await;

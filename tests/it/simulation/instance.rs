@@ -38,13 +38,13 @@ impl Instance {
         let process = Arc::new(Process::default());
         let reach = |engine| Model::new(world, engine, number, &process);
         let (sql, redis) = (Arc::new(reach(&world.sql)), Arc::new(reach(&world.redis)));
-        let (clock, chance) = (world.clock.clone(), world.chance.clone());
+        let (clock, rng) = (world.clock.clone(), world.rng.clone());
         let ledger = Model::clone(&sql);
-        let failover = Failover::start(sql, redis, clock.clone(), &chance, world.ttl).await;
+        let failover = Failover::start(sql, redis, clock.clone(), &rng, world.ttl).await;
         let (chat, stores) = (reach(&world.chat), failover.clone());
         let outside = Arc::new(Outside { chat, sql: ledger, stores });
         let service = ValidationSessionService::new(Arc::new(failover), clock.clone(), BOT, world.ttl);
-        let service = Arc::new(service.with_chance(chance.clone()));
+        let service = Arc::new(service.with_rng(rng.clone()));
         let executor = Executor {
             chat: outside.clone(),
             ledger: outside.clone(),
@@ -52,7 +52,7 @@ impl Instance {
             understanding: outside,
             taxonomy: "model".to_owned(),
             clock: clock.clone(),
-            chance,
+            rng,
         };
         let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
         let never = CancellationToken::new();

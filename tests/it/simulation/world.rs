@@ -1,12 +1,12 @@
-//! What everything in one simulation shares: chance, time, the journal, and what was committed where.
+//! What everything in one simulation shares: randomness, time, the journal, and what was committed where.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use depot_bot::chance::Chance;
 use depot_bot::clock::Clock;
 use depot_bot::deposit::{BotId, ChatId, Recorded, UserId};
+use depot_bot::rng::Rng;
 use depot_bot::session::SessionKey;
 use tokio::time::Instant;
 
@@ -80,7 +80,7 @@ pub(super) struct Seen {
 
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) chance: Chance,
+    pub(super) rng: Rng,
     pub(super) clock: Clock,
     pub(super) began: Instant,
     pub(super) mutation: Mutation,
@@ -97,10 +97,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, mutation: Mutation) -> Self {
-        let chance = Chance::seeded(seed);
-        let ttl = Duration::from_millis(3_000 + chance.number() % 5_000);
+        let rng = Rng::seeded(seed);
+        let ttl = Duration::from_millis(3_000 + rng.number() % 5_000);
         Self {
-            chance,
+            rng,
             clock: Clock::tokio(NOW),
             began: Instant::now(),
             mutation,
@@ -138,7 +138,7 @@ impl World {
     }
 
     pub(super) fn below(&self, bound: u64) -> u64 {
-        self.chance.number() % bound
+        self.rng.number() % bound
     }
 
     pub(super) fn happens(&self, percent: u64) -> bool {

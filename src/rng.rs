@@ -1,15 +1,15 @@
-//! Chance, injected like time: what is random of a conversation comes from here, so that one seed repeats all of it.
+//! The random number generator, injected like the clock, so that one seed repeats a whole simulation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A source of random numbers: the system's, or one that a seed determines. Clones draw from the same source.
+/// The system's generator, or one that a seed determines. Clones draw from the same sequence.
 ///
 /// Not for secrets.
 #[derive(Clone, Debug, Default)]
-pub struct Chance(Option<Arc<AtomicU64>>);
+pub struct Rng(Option<Arc<AtomicU64>>);
 
-impl Chance {
+impl Rng {
     /// The system's own.
     #[must_use]
     pub fn system() -> Self {
@@ -48,17 +48,17 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_its_numbers() {
-        let draw = |chance: Chance| (0..4).map(|_| chance.number()).collect::<Vec<_>>();
-        assert_eq!(draw(Chance::seeded(7)), draw(Chance::seeded(7)));
-        assert_ne!(draw(Chance::seeded(7)), draw(Chance::seeded(8)));
-        assert_ne!(draw(Chance::system()), draw(Chance::system()));
+        let draw = |rng: Rng| (0..4).map(|_| rng.number()).collect::<Vec<_>>();
+        assert_eq!(draw(Rng::seeded(7)), draw(Rng::seeded(7)));
+        assert_ne!(draw(Rng::seeded(7)), draw(Rng::seeded(8)));
+        assert_ne!(draw(Rng::system()), draw(Rng::system()));
         // The first numbers of seed 0 as published.
-        assert_eq!(Chance::seeded(0).number(), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(Rng::seeded(0).number(), 0xe220_a839_7b1d_cdaf);
     }
 
     #[test]
     fn a_fraction_is_between_0_and_1() {
-        let chance = Chance::seeded(7);
-        assert!((0..1000).map(|_| chance.fraction()).all(|it| (0.0..1.0).contains(&it)));
+        let rng = Rng::seeded(7);
+        assert!((0..1000).map(|_| rng.fraction()).all(|it| (0.0..1.0).contains(&it)));
     }
 }
