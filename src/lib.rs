@@ -9,9 +9,9 @@ pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod deposit;
+pub mod diagnostic;
 pub mod effects;
 pub mod failpoint;
-pub mod finding;
 pub mod http;
 pub mod i18n;
 pub mod ledger;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Database, Engine};
-use crate::finding::{Finding, Refusals, Weight};
+use crate::diagnostic::{Diagnostic, Severity, StartRefused};
 use crate::ledger::{Ledger, LedgerError};
 use crate::store::redis::RedisStore;
 use crate::telegram::client::{Client, Me};
@@ -15,21 +15,21 @@ use crate::telegram::client::{Client, Me};
 /// A Redis that does not answer is a warning: the bot starts without it. Nothing of this bot has been written before.
 ///
 /// # Errors
-/// [`Refusals`], or a database that cannot be read.
+/// [`StartRefused`], or a database that cannot be read.
 pub(super) async fn admit(
     config: &Config,
     database: &Database,
     redis: Option<&RedisStore>,
     clock: &Clock,
 ) -> anyhow::Result<()> {
-    let mut findings = look_at_database(config, database, clock).await?;
+    let mut diagnostics = look_at_database(config, database, clock).await?;
     if let Some(redis) = redis {
-        findings.extend(redis.inspect(clock).await);
+        diagnostics.extend(redis.inspect(clock).await);
     }
     let (refused, others): (Vec<_>, Vec<_>) =
-        findings.into_iter().partition(|finding| finding.weight == Weight::Refused);
-    others.iter().for_each(Finding::tell);
-    if refused.is_empty() { Ok(()) } else { Err(Refusals(refused).into()) }
+        diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Fatal);
+    others.iter().for_each(Diagnostic::log);
+    if refused.is_empty() { Ok(()) } else { Err(StartRefused(refused).into()) }
 }
 
 /// Whose database it is, and whether its clock is ours.
@@ -40,34 +40,34 @@ pub async fn look_at_database(
     config: &Config,
     database: &Database,
     clock: &Clock,
-) -> Result<Vec<Finding>, LedgerError> {
+) -> Result<Vec<Diagnostic>, LedgerError> {
     let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
-    let mut findings = Vec::new();
+    let mut diagnostics = Vec::new();
     if let Some(other) = ledger.owned_by_another().await? {
         let what =
             format!("holds what belongs to bot {} and nothing of bot {}", other.0, config.telegram.bot.0);
-        findings.push(another_bots(database.engine(), config.database.may_be_another_bots, what));
+        diagnostics.push(another_bots(database.engine(), config.database.may_be_another_bots, what));
     }
     let asked = clock.now();
     if let Some(theirs) = database.server_time().await? {
         let theirs = crate::clock::Timestamp(theirs);
-        findings.push(Finding::clock("the database", (asked, clock.now()), theirs, Duration::ZERO));
+        diagnostics.push(Diagnostic::clock("the database", (asked, clock.now()), theirs, Duration::ZERO));
     }
-    Ok(findings)
+    Ok(diagnostics)
 }
 
 /// A file beside the bot has one owner, a server has many: there it is a first start among others, or a mistake that is
 /// worth a line.
-fn another_bots(engine: Engine, allowed: bool, what: String) -> Finding {
+fn another_bots(engine: Engine, allowed: bool, what: String) -> Diagnostic {
     let fix =
         "was TELEGRAM_BOT_TOKEN swapped? Put the other token back, or give this bot another DATABASE_URL";
     match engine {
-        _ if allowed => Finding::new(Weight::Note, "database", what, ""),
+        _ if allowed => Diagnostic::new(Severity::Info, "database", what, ""),
         Engine::Sqlite => {
             let fix = format!("{fix}; if both are to share the file, start once with ALLOW_ANOTHER_BOT=true");
-            Finding::new(Weight::Refused, "database", what, fix)
+            Diagnostic::new(Severity::Fatal, "database", what, fix)
         }
-        Engine::Postgres => Finding::new(Weight::Warning, "database", what, fix),
+        Engine::Postgres => Diagnostic::new(Severity::Warning, "database", what, fix),
     }
 }
 
@@ -75,7 +75,7 @@ fn another_bots(engine: Engine, allowed: bool, what: String) -> Finding {
 pub(super) async fn look_at_telegram(client: Client, clock: Clock) {
     let asked = clock.now();
     if let Ok(me) = client.get_me().await {
-        telegrams_clock(&me, (asked, clock.now())).tell();
+        telegrams_clock(&me, (asked, clock.now())).log();
     }
 }
 
@@ -84,12 +84,12 @@ pub(super) async fn look_at_telegram(client: Client, clock: Clock) {
 pub fn telegrams_clock(
     me: &Me,
     asked_and_answered: (crate::clock::Timestamp, crate::clock::Timestamp),
-) -> Finding {
+) -> Diagnostic {
     match me.server_time {
-        Some(theirs) => Finding::clock("Telegram", asked_and_answered, theirs, Duration::from_secs(1)),
+        Some(theirs) => Diagnostic::clock("Telegram", asked_and_answered, theirs, Duration::from_secs(1)),
         None => {
             let what = "the Bot API server does not say what time it is";
-            Finding::new(Weight::Warning, "clock", what, "let this machine keep time by NTP")
+            Diagnostic::new(Severity::Warning, "clock", what, "let this machine keep time by NTP")
         }
     }
 }
@@ -102,20 +102,20 @@ mod tests {
 
     #[test]
     fn a_file_of_another_bot_is_refused_unless_it_is_allowed_and_a_server_is_a_warning() {
-        let weight = |engine, allowed| another_bots(engine, allowed, String::new()).weight;
-        assert_eq!(weight(Engine::Sqlite, false), Weight::Refused);
-        assert_eq!(weight(Engine::Sqlite, true), Weight::Note);
-        assert_eq!(weight(Engine::Postgres, false), Weight::Warning);
-        assert_eq!(weight(Engine::Postgres, true), Weight::Note);
+        let severity = |engine, allowed| another_bots(engine, allowed, String::new()).severity;
+        assert_eq!(severity(Engine::Sqlite, false), Severity::Fatal);
+        assert_eq!(severity(Engine::Sqlite, true), Severity::Info);
+        assert_eq!(severity(Engine::Postgres, false), Severity::Warning);
+        assert_eq!(severity(Engine::Postgres, true), Severity::Info);
     }
 
     #[test]
     fn telegrams_clock_is_told_to_the_second() {
         let at = |server_time| Me { id: BotId(1), username: "Bot".into(), server_time };
         let now = Timestamp(1_780_000_000_900);
-        let weight = |me: &Me| telegrams_clock(me, (now, now)).weight;
-        assert_eq!(weight(&at(Some(Timestamp(1_780_000_000_000)))), Weight::Good);
-        assert_eq!(weight(&at(Some(Timestamp(1_779_999_990_000)))), Weight::Warning);
-        assert_eq!(weight(&at(None)), Weight::Warning);
+        let severity = |me: &Me| telegrams_clock(me, (now, now)).severity;
+        assert_eq!(severity(&at(Some(Timestamp(1_780_000_000_000)))), Severity::Ok);
+        assert_eq!(severity(&at(Some(Timestamp(1_779_999_990_000)))), Severity::Warning);
+        assert_eq!(severity(&at(None)), Severity::Warning);
     }
 }

@@ -9,7 +9,7 @@ use redis::{RedisResult, Script, pipe};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::finding::Weight;
+use crate::diagnostic::Severity;
 use crate::session::SessionKey;
 use crate::store::authority::{Branch, Probe, Stored, VolatileStore};
 use crate::store::keys::{COPYING_KEPT, Keys, PROBE_KEPT};
@@ -47,8 +47,10 @@ impl VolatileStore for RedisStore {
     }
 
     async fn fit(&self) -> Result<(), StoreError> {
-        let refused = self.describe().await?.findings().into_iter().find(|it| it.weight == Weight::Refused);
-        refused.map_or(Ok(()), |finding| Err(StoreError::Refused { store: NAME, reason: finding.what }))
+        let refused =
+            self.describe().await?.diagnostics().into_iter().find(|it| it.severity == Severity::Fatal);
+        refused
+            .map_or(Ok(()), |diagnostic| Err(StoreError::Refused { store: NAME, reason: diagnostic.message }))
     }
 
     fn serve(&self, epoch: u64, run_id: &str) {

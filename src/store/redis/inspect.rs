@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
-use crate::finding::{Finding, Weight};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::store::StoreError;
 use crate::store::redis::{RedisStore, field};
 
@@ -53,55 +53,55 @@ impl Description {
         }
     }
 
-    /// What is to be said of such a server; [`Weight::Refused`] if it must not be in charge.
+    /// The diagnostics of such a server; one is [`Severity::Fatal`] if it must not be the primary.
     #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = vec![self.version_finding()];
-        let mut found = |weight, what: String, fix: &str| {
-            findings.push(Finding::new(weight, ABOUT, what, fix));
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut diagnostics = vec![self.version_diagnostic()];
+        let mut diagnose = |severity, what: String, fix: &str| {
+            diagnostics.push(Diagnostic::new(severity, COMPONENT, what, fix));
         };
         match self.maxmemory_policy.as_str() {
             "noeviction" => {}
-            "" => found(
-                Weight::Warning,
+            "" => diagnose(
+                Severity::Warning,
                 "does not tell its maxmemory-policy".to_owned(),
                 "make sure that it is noeviction: any other throws conversations away",
             ),
-            policy => found(
-                Weight::Refused,
+            policy => diagnose(
+                Severity::Fatal,
                 format!("its maxmemory-policy is {policy}, which throws conversations away"),
                 "set it to noeviction (`maxmemory-policy noeviction` in redis.conf, or where your provider lets you)",
             ),
         }
         if self.role != "master" {
-            found(
-                Weight::Refused,
+            diagnose(
+                Severity::Fatal,
                 "is a replica, which takes no writes".to_owned(),
                 "name the primary in REDIS_URL",
             );
         }
         if self.is_cluster {
-            found(
-                Weight::Refused,
+            diagnose(
+                Severity::Fatal,
                 "is in cluster mode, and a conversation and its due index would lie on different nodes"
                     .to_owned(),
                 "use a Redis without `cluster-enabled`: one is enough for every centre",
             );
         }
         if !self.append_only {
-            found(Weight::Note, "its append-only file is off: harmless, SQL has a copy".to_owned(), "");
+            diagnose(Severity::Info, "its append-only file is off: harmless, SQL has a copy".to_owned(), "");
         }
         if self.latency > LATENCY_MAX {
-            found(
-                Weight::Warning,
+            diagnose(
+                Severity::Warning,
                 format!("answers in {} ms", self.latency.as_millis()),
                 "put it nearer to the bot",
             );
         }
-        findings
+        diagnostics
     }
 
-    fn version_finding(&self) -> Finding {
+    fn version_diagnostic(&self) -> Diagnostic {
         let major: u32 = self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
         let name = match &self.valkey {
             Some(version) => format!("Valkey {version}"),
@@ -109,37 +109,37 @@ impl Description {
             None => format!("version {}", self.version),
         };
         if major >= VERSION_MIN {
-            return Finding::good(ABOUT, format!("{name}, answers in {} ms", self.latency.as_millis()));
+            return Diagnostic::ok(COMPONENT, format!("{name}, answers in {} ms", self.latency.as_millis()));
         }
         let fix = format!("use version {VERSION_MIN} or newer, or a Valkey");
-        Finding::new(Weight::Refused, ABOUT, format!("{name} is too old"), fix)
+        Diagnostic::new(Severity::Fatal, COMPONENT, format!("{name} is too old"), fix)
     }
 }
 
-const ABOUT: &str = "redis";
+const COMPONENT: &str = "redis";
 
 impl RedisStore {
-    /// Looks at the server: whether it may be in charge ([`has_refusal`](crate::finding::has_refusal) says no), and
-    /// what else an operator should know. A server that does not answer is one finding, [`Weight::Away`].
+    /// Diagnoses the server: whether it may be the primary ([`Severity::Fatal`] says no), and what else an operator should
+    /// know. A server that does not answer is one diagnostic, [`Severity::Unavailable`].
     ///
     /// To be called after each new connection that follows trouble, before the server is put in charge: it may have
     /// come back as a replica, or with another configuration. Changes nothing; two round trips.
-    pub async fn inspect(&self, clock: &Clock) -> Vec<Finding> {
+    pub async fn inspect(&self, clock: &Clock) -> Vec<Diagnostic> {
         match self.look(clock).await {
-            Ok(findings) => findings,
-            Err(error) => vec![away(&error)],
+            Ok(diagnostics) => diagnostics,
+            Err(error) => vec![unavailable(&error)],
         }
     }
 
-    async fn look(&self, clock: &Clock) -> Result<Vec<Finding>, StoreError> {
+    async fn look(&self, clock: &Clock) -> Result<Vec<Diagnostic>, StoreError> {
         // The first call opens the connection, which is not what the second one's latency is to tell.
         let asked = clock.now();
         let (seconds, micros): (i64, i64) = self.query("time", redis::cmd("TIME")).await?;
         let answered = clock.now();
-        let mut findings = self.describe().await?.findings();
+        let mut diagnostics = self.describe().await?.diagnostics();
         let theirs = Timestamp(seconds * 1000 + micros / 1000);
-        findings.push(Finding::clock("Redis", (asked, answered), theirs, Duration::ZERO));
-        Ok(findings)
+        diagnostics.push(Diagnostic::clock("Redis", (asked, answered), theirs, Duration::ZERO));
+        Ok(diagnostics)
     }
 
     /// Asks the server what it is; `INFO` suffices, since `CONFIG` is often not allowed.
@@ -153,7 +153,7 @@ impl RedisStore {
     }
 }
 
-fn away(error: &StoreError) -> Finding {
+fn unavailable(error: &StoreError) -> Diagnostic {
     let text = error.to_string();
     let fix = if ["NOAUTH", "WRONGPASS", "NOPERM", "authentication failed"]
         .iter()
@@ -163,7 +163,7 @@ fn away(error: &StoreError) -> Finding {
     } else {
         "check REDIS_URL and REDIS_PASSWORD, and that Redis runs and can be reached"
     };
-    Finding::new(Weight::Away, ABOUT, text, fix)
+    Diagnostic::new(Severity::Unavailable, COMPONENT, text, fix)
 }
 
 #[cfg(test)]
@@ -174,39 +174,42 @@ mod tests {
         maxmemory_policy:noeviction\r\n# Persistence\r\naof_enabled:1\r\n# Replication\r\nrole:master\r\n\
         # Cluster\r\ncluster_enabled:0\r\n";
 
-    fn weights(text: &str) -> Vec<Weight> {
-        let mut weights: Vec<_> = Description::read(text, Duration::from_millis(1))
-            .findings()
+    fn severities(text: &str) -> Vec<Severity> {
+        let mut severities: Vec<_> = Description::read(text, Duration::from_millis(1))
+            .diagnostics()
             .into_iter()
-            .map(|finding| finding.weight)
+            .map(|diagnostic| diagnostic.severity)
             .collect();
-        weights.sort_unstable();
-        weights
+        severities.sort_unstable();
+        severities
     }
 
     #[test]
     fn a_good_server_is_good_and_each_fault_is_one_finding() {
-        assert_eq!(weights(GOOD), [Weight::Good]);
+        assert_eq!(severities(GOOD), [Severity::Ok]);
         for (good, bad) in [
             ("noeviction", "allkeys-lru"),
             ("noeviction", "volatile-ttl"),
             ("role:master", "role:slave"),
             ("cluster_enabled:0", "cluster_enabled:1"),
         ] {
-            assert_eq!(weights(&GOOD.replace(good, bad)), [Weight::Good, Weight::Refused], "{bad}");
+            assert_eq!(severities(&GOOD.replace(good, bad)), [Severity::Ok, Severity::Fatal], "{bad}");
         }
-        assert_eq!(weights(&GOOD.replace("7.0.15", "6.2.14")), [Weight::Refused]);
-        assert_eq!(weights(&GOOD.replace("7.0.15", "10.0.0")), [Weight::Good]);
-        assert_eq!(weights(&GOOD.replace("aof_enabled:1", "aof_enabled:0")), [Weight::Good, Weight::Note]);
-        assert_eq!(weights(&GOOD.replace("maxmemory_policy", "other")), [Weight::Good, Weight::Warning]);
-        let slow = Description::read(GOOD, Duration::from_millis(21)).findings();
-        assert!(slow.iter().any(|finding| finding.weight == Weight::Warning), "{slow:?}");
+        assert_eq!(severities(&GOOD.replace("7.0.15", "6.2.14")), [Severity::Fatal]);
+        assert_eq!(severities(&GOOD.replace("7.0.15", "10.0.0")), [Severity::Ok]);
+        assert_eq!(
+            severities(&GOOD.replace("aof_enabled:1", "aof_enabled:0")),
+            [Severity::Ok, Severity::Info]
+        );
+        assert_eq!(severities(&GOOD.replace("maxmemory_policy", "other")), [Severity::Ok, Severity::Warning]);
+        let slow = Description::read(GOOD, Duration::from_millis(21)).diagnostics();
+        assert!(slow.iter().any(|diagnostic| diagnostic.severity == Severity::Warning), "{slow:?}");
     }
 
     #[test]
     fn a_valkey_is_known_by_what_it_is_compatible_with() {
         let text = GOOD.replace("redis_version:7.0.15", "redis_version:7.2.4\r\nvalkey_version:8.1.0");
-        let findings = Description::read(&text, Duration::from_millis(1)).findings();
-        assert_eq!(findings, [Finding::good("redis", "Valkey 8.1.0, answers in 1 ms")]);
+        let diagnostics = Description::read(&text, Duration::from_millis(1)).diagnostics();
+        assert_eq!(diagnostics, [Diagnostic::ok("redis", "Valkey 8.1.0, answers in 1 ms")]);
     }
 }

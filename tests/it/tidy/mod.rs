@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 12] = [
     &["clock", "rng"],
     &["failpoint"],
     // Telegram's side of the protocol knows nothing of the bot.
-    &["deposit", "finding", "simulator"],
+    &["deposit", "diagnostic", "simulator"],
     &["session"],
     &["config", "database", "lock", "taxonomy", "i18n"],
     &["ledger", "store", "telemetry", "understand"],
