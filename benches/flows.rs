@@ -23,7 +23,7 @@ use anyhow::{Context as _, bail};
 use depot_bot::clock::Clock;
 use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::simulator::{Options, Simulator, User, UserProfile};
+use depot_bot::simulator::{Options, Simulator, SystemClock, User, UserProfile};
 use depot_bot::store::authority::{Stored, VolatileStore as _};
 use depot_bot::store::redis::{RedisOptions, RedisStore};
 use depot_bot::store::{Commit, Committed, SessionStore as _};
@@ -118,7 +118,7 @@ async fn measure(people: usize, each: usize, stores: Stores) -> anyhow::Result<S
     let sqlite = || format!("sqlite://{}/depot.db", folder.path().display());
     let database = postgres.as_ref().map_or_else(sqlite, PostgresServer::database);
     let options = Options {
-        clock: Clock::system(),
+        clock: Arc::new(SystemClock),
         token: Some("4242:AAbenchmark_token_0123456789_abcdefghi".to_owned()),
         journal: false,
         patience: Duration::from_secs(60),

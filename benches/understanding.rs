@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use depot_bot::session::Language;
 use depot_bot::taxonomy::Taxonomy;
-use depot_bot::understand::Classifier;
-use depot_bot::understand::score::{Labelled, Read, Scores, kilograms};
-use depot_bot::understand::site::Site;
+use note_reader::Classifier;
+use note_reader::score::{Labelled, Read, Scores, kilograms};
+use note_reader::site::Site;
 
 const NOTES: &str = "../shared/data/utterances-dev.jsonl";
 const FOLDS: u64 = 5;

@@ -34,6 +34,7 @@ use crate::http::serve::{Limits, serve};
 use crate::http::{self, Health};
 use crate::i18n::I18n;
 use crate::ledger::Ledger;
+use crate::model::Embedded;
 use crate::rng::Rng;
 use crate::service::{Onlooker, ValidationSessionService};
 use crate::shutdown::{Stop, Stopped};
@@ -45,7 +46,6 @@ use crate::telegram::send_limiter::SendLimiter;
 use crate::telegram::updates::Updates;
 use crate::telegram::{deliver, replay, sentences};
 use crate::telemetry;
-use crate::understand::Embedded;
 
 /// How long a stop may take: an orchestrator kills after 30 s.
 const STOP_WITHIN: Duration = Duration::from_secs(24);

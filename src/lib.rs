@@ -8,21 +8,23 @@ pub mod config;
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod deposit;
 pub mod diagnostic;
 pub mod effects;
 pub mod failpoint;
 pub mod http;
 pub mod i18n;
 pub mod ledger;
+pub mod model;
 pub mod rng;
 pub mod service;
-pub mod session;
 pub mod shutdown;
-#[cfg(feature = "demo")]
-pub mod simulator;
+pub mod speech;
 pub mod store;
-pub mod taxonomy;
 pub mod telegram;
 pub mod telemetry;
-pub mod understand;
+
+#[cfg(feature = "demo")]
+pub use ::bot_api_simulator as simulator;
+pub use ::deposit;
+pub use ::session;
+pub use deposit::taxonomy;

@@ -104,13 +104,13 @@ fetch_axe() {
     skipped+=(--skip browser::accessibility::)
 }
 
-formatted() { cargo fmt --check; }
-linted() { cargo clippy --locked --all-targets "${features[@]}" --quiet -- -D warnings; }
+formatted() { cargo fmt --all --check; }
+linted() { cargo clippy --locked --workspace --all-targets "${features[@]}" --quiet -- -D warnings; }
 without_demo() { cargo clippy --locked --no-default-features --quiet -- -D warnings; }
-documented() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet; }
+documented() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet; }
 # The packaging test runs this one under the conditions of the image.
 released() { cargo build --release --locked; }
-tested() { cargo test --locked "${features[@]}" -- "${skipped[@]}" "${filter[@]}" 2>&1 | tee "$log"; }
+tested() { cargo test --locked --workspace "${features[@]}" -- "${skipped[@]}" "${filter[@]}" 2>&1 | tee "$log"; }
 audited() { cargo deny --config .deny.toml --all-features check; }
 
 summary() {

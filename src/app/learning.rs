@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
-use crate::understand::Embedded;
-use crate::understand::site::{Learned, learned};
+use crate::model::Embedded;
+use note_reader::site::{Learned, learned};
 
 /// How soon what was chosen at another instance is known here; what was chosen here is known at once.
 const TURN: Duration = Duration::from_secs(60);

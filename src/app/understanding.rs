@@ -9,13 +9,15 @@ use async_trait::async_trait;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::ledger::Ledger;
+use crate::model::cache::Cache;
+use crate::model::llm::{Assisted, Budget};
+use crate::model::remote::Server;
+use crate::model::{Embedded, Understand};
+use crate::speech::Speech;
+use crate::speech::{NoTranscriber, Transcribe};
 use crate::store::redis::RedisStore;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
-use crate::understand::cache::Cache;
-use crate::understand::llm::{Assisted, Budget};
-use crate::understand::speech::Speech;
-use crate::understand::{Embedded, NoTranscriber, Server, Transcribe, Understand};
 
 /// What listens to voice notes.
 pub(super) fn transcriber(

@@ -12,9 +12,9 @@ use crate::database::Database;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::failpoint;
 use crate::ledger::Ledger;
+use crate::model::remote::Server;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client, WebhookState};
-use crate::understand::Server;
 
 /// Prints one line per diagnostic and counts those that keep the bot from working.
 #[derive(Default)]

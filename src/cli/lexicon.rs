@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use crate::cli::{answer, environment, ledger};
 use crate::config::Config;
 use crate::taxonomy::Taxonomy;
-use crate::understand::names;
-use crate::understand::site::learned;
+use note_reader::names;
+use note_reader::site::learned;
 
 /// What to do with what was learned.
 #[derive(Clone, Debug, Args)]

@@ -17,10 +17,10 @@ use crate::cli::environment;
 use crate::clock::Clock;
 use crate::config;
 use crate::deposit::{CategoryKey, WeightSource};
+use crate::model::{Embedded, Understand};
 use crate::session::{Language, Understanding};
 use crate::taxonomy::Taxonomy;
-use crate::understand::score::{Labelled, Read, Scores, kilograms, said};
-use crate::understand::{Embedded, Understand};
+use note_reader::score::{Labelled, Read, Scores, kilograms, said};
 
 /// What to do with the notes.
 #[derive(Clone, Debug, Args)]

@@ -16,6 +16,7 @@ mod act;
 mod bot;
 mod cast;
 mod chat;
+mod clock;
 mod commits;
 mod inside;
 mod page;

@@ -65,9 +65,12 @@ impl Stage {
     /// A setting that cannot be used, or no room for a temporary folder.
     pub async fn open(environment: &HashMap<String, String>, clock: Clock) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("there is no room for a temporary folder")?;
-        let telegram =
-            Simulator::start(Options { clock: clock.clone(), patience: PATIENCE, ..Options::default() })
-                .await?;
+        let telegram = Simulator::start(Options {
+            clock: Arc::new(clock.clone()),
+            patience: PATIENCE,
+            ..Options::default()
+        })
+        .await?;
         let settings = Settings::read(environment, &telegram, folder.path()).await?;
         let config = Config::read(&settings.variables)?;
         let database = Database::connect(&config.database.url).await?;

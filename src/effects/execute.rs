@@ -10,10 +10,11 @@ use crate::clock::Clock;
 use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
 use crate::ledger::LedgerError;
+use crate::model::{Understand, UnderstandError};
 use crate::rng::Rng;
 use crate::session::{Effect, Event, Note, Sentence, Session};
+use crate::speech::{Transcribe, TranscribeError};
 use crate::store::StoreError;
-use crate::understand::{Transcribe, TranscribeError, Understand, UnderstandError};
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
 const DEADLINE: Duration = Duration::from_secs(12);

@@ -20,7 +20,7 @@ use crate::telegram::picture::{Picture, Style};
 use crate::telegram::send_limiter::{Priority, SendError, SendLimiter};
 use crate::telegram::sentences::{self, Listed};
 use crate::telegram::{callback, card};
-use crate::understand::site;
+use note_reader::site;
 
 /// How many deposits `/mesdepots` lists.
 const LISTED: u32 = 10;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::deposit::Attachment;
+use crate::speech::{FetchError, Recordings};
 use crate::telegram::client::{CallError, Client};
-use crate::understand::speech::{FetchError, Recordings};
 
 #[async_trait]
 impl Recordings for Client {

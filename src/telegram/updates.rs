@@ -20,7 +20,7 @@ use crate::telegram::incoming::{
 use crate::telegram::intake::{Handle, Handled, ParkReason};
 use crate::telegram::send_limiter::Priority;
 use crate::telegram::sentences::{self, Announcement};
-use crate::understand::names;
+use note_reader::names;
 
 /// Handles updates; everything it needs is shared, so a clone is cheap.
 #[derive(Clone, Debug)]

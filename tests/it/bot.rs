@@ -1,6 +1,7 @@
 //! The real bot for tests: `app::start` on the Bot API simulator, real stores, and a clock that is moved by hand.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::app::{self, App};
@@ -70,7 +71,7 @@ impl TestBot {
     /// The same, not started yet: so that [`TestBot::set`] can lead it to its engines by another way.
     pub(crate) async fn prepared(clock: Clock, behind: Behind, variables: &[(&str, &str)]) -> Self {
         let options = Options {
-            clock: clock.clone(),
+            clock: Arc::new(clock.clone()),
             token: Some(TOKEN.to_owned()),
             patience: PATIENCE,
             ..Options::default()

@@ -195,8 +195,8 @@ fn tell(
         .iter()
         .filter(is_seen)
         .map(|entry| match &entry.what {
-            Happened::Shown { chat, .. } | Happened::Answered { chat, .. } => (*chat, entry.at),
-            _ => (0, entry.at),
+            Happened::Shown { chat, .. } | Happened::Answered { chat, .. } => (*chat, Timestamp(entry.at.0)),
+            _ => (0, Timestamp(entry.at.0)),
         })
         .collect();
     let real = |duration: Duration| duration / size.times;
@@ -210,12 +210,12 @@ fn tell(
     for entry in journal {
         match &entry.what {
             Happened::Enqueued { chat: Some(chat), .. } => {
-                asked.entry(*chat).or_insert(entry.at);
+                asked.entry(*chat).or_insert(Timestamp(entry.at.0));
             }
             Happened::Shown { chat, .. } | Happened::Answered { chat, .. } => {
                 if let Some(asked_at) = asked.remove(chat) {
-                    let kill = killed_at.iter().find(|at| **at >= asked_at && **at <= entry.at);
-                    everybody.extend(kill.map(|at| real(entry.at.since(*at))));
+                    let kill = killed_at.iter().find(|at| **at >= asked_at && **at <= Timestamp(entry.at.0));
+                    everybody.extend(kill.map(|at| real(Timestamp(entry.at.0).since(*at))));
                 }
             }
             _ => {}

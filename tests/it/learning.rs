@@ -48,7 +48,7 @@ async fn taught(behind: Behind) {
     corrects(&user).await;
     comes_to_propose(&bot, &user, PREFERRED).await;
     let (_, model) = deposits(&bot, &user).await;
-    assert_eq!(model, depot_bot::understand::site::MODEL);
+    assert_eq!(model, note_reader::site::MODEL);
 
     bot.stop().await;
     bot.resume().await;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use depot_bot::clock::Clock;
@@ -28,7 +28,9 @@ pub(crate) async fn telegram() -> Simulator {
 /// A simulator of another bot, or with another idea of the time.
 pub(crate) async fn telegram_of(token: &str, clock: Clock) -> Simulator {
     let token = Some(token.to_owned());
-    Simulator::start(Options { clock, token, patience: PATIENCE, ..Options::default() }).await.unwrap()
+    Simulator::start(Options { clock: Arc::new(clock), token, patience: PATIENCE, ..Options::default() })
+        .await
+        .unwrap()
 }
 
 /// What every process needs: a bot that is open to everybody, on SQLite.

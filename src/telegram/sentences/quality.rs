@@ -8,7 +8,7 @@ use crate::session::Sentence;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::picture::{Picture, Style, one_line, shortened};
 use crate::telegram::sentences::sentence;
-use crate::understand::site::Learned;
+use note_reader::site::Learned;
 
 /// How many categories are named, those with the most lines that had to be corrected first.
 const CATEGORIES: usize = 8;

@@ -6,7 +6,7 @@ use crate::i18n::I18n;
 use crate::ledger::quality::Agreement;
 use crate::session::Language;
 use crate::telegram::picture::{TEXT_UNITS_MAX, units};
-use crate::understand::site::Learned;
+use note_reader::site::Learned;
 
 /// 2025-12-03, 12:00 UTC.
 const NOW: Timestamp = Timestamp(1_764_763_200_000);

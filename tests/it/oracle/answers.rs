@@ -49,9 +49,10 @@ impl<'e> Answers<'e> {
         let mut changes: HashMap<i64, Vec<Change>> = HashMap::new();
         let mut newest: HashMap<i64, i64> = HashMap::new();
         for Entry { number, at, what } in journal {
+            let at = Timestamp(at.0);
             let (chat, is_new) = match what {
                 Happened::Answered { callback_id, chat } => {
-                    taps.extend(callback_id.parse().ok().map(|id: u64| (id, *at)));
+                    taps.extend(callback_id.parse().ok().map(|id: u64| (id, at)));
                     (chat, false)
                 }
                 Happened::Shown { chat, message_id, .. } => {
@@ -62,7 +63,7 @@ impl<'e> Answers<'e> {
                 }
                 _ => continue,
             };
-            changes.entry(*chat).or_default().push(Change { number: *number, at: *at, is_new });
+            changes.entry(*chat).or_default().push(Change { number: *number, at, is_new });
         }
         let refused = refused(journal, all, &taps);
         Self { deaths, taps, changes, refused }
@@ -123,7 +124,7 @@ fn refused(journal: &[Entry], all: &[Update], taps: &HashMap<u64, Timestamp>) ->
             continue;
         };
         let is_meant = |update: &&Update| {
-            let is_old = entry.at.since(update.enqueued_at) > ANSWERABLE;
+            let is_old = Timestamp(entry.at.0).since(update.enqueued_at) > ANSWERABLE;
             update.delivered.is_some_and(|delivered| delivered < entry.number) && (!applied || is_old)
         };
         if (!applied || code == 400)

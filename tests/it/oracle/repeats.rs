@@ -101,17 +101,17 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
             }
             Happened::Shown { chat, message_id, text, .. } if !text.is_empty() => {
                 let known = newest.entry(*chat).or_default();
-                let new = Bottom { message: *message_id, text, at: entry.at, is_unknown: false };
+                let new = Bottom { message: *message_id, text, at: Timestamp(entry.at.0), is_unknown: false };
                 match bottoms.get_mut(chat) {
                     _ if message_id > known => {
                         *known = *message_id;
                         let above = bottoms.insert(*chat, new).filter(|above| above.text == &**text);
                         if let Some(above) = above {
-                            repeat(*chat, &above, entry.at, &mut losses, report);
+                            repeat(*chat, &above, Timestamp(entry.at.0), &mut losses, report);
                         }
                     }
                     Some(bottom) if bottom.message == *message_id => {
-                        (bottom.text, bottom.at) = (text, entry.at)
+                        (bottom.text, bottom.at) = (text, Timestamp(entry.at.0))
                     }
                     _ => {}
                 }

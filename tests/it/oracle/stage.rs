@@ -47,7 +47,8 @@ impl Stage {
         let since = Clock::system().now();
         let clock = Clock::hastened(since, times);
         let token = Some(TOKEN.to_owned());
-        let options = Options { clock: clock.clone(), token, patience: GIVES_UP, ..Options::default() };
+        let options =
+            Options { clock: Arc::new(clock.clone()), token, patience: GIVES_UP, ..Options::default() };
         let (telegram, folder) = (Simulator::start(options).await.unwrap(), tempfile::tempdir().unwrap());
         let mut variables = variables(&telegram, folder.path());
         let redis = matches!(behind, Behind::SqliteAndRedis | Behind::PostgresAndRedis)

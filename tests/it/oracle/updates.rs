@@ -70,7 +70,7 @@ pub(super) fn updates(journal: &[Entry]) -> Vec<Update> {
                 last = *update_id;
                 if let Some(chat) = chat {
                     open.insert(*update_id, updates.len());
-                    updates.push(Update::new(*update_id, *chat, kind, entry.at));
+                    updates.push(Update::new(*update_id, *chat, kind, Timestamp(entry.at.0)));
                 }
             }
             Happened::Tapped { update_id, callback_id } => {
@@ -81,19 +81,19 @@ pub(super) fn updates(journal: &[Entry]) -> Vec<Update> {
             Happened::Delivered { update_id } => {
                 if let Some(index) = open.get(update_id) {
                     updates[*index].delivered.get_or_insert(entry.number);
-                    updates[*index].handed_out_at = Some(entry.at);
+                    updates[*index].handed_out_at = Some(Timestamp(entry.at.0));
                 }
             }
             // One that is too far ahead counts as none.
             Happened::ConfirmedBelow { offset } if *offset > 0 && *offset <= last + 11 => {
                 let later = open.split_off(offset);
                 for index in std::mem::replace(&mut open, later).into_values() {
-                    updates[index].acknowledged = Some((entry.number, entry.at));
+                    updates[index].acknowledged = Some((entry.number, Timestamp(entry.at.0)));
                 }
             }
             Happened::Accepted { update_id } => {
                 if let Some(index) = open.remove(update_id) {
-                    updates[index].acknowledged = Some((entry.number, entry.at));
+                    updates[index].acknowledged = Some((entry.number, Timestamp(entry.at.0)));
                 }
             }
             _ => {}

@@ -9,7 +9,7 @@ use crate::bot::{Behind, TestBot};
 use crate::understand::understood_with;
 
 /// The name under which the embedded model keeps its proposals.
-const EMBEDDED: &str = depot_bot::understand::MODEL;
+const EMBEDDED: &str = note_reader::MODEL;
 const NOTE: &str = "trois lampes deux kilos et un lot de vaisselle six kilos";
 
 async fn reading(server: &Server, behind: Behind, more: &[(&str, &str)]) -> TestBot {

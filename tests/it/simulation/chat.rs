@@ -10,11 +10,11 @@ use depot_bot::deposit::{
 use depot_bot::effects::execute::{Chat, Record, RecordError, Shown};
 use depot_bot::effects::retry::Failure;
 use depot_bot::ledger::LedgerError;
+use depot_bot::model::{Understand, UnderstandError};
 use depot_bot::session::{Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb, View};
 use depot_bot::store::authority::{DurableStore as _, Mirrored};
 use depot_bot::store::failover::Failover;
 use depot_bot::store::{SessionStore as _, StoreError};
-use depot_bot::understand::{Understand, UnderstandError};
 use tokio::time::sleep;
 
 use super::model::{Lost, Model};

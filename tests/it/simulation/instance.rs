@@ -8,8 +8,8 @@ use depot_bot::effects::execute::Executor;
 use depot_bot::effects::{Effects, deadlines};
 use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{Cause, Event, Language, Verdict};
+use depot_bot::speech::NoTranscriber;
 use depot_bot::store::failover::Failover;
-use depot_bot::understand::NoTranscriber;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

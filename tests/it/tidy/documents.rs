@@ -8,8 +8,8 @@ use depot_bot::telemetry::metric;
 use super::source::{Source, files, occurrences, root, sources, word};
 
 /// Folders whose files a document may name by path.
-const FOLDERS: [&str; 8] =
-    ["src/", "tests/", "docs/", "migrations/", "locales/", "benches/", ".ci/", "tests/golden/"];
+const FOLDERS: [&str; 9] =
+    ["src/", "crates/", "tests/", "docs/", "migrations/", "locales/", "benches/", ".ci/", "tests/golden/"];
 
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths = files(&root().join("docs"), ".md");

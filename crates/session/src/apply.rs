@@ -1,0 +1,284 @@
+//! The one way in: an event and its cause, applied to a document.
+
+use std::time::Duration;
+
+use crate::effect::{Effect, Lane};
+use crate::event::{Cause, Event};
+use crate::state::{State, View};
+use crate::{SEEN_MAX, Session, Waiting};
+use deposit::Timestamp;
+use deposit::{DepositId, DepositRef, Draft, Leaving, Status};
+
+/// What the machine may not make up itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// What time it is.
+    pub now: Timestamp,
+    /// How long a session lives without activity.
+    pub ttl: Duration,
+    /// Sessions that ended until then may expire; none before the intake has caught up with what waited in Telegram.
+    pub may_expire: Option<Timestamp>,
+    /// Whether this instance may run effects: not while it drains, when it gives its lanes back instead.
+    pub may_run: bool,
+    /// Random names for a deposit that may have to be opened.
+    pub fresh: Fresh,
+    /// A random token for the lanes that this commit may take.
+    pub token: u64,
+}
+
+/// Names for a deposit that does not exist yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// Its id.
+    pub id: DepositId,
+    /// Its name on buttons.
+    pub reference: DepositRef,
+}
+
+/// What became of the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The document changed and is to be committed.
+    Changed,
+    /// The event means nothing here; there is nothing to commit.
+    Unchanged,
+    /// The event was handled before.
+    Duplicate,
+}
+
+/// What a tap is answered with, straight away and never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done; the card says the rest.
+    Done,
+    /// The card has changed since; the current one is to be looked at.
+    Stale,
+    /// The deposit is being recorded.
+    Recording,
+    /// Another deposit is open; it comes first.
+    AnotherOpen,
+    /// The button belongs to a deposit that is not in this document: the ledger knows.
+    Elsewhere,
+}
+
+/// A document after an event, and what is to be done about it.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// The document as it should be stored; version and commit mark are the service's.
+    pub session: Session,
+    /// What became of the event.
+    pub verdict: Verdict,
+    /// What to answer a tap with.
+    pub answer: Option<Answer>,
+    /// Whether the commit takes the chat lane under the context's token.
+    pub takes_chat: bool,
+    /// Whether the commit takes the compute lane under the context's token.
+    pub takes_compute: bool,
+}
+
+impl Session {
+    /// Applies one event: pure and total. What means nothing in this state changes nothing.
+    pub fn apply(&self, cause: &Cause, event: &Event, context: &Context) -> Transition {
+        if self.has_seen(cause) {
+            return Transition::still(self, Verdict::Duplicate, None);
+        }
+        let mut next = self.clone();
+        let answer = match cause {
+            Cause::Update { sent_at, language, .. } => {
+                next.language = *language;
+                next.expire_before(*sent_at, context);
+                let answer = next.on_update(event, context);
+                // The ledger answers, and what follows from that may come under this same cause: so it is not
+                // remembered, and no lane is taken that nobody would run.
+                if answer == Some(Answer::Elsewhere) {
+                    return Transition::still(self, Verdict::Unchanged, answer);
+                }
+                answer
+            }
+            Cause::Outcome { effect, lane, token } => {
+                next.on_outcome(*effect, *lane, *token, event, context);
+                None
+            }
+            Cause::Deadline => {
+                next.on_deadline(event, context);
+                None
+            }
+        };
+        let mine = match cause {
+            Cause::Outcome { token, lane, .. } => Some((*lane, *token)),
+            Cause::Update { .. } | Cause::Deadline => None,
+        };
+        let takes_chat = next.settle_lane(Lane::Chat, token_for(Lane::Chat, mine, context), context);
+        let takes_compute = next.settle_lane(Lane::Compute, token_for(Lane::Compute, mine, context), context);
+        if next == *self {
+            return Transition::still(self, Verdict::Unchanged, answer);
+        }
+        next.remember(cause, context.now);
+        Transition { session: next, verdict: Verdict::Changed, answer, takes_chat, takes_compute }
+    }
+
+    fn on_update(&mut self, event: &Event, context: &Context) -> Option<Answer> {
+        match event {
+            Event::OpeningRequested => self.opening_requested(context),
+            Event::NoteReceived(note) => self.note_received(note, context),
+            Event::CancelRequested => self.cancel_requested(context),
+            Event::StatusRequested => self.status_requested(context),
+            Event::Asked(sentence) => self.say(*sentence, context.now),
+            Event::Tapped(tap) => return Some(self.tapped(tap, context)),
+            Event::Resumed(draft, message) => return Some(self.resumed(draft, *message)),
+            Event::Recorded(recorded) => self.undone(recorded),
+            Event::Transcribed(_)
+            | Event::TranscriptionFailed
+            | Event::Understood(_)
+            | Event::Corrected(_)
+            | Event::UnderstandingFailed
+            | Event::CardShown { .. }
+            | Event::CardLost
+            | Event::Said
+            | Event::Deferred { .. }
+            | Event::Prolonged
+            | Event::GivenUp
+            | Event::ChatClosed
+            | Event::DeadlinePassed
+            | Event::IntakeResumed => {}
+        }
+        None
+    }
+
+    fn on_deadline(&mut self, event: &Event, context: &Context) {
+        let (Some(end), false) = (self.expires_at(context.ttl), self.is_computing()) else { return };
+        if *event == Event::IntakeResumed {
+            // A tap that was made in the gap is gone: the question is asked again, at the bottom.
+            self.move_card_down();
+        } else if context.may_expire.is_some_and(|until| end <= until) {
+            self.leave(Status::Expired, context.now);
+        } else if !self.warned
+            && end > context.now
+            && self.warns_at(context.ttl).is_some_and(|at| at <= context.now)
+        {
+            self.warned = true;
+            self.card.wanted += 1;
+        }
+    }
+
+    /// A message that was written after the end of the session finds it expired, whoever looks first.
+    fn expire_before(&mut self, sent_at: Option<Timestamp>, context: &Context) {
+        let ended = match (sent_at, self.expires_at(context.ttl)) {
+            // Telegram's dates are whole seconds: the benefit of the doubt goes to the user. A date that is yet to come
+            // is a clock that goes wrong.
+            (Some(sent_at), Some(end)) => sent_at.min(context.now) > end,
+            (Some(_) | None, _) => false,
+        };
+        if ended && !self.is_computing() {
+            self.leave(Status::Expired, context.now);
+        }
+    }
+
+    /// Opens an empty deposit.
+    pub(super) fn open(&mut self, context: &Context) -> Draft {
+        self.warned = false;
+        self.card = crate::Card { wanted: self.card.wanted, shown: self.card.wanted, ..Default::default() };
+        Draft::new(context.fresh.id, context.fresh.reference, context.now)
+    }
+
+    /// Ends the open deposit and sends it to the ledger, whatever its end.
+    pub(super) fn leave(&mut self, status: Status, now: Timestamp) {
+        let Some(draft) = self.take_draft() else { return };
+        // Somebody may still listen to it.
+        let is_unread = status == Status::Expired && draft.is_unread_recording();
+        let status = if is_unread { Status::ClassificationFailed } else { status };
+        let unfinished = std::mem::take(&mut self.pending);
+        for pending in unfinished {
+            match pending.effect {
+                // What was said but not yet understood opens the next deposit, unless its owner gave it all up.
+                Effect::Transcribe(note) | Effect::Understand(note) => {
+                    if status != Status::Cancelled {
+                        self.waiting.push(Waiting::Note(note));
+                    }
+                }
+                Effect::Say(_) | Effect::RecordDeposit(_) | Effect::ShowCard => self.pending.push(pending),
+            }
+        }
+        let leaving = Leaving { draft, status, decided_at: now };
+        self.push(Effect::RecordDeposit(Box::new(leaving.clone())), now);
+        self.state = State::Recording { leaving };
+    }
+
+    /// Takes the draft out of an open state, which leaves the conversation idle until the caller says what it is.
+    pub(super) fn take_draft(&mut self) -> Option<Draft> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::AwaitingDescription { draft, .. }
+            | State::Understanding { draft }
+            | State::AwaitingValidation { draft, .. } => Some(draft),
+            closed @ (State::Idle | State::Recording { .. } | State::Closed { .. }) => {
+                self.state = closed;
+                None
+            }
+        }
+    }
+
+    /// Puts the lines back on the card as a new picture; the buttons of older pictures lose their meaning.
+    pub(super) fn show_lines(&mut self, mut draft: Draft, notice: Option<crate::Notice>) {
+        draft.step += 1;
+        self.card.wanted += 1;
+        self.state = State::AwaitingValidation { draft, view: View::Lines, notice };
+    }
+
+    /// Asks for the card at the bottom of the chat.
+    pub(super) fn move_card_down(&mut self) {
+        self.skip_picture_on_its_way();
+        self.card.wanted += 1;
+        self.card.anew = self.card.wanted;
+    }
+
+    /// While a deposit is recorded, its lane may show it as recorded before that is committed, under the next number.
+    pub(super) fn skip_picture_on_its_way(&mut self) {
+        if let State::Recording { .. } = self.state {
+            self.card.wanted += 1;
+        }
+    }
+
+    fn has_seen(&self, cause: &Cause) -> bool {
+        let Cause::Update { id, message, .. } = cause else { return false };
+        let message_seen = message.is_some_and(|message| {
+            let full = self.seen.messages.len() >= SEEN_MAX;
+            let older_than_all = self.seen.messages.iter().all(|seen| *seen > message.0);
+            self.seen.messages.contains(&message.0) || (full && older_than_all)
+        });
+        self.seen.updates.contains(id) || message_seen
+    }
+
+    fn remember(&mut self, cause: &Cause, now: Timestamp) {
+        let Cause::Update { id, message, .. } = cause else { return };
+        remember(&mut self.seen.updates, *id);
+        if let Some(message) = message {
+            remember(&mut self.seen.messages, message.0);
+        }
+        self.active_at = now;
+        if self.warned && self.is_open() {
+            self.warned = false;
+            self.card.wanted += 1;
+        }
+    }
+}
+
+fn remember(seen: &mut Vec<i64>, id: i64) {
+    seen.push(id);
+    let excess = seen.len().saturating_sub(SEEN_MAX);
+    seen.drain(..excess);
+}
+
+/// The token under which a lane is settled: that of the lease an outcome ran with, or this commit's own.
+fn token_for(lane: Lane, mine: Option<(Lane, u64)>, context: &Context) -> u64 {
+    match mine {
+        Some((held, token)) if held == lane => token,
+        Some(_) | None => context.token,
+    }
+}
+
+impl Transition {
+    fn still(session: &Session, verdict: Verdict, answer: Option<Answer>) -> Self {
+        Self { session: session.clone(), verdict, answer, takes_chat: false, takes_compute: false }
+    }
+}

@@ -1,0 +1,104 @@
+//! What becomes of a conversation when its lines are corrected.
+
+use crate::Session;
+use crate::apply::Context;
+use crate::conversation::bytes;
+use crate::event::Note;
+use crate::state::{Asked, Notice, State, View};
+use deposit::{Change, Corrected, Correction, Part, Unclear, make};
+use deposit::{Draft, LINES_MAX, MessageId, OnCard};
+
+impl Session {
+    /// What the author of a note has before them; `None` if no line is there that it could be about.
+    #[must_use]
+    pub fn on_card(&self, note: &Note) -> Option<OnCard<'_>> {
+        let State::AwaitingValidation { draft, view, notice } = &self.state else { return None };
+        let (line, part, is_asked) = match view {
+            View::Lines | View::PickLine => (None, None, false),
+            View::Groups { line } | View::Categories { line, .. } => (Some(*line), None, false),
+            View::Quantities { line } => (Some(*line), Some(Part::Quantity), false),
+            View::Weights { line } => (Some(*line), Some(Part::Weight), false),
+            View::WeightAsked { line } => (Some(*line), Some(Part::Weight), true),
+            View::Destinations { line } => (Some(*line), Some(Part::Destination), false),
+        };
+        let unclear = match notice {
+            Some(Notice::Unclear(Unclear::Which(said))) if !said.is_empty() => Some(said.as_str()),
+            Some(_) | None => None,
+        };
+        Some(OnCard {
+            lines: &draft.lines,
+            total_weight: draft.total_weight,
+            line: line.filter(|line| *line < draft.lines.len()),
+            part,
+            is_asked,
+            is_reply: note.reply_to.is_some(),
+            unclear,
+        })
+    }
+
+    /// Whether the message is the card, was until a moment ago, or may be: one that is sent anew is read before its number
+    /// is known here.
+    pub(super) fn is_card(&self, message: MessageId) -> bool {
+        let card = &self.card;
+        let may_be = card.anew > 0 && card.message.is_none_or(|known| known < message);
+        may_be || card.message == Some(message) || card.strays.contains(&message)
+    }
+
+    /// A note spoke of the lines: what fits them as they are now is done, and the card anew says what.
+    pub(super) fn corrected(&mut self, note: &Note, correction: &Correction, context: &Context) {
+        let (seen, changes) = match correction {
+            Correction::Unclear(unclear) => {
+                let notice = Notice::Unclear(self.storable(unclear));
+                self.not_understood(Asked::NotUnderstood, notice);
+                return;
+            }
+            Correction::Changes { seen, changes } => (seen, changes),
+        };
+        let Some(lines) = self.draft().map(|draft| draft.lines.len()) else { return };
+        let added = changes.iter().filter(|change| matches!(change, Change::Added(_))).count();
+        let removed = changes.iter().filter(|change| matches!(change, Change::Removed { .. })).count();
+        let is_full = added > 0 && (lines + added).saturating_sub(removed) > LINES_MAX;
+        if is_full || !self.has_room_for(2 * bytes(changes)) {
+            self.refuse_as_full(&Note { attachment: None, ..note.clone() }, context);
+            return;
+        }
+        let Some(mut draft) = self.take_draft() else { return };
+        let corrected = make(&mut draft, Some(seen), changes);
+        self.show_corrected(draft, Some(corrected));
+        self.card.anew = self.card.wanted;
+    }
+
+    /// A button changed a line.
+    pub(super) fn change(&mut self, change: Change) {
+        let Some(mut draft) = self.take_draft() else { return };
+        let corrected = make(&mut draft, None, &[change]);
+        self.show_corrected(draft, Some(corrected).filter(|corrected| !corrected.done.is_empty()));
+    }
+
+    /// Shows the lines with what was done; without any line left, asks for a description.
+    fn show_corrected(&mut self, mut draft: Draft, corrected: Option<Corrected>) {
+        if !draft.lines.is_empty() {
+            self.show_lines(draft, corrected.map(Notice::Corrected));
+            return;
+        }
+        draft.step += 1;
+        self.card.wanted += 1;
+        self.state = if self.is_computing() {
+            State::Understanding { draft }
+        } else {
+            State::AwaitingDescription { draft, asked: Asked::Emptied }
+        };
+    }
+
+    /// What was said waits for the number of a line only where there is room for it.
+    fn storable(&self, unclear: &Unclear) -> Unclear {
+        match unclear {
+            Unclear::Which(said) if !self.has_room_for(2 * bytes(said)) => Unclear::Which(String::new()),
+            Unclear::Which(_)
+            | Unclear::NoSuchLine
+            | Unclear::What
+            | Unclear::Everything
+            | Unclear::Total => unclear.clone(),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The simulator's time is the bot's.
+
+use crate::clock::Clock;
+use crate::simulator;
+
+impl simulator::Clock for Clock {
+    fn now(&self) -> simulator::Timestamp {
+        simulator::Timestamp(Self::now(self).0)
+    }
+}
