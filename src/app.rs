@@ -44,7 +44,7 @@ use crate::telegram::chat::TelegramChat;
 use crate::telegram::client::Client;
 use crate::telegram::send_limiter::SendLimiter;
 use crate::telegram::updates::Updates;
-use crate::telegram::{deliver, replay, sentences};
+use crate::telegram::{deliver, replay, views::messages};
 use crate::telemetry;
 
 /// How long a stop may take: an orchestrator kills after 30 s.
@@ -298,7 +298,7 @@ async fn set_menus(chat: TelegramChat) {
     for (language, code) in
         [(Language::Fr, None), (Language::Fr, Some(Language::Fr)), (Language::En, Some(Language::En))]
     {
-        let menu = sentences::menu(chat.i18n.localizer(language));
+        let menu = messages::menu(chat.i18n.localizer(language));
         let menu: Vec<(&str, &str)> =
             menu.iter().map(|command| (command.name, command.description.as_str())).collect();
         if let Err(error) = chat.client.set_my_commands(&menu, code).await {

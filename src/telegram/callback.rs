@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use crate::deposit::{CategoryKey, DepositRef, Destination};
 use crate::session::{Part, Verb};
 use crate::taxonomy::{Taxonomy, key_hash};
-use crate::telegram::picture::Press;
+use crate::telegram::views::view::Press;
 
 const VERSION: &str = "1";
 /// What an argument may name, by its place: only added to at the end.

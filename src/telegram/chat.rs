@@ -1,4 +1,4 @@
-//! The chat as Telegram has it: pictures are painted when they are sent, and pass the limiter of their destination.
+//! Sending to Telegram chats: a view is rendered when it is sent, and every call passes the send limiter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::session::{Sentence, Session};
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client};
-use crate::telegram::picture::{Picture, Style};
 use crate::telegram::send_limiter::{Priority, SendError, SendLimiter};
-use crate::telegram::sentences::{self, Listed};
-use crate::telegram::{callback, card};
+use crate::telegram::views::messages::{self, Listed};
+use crate::telegram::views::view::{Style, View};
+use crate::telegram::{callback, views::card};
 use note_reader::site;
 
 /// How many deposits `/mesdepots` lists.
@@ -27,20 +27,20 @@ const LISTED: u32 = 10;
 /// How far `/qualite` looks back.
 const LOOKED_BACK: Duration = Duration::from_hours(90 * 24);
 
-/// Paints and sends; a clone shares everything.
+/// Renders and sends; clones share everything.
 #[derive(Clone, Debug)]
 pub struct TelegramChat {
-    /// The way out.
+    /// The Bot API.
     pub client: Client,
-    /// The limiter that every sender passes.
+    /// The limiter that every call passes.
     pub limiter: SendLimiter,
-    /// The sentences.
+    /// The messages in the user's language.
     pub i18n: Arc<I18n>,
     /// The categories.
     pub taxonomy: Arc<Taxonomy>,
     /// Where `/mesdepots`, `/qualite` and `/lexique` read.
     pub ledger: Ledger,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
     /// How long a session lives without activity.
     pub ttl: Duration,
@@ -52,7 +52,7 @@ pub struct TelegramChat {
 impl Chat for TelegramChat {
     async fn show_card(&self, session: &Session) -> Result<Shown, Failure> {
         let chat = session.key.chat;
-        let picture = card::render(session, &self.i18n, &self.taxonomy, self.clock.now(), self.ttl);
+        let view = card::render(session, &self.i18n, &self.taxonomy, self.clock.now(), self.ttl);
         let stays = session.card.message.filter(|_| session.card.anew == 0);
         let mut strays = session.card.strays.clone();
         if stays.is_none() {
@@ -63,50 +63,47 @@ impl Chat for TelegramChat {
         }
         let message = match stays {
             Some(message) => {
-                self.repaint(chat, message, &picture).await?;
+                self.edit(chat, message, &view).await?;
                 message
             }
-            None => self.tell(chat, &picture, Priority::Reply).await?,
+            None => self.send(chat, &view, Priority::Reply).await?,
         };
         Ok(Shown { message, stripped: strays })
     }
 
     async fn say(&self, session: &Session, sentence: Sentence) -> Result<(), Failure> {
         let localizer = self.i18n.localizer(session.language);
-        let picture = match sentence {
+        let view = match sentence {
             Sentence::MyDeposits => {
-                let entries = self.ledger.latest_of(session.key.user, LISTED).await.map_err(not_yet)?;
+                let entries =
+                    self.ledger.latest_of(session.key.user, LISTED).await.map_err(ledger_unavailable)?;
                 let listed: Vec<Listed> = entries.iter().map(|entry| Listed::of(&entry.recorded())).collect();
-                sentences::my_deposits(localizer, &listed, self.clock.now(), &self.zone)
+                messages::my_deposits(localizer, &listed, self.clock.now(), &self.zone)
             }
             Sentence::Quality => {
                 let since = self.clock.now().before(LOOKED_BACK);
-                let found = self.ledger.quality(&self.taxonomy.id, since).await.map_err(not_yet)?;
-                sentences::quality(localizer, &self.taxonomy, &found)
+                let found =
+                    self.ledger.quality(&self.taxonomy.id, since).await.map_err(ledger_unavailable)?;
+                messages::quality(localizer, &self.taxonomy, &found)
             }
             Sentence::Lexicon => {
-                let choices = self.ledger.choices(&self.taxonomy.id).await.map_err(not_yet)?;
+                let choices = self.ledger.choices(&self.taxonomy.id).await.map_err(ledger_unavailable)?;
                 let learned = site::learned(&choices.made, &choices.forgotten);
-                sentences::lexicon(localizer, &self.taxonomy, &learned)
+                messages::lexicon(localizer, &self.taxonomy, &learned)
             }
-            other => sentences::sentence(localizer, other),
+            other => messages::sentence(localizer, other),
         };
-        self.tell(session.key.chat, &picture, Priority::Reply).await.map(drop)
+        self.send(session.key.chat, &view, Priority::Reply).await.map(drop)
     }
 }
 
 impl TelegramChat {
-    /// Sends a picture as a new message.
+    /// Sends a view as a new message.
     ///
     /// # Errors
     /// The failure, in the classes of the retry policy. After [`Failure::Transient`] the message may be there.
-    pub async fn tell(
-        &self,
-        chat: ChatId,
-        picture: &Picture,
-        priority: Priority,
-    ) -> Result<MessageId, Failure> {
-        let call = self.client.send_message(chat, &picture.text, entities(picture), keyboard(picture));
+    pub async fn send(&self, chat: ChatId, view: &View, priority: Priority) -> Result<MessageId, Failure> {
+        let call = self.client.send_message(chat, &view.text, entities(view), keyboard(view));
         let sent = self.limiter.send(chat, priority, call).await;
         if matches!(sent, Err(SendError::Call(CallError::Unknown | CallError::Server { .. }))) {
             metrics::counter!("depot_repeats_possible_total", "method" => "sendMessage").increment(1);
@@ -114,23 +111,22 @@ impl TelegramChat {
         sent.map_err(failure)
     }
 
-    /// Gives a message another picture; one that shows it already is as good.
+    /// Edits a message to show another view; succeeds if it shows that view already.
     ///
     /// # Errors
-    /// As [`TelegramChat::tell`]; [`Failure::CardLost`] when the message can no longer be edited.
-    pub async fn repaint(&self, chat: ChatId, message: MessageId, picture: &Picture) -> Result<(), Failure> {
-        let call =
-            self.client.edit_message_text(chat, message, &picture.text, entities(picture), keyboard(picture));
+    /// As [`TelegramChat::send`]; [`Failure::CardLost`] when the message can no longer be edited.
+    pub async fn edit(&self, chat: ChatId, message: MessageId, view: &View) -> Result<(), Failure> {
+        let call = self.client.edit_message_text(chat, message, &view.text, entities(view), keyboard(view));
         match self.limiter.send(chat, Priority::Reply, call).await {
             Ok(()) | Err(SendError::Call(CallError::NotModified)) => Ok(()),
             Err(error) => Err(failure(error)),
         }
     }
 
-    /// Takes the keyboard from a message; a message that has none, or is gone, is as good.
+    /// Removes the keyboard of a message; succeeds if the message has none or is gone.
     ///
     /// # Errors
-    /// As [`TelegramChat::tell`].
+    /// As [`TelegramChat::send`].
     pub async fn strip(&self, chat: ChatId, message: MessageId) -> Result<(), Failure> {
         match self.limiter.send(chat, Priority::Reply, self.client.strip_keyboard(chat, message)).await {
             Ok(()) | Err(SendError::Call(CallError::NotModified | CallError::MessageGone)) => Ok(()),
@@ -139,9 +135,11 @@ impl TelegramChat {
     }
 }
 
-/// What is to be said cannot be read from the ledger now.
-fn not_yet(error: LedgerError) -> Failure {
-    tracing::warn!(%error, "what somebody asked for cannot be read from the ledger yet");
+fn ledger_unavailable(error: LedgerError) -> Failure {
+    tracing::warn!(
+        %error,
+        "the ledger cannot be read: the answer to a command waits and is retried; check the database"
+    );
     Failure::Transient
 }
 
@@ -158,31 +156,39 @@ fn failure(error: SendError) -> Failure {
             Failure::Transient
         }
         CallError::Unauthorized | CallError::Conflict(_) => {
-            tracing::error!(%error, "Telegram does not let this bot speak");
+            tracing::error!(
+                %error,
+                "Telegram does not accept the calls of this bot: its messages wait and are retried; check \
+                 TELEGRAM_BOT_TOKEN, and that no second bot runs with it"
+            );
             Failure::Transient
         }
         CallError::NotModified | CallError::QueryTooOld | CallError::Rejected { .. } => {
-            tracing::error!(%error, "Telegram refuses a message");
+            tracing::error!(
+                %error,
+                "Telegram rejects a message: it is not sent and not retried; this is a defect of the bot, report it with \
+                 this line"
+            );
             Failure::Permanent
         }
     }
 }
 
-fn entities(picture: &Picture) -> Vec<MessageEntity> {
-    let entity = |entity: &crate::telegram::picture::Entity| {
+fn entities(view: &View) -> Vec<MessageEntity> {
+    let entity = |entity: &crate::telegram::views::view::Entity| {
         let kind = match entity.style {
             Style::Bold => MessageEntityKind::Bold,
             Style::Code => MessageEntityKind::Code,
         };
         MessageEntity { kind, offset: entity.offset, length: entity.length }
     };
-    picture.entities.iter().map(entity).collect()
+    view.entities.iter().map(entity).collect()
 }
 
-fn keyboard(picture: &Picture) -> Option<InlineKeyboardMarkup> {
-    let button = |button: &crate::telegram::picture::Button| {
+fn keyboard(view: &View) -> Option<InlineKeyboardMarkup> {
+    let button = |button: &crate::telegram::views::view::Button| {
         InlineKeyboardButton::callback(&button.label, callback::encode(&button.press))
     };
-    let rows = picture.keyboard.iter().map(|row| row.iter().map(button).collect::<Vec<_>>());
-    (!picture.keyboard.is_empty()).then(|| InlineKeyboardMarkup::new(rows))
+    let rows = view.keyboard.iter().map(|row| row.iter().map(button).collect::<Vec<_>>());
+    (!view.keyboard.is_empty()).then(|| InlineKeyboardMarkup::new(rows))
 }

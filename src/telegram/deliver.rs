@@ -1,4 +1,5 @@
-//! The worker that tells other people's chats what followed from a fact in the ledger: rows of `deliveries`.
+//! The delivery worker: sends the rows of `deliveries`, messages to other users' chats that follow from a fact in the
+//! ledger.
 
 use std::time::Duration;
 
@@ -8,33 +9,37 @@ use crate::clock::Timestamp;
 use crate::deposit::MessageId;
 use crate::effects::retry::Failure;
 use crate::ledger::{Delivery, DeliveryKind, LedgerError};
-use crate::telegram::access_card;
 use crate::telegram::chat::TelegramChat;
-use crate::telegram::picture::Picture;
 use crate::telegram::send_limiter::Priority;
-use crate::telegram::sentences::{self, Announcement};
+use crate::telegram::views::access_card;
+use crate::telegram::views::messages::{self, Notification};
+use crate::telegram::views::view::View;
 
-/// How often the table is looked at when nobody in this process wrote to it.
-const TURN: Duration = Duration::from_secs(2);
-/// How many rows one turn takes.
+/// How often the table is polled when no delivery was added in this process.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// How many rows one iteration leases.
 const BATCH: u32 = 16;
-/// How long a row is ours: longer than all calls of a batch may take.
+/// How long a row is leased: longer than all calls of a batch may take.
 const LEASE: Duration = Duration::from_secs(180);
-/// How often a row is tried.
+/// How often a row is attempted.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// Delivers until `stop`; calls `beat` after each turn.
+/// Delivers until `stop`; calls `beat` after each iteration.
 ///
-/// The message that is on its way when `stop` comes is settled first, within the time of a call, and the rows that were
-/// claimed with it are given back: whoever closes the database waits for the end of this.
+/// At `stop` the call in flight is finished and recorded first, and the leases of the other rows are released; close the
+/// database only after this has returned.
 pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + Send) {
     let mut failing = false;
     while !stop.is_cancelled() {
-        match turn(&chat, &stop).await {
+        match deliver_due(&chat, &stop).await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
-                tracing::warn!(%error, "deliveries wait: the ledger does not answer");
+                tracing::warn!(
+                    %error,
+                    "the ledger does not answer: deliveries wait in their table and go out when it is back; check the \
+                     database"
+                );
             }
             Err(_) => {}
         }
@@ -42,13 +47,13 @@ pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + 
         tokio::select! {
             () = stop.cancelled() => {}
             () = chat.ledger.delivery_added() => {}
-            () = chat.clock.sleep(TURN) => {}
+            () = chat.clock.sleep(POLL_INTERVAL) => {}
         }
     }
 }
 
-async fn turn(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), LedgerError> {
-    // A look costs a read; only what is due is claimed, which is a write.
+async fn deliver_due(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), LedgerError> {
+    // Polling costs a read; only due rows are leased, which is a write.
     while !stop.is_cancelled()
         && chat.ledger.next_delivery_due().await?.is_some_and(|due| due <= chat.clock.now())
     {
@@ -72,20 +77,20 @@ async fn turn(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), Ledge
 
 /// Brings one message to the state its row wants.
 async fn deliver(chat: &TelegramChat, delivery: &Delivery) -> Result<(), LedgerError> {
-    let picture = picture(chat, delivery);
+    let view = render(chat, delivery);
     let outcome = match delivery.message {
-        Some(message) => match chat.repaint(delivery.destination, message, &picture).await {
-            // Its message is gone: the news is worth a new one.
-            Err(Failure::CardLost) => chat.tell(delivery.destination, &picture, Priority::Notice).await,
-            repainted => repainted.map(|()| message),
+        Some(message) => match chat.edit(delivery.destination, message, &view).await {
+            // The message is gone: a new one takes its place.
+            Err(Failure::CardLost) => chat.send(delivery.destination, &view, Priority::Notice).await,
+            edited => edited.map(|()| message),
         },
-        None => chat.tell(delivery.destination, &picture, Priority::Notice).await,
+        None => chat.send(delivery.destination, &view, Priority::Notice).await,
     };
     crate::failpoint!("delivered_unread");
-    settle(chat, delivery, outcome).await
+    record(chat, delivery, outcome).await
 }
 
-async fn settle(
+async fn record(
     chat: &TelegramChat,
     delivery: &Delivery,
     outcome: Result<MessageId, Failure>,
@@ -94,8 +99,8 @@ async fn settle(
     match outcome {
         Ok(message) => {
             if !ledger.delivered(delivery, message).await? && delivery.message != Some(message) {
-                // Somebody else took the row over: the message that nobody knows loses its keyboard.
-                let _stays_as_it_is = chat.strip(delivery.destination, message).await;
+                // Another instance took the row over, and no row refers to this message: it loses its keyboard.
+                let _best_effort = chat.strip(delivery.destination, message).await;
             }
         }
         Err(Failure::ChatClosed) => {
@@ -105,22 +110,26 @@ async fn settle(
             ledger.defer_delivery(delivery, until).await?;
         }
         Err(Failure::Transient) if delivery.attempts + 1 < ATTEMPTS_MAX => {
-            ledger.defer_delivery(delivery, later(chat.clock.now(), delivery.attempts)).await?;
+            ledger.defer_delivery(delivery, retry_at(chat.clock.now(), delivery.attempts)).await?;
         }
         Err(failure @ (Failure::Transient | Failure::Permanent | Failure::CardLost)) => {
-            tracing::error!(delivery.id, ?failure, "a delivery is given up");
+            tracing::error!(
+                delivery.id,
+                ?failure,
+                "a delivery failed for good: its recipient does not get the message; its row in `deliveries` says which"
+            );
             ledger.fail_delivery(delivery, &format!("{failure:?}")).await?;
         }
     }
     Ok(())
 }
 
-/// Doubles from a second to about two minutes.
-fn later(now: Timestamp, attempts: u32) -> Timestamp {
+/// An exponential backoff from a second to about two minutes.
+fn retry_at(now: Timestamp, attempts: u32) -> Timestamp {
     now.after(Duration::from_secs(1 << attempts.min(7)))
 }
 
-fn picture(chat: &TelegramChat, delivery: &Delivery) -> Picture {
+fn render(chat: &TelegramChat, delivery: &Delivery) -> View {
     let localizer = chat.i18n.localizer(delivery.language);
     match &delivery.kind {
         DeliveryKind::AccessRequested { request, person, name } => {
@@ -130,7 +139,7 @@ fn picture(chat: &TelegramChat, delivery: &Delivery) -> Picture {
             let by = by.map(|_| by_name.as_str());
             access_card::decided(localizer, *person, name, access_card::Decision { accepted: *accepted, by })
         }
-        DeliveryKind::AccessGranted => sentences::announcement(localizer, Announcement::AccessGranted),
-        DeliveryKind::AccessRefused => sentences::announcement(localizer, Announcement::AccessRefused),
+        DeliveryKind::AccessGranted => messages::notification(localizer, Notification::AccessGranted),
+        DeliveryKind::AccessRefused => messages::notification(localizer, Notification::AccessRefused),
     }
 }

@@ -4,12 +4,12 @@ use crate::access::Notice;
 use crate::deposit::ChatId;
 use crate::ledger::Role;
 use crate::session::Language;
-use crate::telegram::access_card;
 use crate::telegram::commands::{Command, Parsed};
 use crate::telegram::incoming::Sender;
 use crate::telegram::send_limiter::Priority;
-use crate::telegram::sentences::Announcement;
 use crate::telegram::updates::{Outcome, UpdateError, Updates};
+use crate::telegram::views::access_card;
+use crate::telegram::views::messages::Notification;
 
 impl Updates {
     /// A message of somebody who may not: nothing changes but by a valid invitation.
@@ -26,8 +26,8 @@ impl Updates {
         }
         if self.access.may_notify(sender.id, Notice::Standing) {
             match role {
-                Role::Pending => self.announce(sender, Announcement::AccessPending).await,
-                Role::Refused => self.announce(sender, Announcement::AccessRefused).await,
+                Role::Pending => self.notify(sender, Notification::AccessPending).await,
+                Role::Refused => self.notify(sender, Notification::AccessRefused).await,
                 Role::Visitor | Role::Volunteer | Role::Manager | Role::Admin => self.offer(sender).await,
             }
         }
@@ -42,16 +42,16 @@ impl Updates {
                 self.access.forget(sender.id);
                 tracing::info!(role = role.as_str(), "an invitation was used");
                 let granted = if role == Role::Admin {
-                    Announcement::AdminGranted
+                    Notification::AdminGranted
                 } else {
-                    Announcement::AccessGranted
+                    Notification::AccessGranted
                 };
-                self.announce(sender, granted).await;
+                self.notify(sender, granted).await;
                 Ok(Outcome::Handled)
             }
             None => {
                 if self.access.may_notify(sender.id, Notice::Invitation) {
-                    self.announce(sender, Announcement::InvitationInvalid).await;
+                    self.notify(sender, Notification::InvitationInvalid).await;
                 }
                 Ok(Outcome::Refused)
             }
@@ -62,8 +62,8 @@ impl Updates {
     async fn offer(&self, sender: &Sender) {
         let language = Language::from_code(sender.language_code.as_deref());
         let can_ask = self.access.takes_requests();
-        let picture = access_card::stranger(self.chat.i18n.localizer(language), sender.id, can_ask);
-        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await {
+        let view = access_card::stranger(self.chat.i18n.localizer(language), sender.id, can_ask);
+        if let Err(failure) = self.chat.send(ChatId(sender.id.0), &view, Priority::Reply).await {
             tracing::debug!(?failure, "a stranger could not be told");
         }
     }

@@ -5,11 +5,11 @@ use crate::deposit::{MessageId, Recorded, UserId};
 use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
 use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
 use crate::telegram::callback;
-use crate::telegram::card::{self, UNDO_WINDOW};
 use crate::telegram::incoming::Tap;
-use crate::telegram::picture::Press;
-use crate::telegram::sentences::{self, Toast};
 use crate::telegram::updates::{Outcome, UpdateError, Updates};
+use crate::telegram::views::card::{self, UNDO_WINDOW};
+use crate::telegram::views::messages::{self, Toast};
+use crate::telegram::views::view::Press;
 
 impl Updates {
     pub(super) async fn tap(&self, update: i64, tap: &Tap) -> Result<Outcome, UpdateError> {
@@ -124,7 +124,7 @@ impl Updates {
     ) -> Result<Toast, UpdateError> {
         let (recorded, toast) = match undone {
             Reversal::Reversed(recorded) | Reversal::AlreadyReversed(recorded) => {
-                // The card of this conversation would otherwise be painted once more as it was.
+                // The card of this conversation would otherwise be rendered once more as it was.
                 let event = Event::Recorded(Box::new(recorded.clone()));
                 let applied = self.commit(tap.sender.id, cause, &event).await?;
                 self.run(&applied).await?;
@@ -141,12 +141,12 @@ impl Updates {
         Ok(self.show(tap, message, &recorded, toast).await)
     }
 
-    /// Paints the tapped message as the ledger has the deposit; the toast is the answer also if that fails.
+    /// Renders the tapped message as the ledger has the deposit; the toast is the answer also if that fails.
     async fn show(&self, tap: &Tap, message: MessageId, recorded: &Recorded, toast: Toast) -> Toast {
         let (chat, now) = (&self.chat, self.chat.clock.now());
-        let picture = card::render_entry(recorded, language(tap), &chat.i18n, &chat.taxonomy, now);
-        if let Err(failure) = chat.repaint(self.service.key(tap.sender.id).chat, message, &picture).await {
-            tracing::debug!(?failure, "an old card could not be painted as it is now");
+        let view = card::render_entry(recorded, language(tap), &chat.i18n, &chat.taxonomy, now);
+        if let Err(failure) = chat.edit(self.service.key(tap.sender.id).chat, message, &view).await {
+            tracing::debug!(?failure, "an old card could not be rendered as it is now");
         }
         toast
     }
@@ -191,19 +191,19 @@ impl Updates {
             return Ok(Outcome::Refused);
         }
         let asked = self.chat.ledger.request_access(tap.sender.id, &tap.sender.name(), language(tap)).await?;
-        let (toast, announcement) = match asked {
+        let (toast, notification) = match asked {
             AccessRequest::Asked | AccessRequest::AlreadyAsked => {
-                (Toast::AccessAsked, sentences::Announcement::AccessPending)
+                (Toast::AccessAsked, messages::Notification::AccessPending)
             }
-            AccessRequest::Refused => (Toast::NotAllowed, sentences::Announcement::AccessRefused),
-            AccessRequest::Full => (Toast::NotAllowed, sentences::Announcement::AccessFull),
-            AccessRequest::AlreadyMember => (Toast::AlreadyDecided, sentences::Announcement::AccessGranted),
+            AccessRequest::Refused => (Toast::NotAllowed, messages::Notification::AccessRefused),
+            AccessRequest::Full => (Toast::NotAllowed, messages::Notification::AccessFull),
+            AccessRequest::AlreadyMember => (Toast::AlreadyDecided, messages::Notification::AccessGranted),
         };
         self.access.forget(tap.sender.id);
-        let picture = sentences::announcement(self.chat.i18n.localizer(language(tap)), announcement);
+        let view = messages::notification(self.chat.i18n.localizer(language(tap)), notification);
         let chat = self.service.key(UserId(tap.sender.id.0)).chat;
-        if let Err(failure) = self.chat.repaint(chat, message, &picture).await {
-            tracing::debug!(?failure, "the card of a stranger could not be painted");
+        if let Err(failure) = self.chat.edit(chat, message, &view).await {
+            tracing::debug!(?failure, "the card of a stranger could not be rendered");
         }
         self.toast(tap, toast);
         Ok(Outcome::Handled)
@@ -212,7 +212,7 @@ impl Updates {
     /// Answers a tap beside everything else; a late or lost answer is counted by the client and changes nothing.
     fn toast(&self, tap: &Tap, toast: Toast) {
         let (client, id) = (self.chat.client.clone(), tap.id.clone());
-        let text = sentences::toast(self.chat.i18n.localizer(language(tap)), toast);
+        let text = messages::toast(self.chat.i18n.localizer(language(tap)), toast);
         self.answers.spawn(async move {
             if let Err(error) = client.answer_callback(&id, text.as_deref(), false).await {
                 tracing::debug!(%error, "a tap could not be answered");

@@ -5,8 +5,8 @@ use crate::deposit::ChatId;
 use crate::session::{Language, Sentence, SessionKey};
 use crate::telegram::incoming::{Incoming, IncomingKind, Sender};
 use crate::telegram::send_limiter::Priority;
-use crate::telegram::sentences::{self, Announcement};
 use crate::telegram::updates::{Outcome, UpdateError, Updates};
+use crate::telegram::views::messages::{self, Notification};
 
 impl Updates {
     /// Puts a corrupt document aside, tells its owner, and takes the update to a conversation that begins anew.
@@ -30,7 +30,7 @@ impl Updates {
                     "a session could not be read and was put aside"
                 );
                 if let Some(sender) = sender_of(incoming) {
-                    self.announce(sender, Announcement::ConversationLost).await;
+                    self.notify(sender, Notification::ConversationLost).await;
                 }
             }
         }
@@ -41,14 +41,14 @@ impl Updates {
     pub(super) async fn apologise(&self, incoming: &Incoming) {
         let Some(sender) = sender_of(incoming) else { return };
         let language = Language::from_code(sender.language_code.as_deref());
-        let picture = sentences::sentence(self.chat.i18n.localizer(language), Sentence::Trouble);
-        let _arrives_or_not = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await;
+        let view = messages::sentence(self.chat.i18n.localizer(language), Sentence::Trouble);
+        let _arrives_or_not = self.chat.send(ChatId(sender.id.0), &view, Priority::Reply).await;
     }
 
     /// Tells the sender of an update that was put aside because a newer release holds the conversation.
     pub(super) async fn put_off(&self, raw: &str) {
         if let Some(sender) = Incoming::read(raw).ok().as_ref().and_then(sender_of) {
-            self.announce(sender, Announcement::PutOff).await;
+            self.notify(sender, Notification::PutOff).await;
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::telegram::incoming::{
 };
 use crate::telegram::intake::{Handle, Handled, ParkReason};
 use crate::telegram::send_limiter::Priority;
-use crate::telegram::sentences::{self, Announcement};
+use crate::telegram::views::messages::{self, Notification};
 use note_reader::names;
 
 /// Handles updates; everything it needs is shared, so a clone is cheap.
@@ -236,17 +236,17 @@ impl Updates {
 
     async fn slow_down(&self, sender: &Sender) -> Outcome {
         if self.access.may_notify(sender.id, Notice::Standing) {
-            self.announce(sender, Announcement::TooFast).await;
+            self.notify(sender, Notification::TooFast).await;
         }
         Outcome::Refused
     }
 
     /// Says something outside of any conversation, once; if it does not arrive, it was a courtesy.
-    pub(super) async fn announce(&self, sender: &Sender, announcement: Announcement) {
+    pub(super) async fn notify(&self, sender: &Sender, notification: Notification) {
         let language = Language::from_code(sender.language_code.as_deref());
-        let picture = sentences::announcement(self.chat.i18n.localizer(language), announcement);
-        if let Err(failure) = self.chat.tell(ChatId(sender.id.0), &picture, Priority::Reply).await {
-            tracing::debug!(?failure, "an announcement did not arrive");
+        let view = messages::notification(self.chat.i18n.localizer(language), notification);
+        if let Err(failure) = self.chat.send(ChatId(sender.id.0), &view, Priority::Reply).await {
+            tracing::debug!(?failure, "an notification did not arrive");
         }
     }
 
@@ -257,8 +257,8 @@ impl Updates {
         }
         // Several people may speak before the bot is gone.
         if self.access.may_notify(UserId(chat.id.0), Notice::Standing) {
-            let picture = sentences::announcement(self.chat.i18n.localizer(language), Announcement::Group);
-            if let Err(failure) = self.chat.tell(chat.id, &picture, Priority::Reply).await {
+            let view = messages::notification(self.chat.i18n.localizer(language), Notification::Group);
+            if let Err(failure) = self.chat.send(chat.id, &view, Priority::Reply).await {
                 tracing::debug!(?failure, "a group could not be told why the bot leaves");
             }
         }

@@ -11,7 +11,7 @@ use depot_bot::ledger::Ledger;
 use depot_bot::session::Language;
 use depot_bot::simulator::{self, Happened};
 use depot_bot::taxonomy::Taxonomy;
-use depot_bot::telegram::card;
+use depot_bot::telegram::views::card;
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -221,8 +221,8 @@ impl Evidence {
                 {
                     recorded.status = Status::Completed;
                     let decided = recorded.decided_at;
-                    let picture = card::render_entry(&recorded, Language::Fr, &i18n, &taxonomy, decided);
-                    self.cards.insert(number, picture.text);
+                    let view = card::render_entry(&recorded, Language::Fr, &i18n, &taxonomy, decided);
+                    self.cards.insert(number, view.text);
                 }
             }
         }

@@ -1,70 +1,70 @@
-//! Who may: what a stranger, the person who asked and the admins see.
+//! The views of access: for a stranger, for the admins who decide a request, and for its sender.
 
 use crate::deposit::UserId;
 use crate::i18n::Localizer;
-use crate::telegram::picture::{Button, Picture, Press, Style, one_line, shortened};
+use crate::telegram::views::view::{Button, Press, Style, View, one_line, shortened};
 
-/// The longest name that is shown to somebody else, in UTF-16 units.
+/// The longest name that is shown to another user, in UTF-16 units.
 const NAME_UNITS_MAX: usize = 64;
 
-/// What became of a request for access.
+/// The outcome of an access request, as its card shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision<'a> {
-    /// Whether the person has access now.
+    /// Whether the sender has access now.
     pub accepted: bool,
-    /// The name of the admin who decided; `None` where nobody did by hand.
+    /// The name of the admin who decided; `None` if the decision was automatic.
     pub by: Option<&'a str>,
 }
 
-/// What somebody sees who is not allowed: their own id, and the way to ask where asking is possible.
+/// The view for a stranger: their own id, and the button that requests access where requests are taken.
 #[must_use]
-pub fn stranger(localizer: Localizer<'_>, person: UserId, can_ask: bool) -> Picture {
-    let mut picture = Picture::plain(localizer.message("access-stranger"));
-    picture.paragraph(&localizer.message("access-stranger-id"));
-    picture.text.push(' ');
-    picture.styled(Style::Code, &person.to_string());
+pub fn stranger(localizer: Localizer<'_>, person: UserId, can_ask: bool) -> View {
+    let mut view = View::plain(localizer.message("access-stranger"));
+    view.paragraph(&localizer.message("access-stranger-id"));
+    view.text.push(' ');
+    view.styled(Style::Code, &person.to_string());
     if can_ask {
-        picture.line(&localizer.message("access-stranger-ask"));
-        picture.with_row(vec![Button::new(&localizer.message("button-ask-access"), Press::AskAccess)])
+        view.line(&localizer.message("access-stranger-ask"));
+        view.with_row(vec![Button::new(&localizer.message("button-ask-access"), Press::AskAccess)])
     } else {
-        picture.line(&localizer.message("access-stranger-show"));
-        picture
+        view.line(&localizer.message("access-stranger-show"));
+        view
     }
 }
 
-/// What an admin sees of a request: name, id, and the two answers. `request` is what the buttons name.
+/// The view of a request for an admin: name, id, and the two buttons, which name `request`.
 #[must_use]
-pub fn requested(localizer: Localizer<'_>, person: UserId, name: &str, request: u64) -> Picture {
-    let mut picture = Picture::default();
-    picture.styled(Style::Bold, &localizer.message("access-request-title"));
-    add_person(&mut picture, localizer, person, name);
-    picture.paragraph(&localizer.message("access-request-more"));
-    picture.with_row(vec![
+pub fn requested(localizer: Localizer<'_>, person: UserId, name: &str, request: u64) -> View {
+    let mut view = View::default();
+    view.styled(Style::Bold, &localizer.message("access-request-title"));
+    add_person(&mut view, localizer, person, name);
+    view.paragraph(&localizer.message("access-request-more"));
+    view.with_row(vec![
         Button::new(&localizer.message("button-accept"), Press::Accept(request)),
         Button::new(&localizer.message("button-refuse"), Press::Refuse(request)),
     ])
 }
 
-/// What the card of a request becomes on every admin's phone once it is decided: no buttons.
+/// The view that replaces a decided request on every admin's phone: no buttons.
 #[must_use]
-pub fn decided(localizer: Localizer<'_>, person: UserId, name: &str, decision: Decision<'_>) -> Picture {
-    let mut picture = Picture::default();
+pub fn decided(localizer: Localizer<'_>, person: UserId, name: &str, decision: Decision<'_>) -> View {
+    let mut view = View::default();
     let key = if decision.accepted { "access-accepted" } else { "access-refused" };
-    picture.styled(Style::Bold, &localizer.message(key));
-    add_person(&mut picture, localizer, person, name);
+    view.styled(Style::Bold, &localizer.message(key));
+    add_person(&mut view, localizer, person, name);
     if let Some(admin) = decision.by {
-        picture.paragraph(
+        view.paragraph(
             &localizer.format("access-decided-by", &[("admin", shown_name(localizer, admin).into())]),
         );
     }
-    picture
+    view
 }
 
-/// Name and id: the name may be anybody's, the id is not.
-fn add_person(picture: &mut Picture, localizer: Localizer<'_>, person: UserId, name: &str) {
-    picture.paragraph(&shown_name(localizer, name));
-    picture.text.push_str(" · ");
-    picture.styled(Style::Code, &person.to_string());
+/// Name and id: a name can be chosen to look like another user's, the id cannot.
+fn add_person(view: &mut View, localizer: Localizer<'_>, person: UserId, name: &str) {
+    view.paragraph(&shown_name(localizer, name));
+    view.text.push_str(" · ");
+    view.styled(Style::Code, &person.to_string());
 }
 
 fn shown_name(localizer: Localizer<'_>, name: &str) -> String {
@@ -80,8 +80,8 @@ mod tests {
 
     const EVE: UserId = UserId(7_001);
 
-    fn french(paint: impl Fn(Localizer<'_>) -> Picture) -> String {
-        paint(I18n::new().unwrap().localizer(Language::Fr)).sketch()
+    fn french(render: impl Fn(Localizer<'_>) -> View) -> String {
+        render(I18n::new().unwrap().localizer(Language::Fr)).sketch()
     }
 
     #[test]

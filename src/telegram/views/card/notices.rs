@@ -1,15 +1,15 @@
-//! What the card says beside the lines: what a correction did comes first, everything else below the title.
+//! The notices on the card: the result of a correction stands above the title, every other notice below it.
 
 use crate::session::{Corrected, Done, Language, Notice, Unclear};
-use crate::telegram::card::Painter;
-use crate::telegram::picture::{Picture, Style, one_line, shortened};
+use crate::telegram::views::card::Renderer;
+use crate::telegram::views::view::{Style, View, one_line, shortened};
 
-/// How long an object may be where it is told what was done, in UTF-16 units.
+/// How long an object may be in the result of a correction, in UTF-16 units.
 const OBJECT_UNITS: usize = 30;
 
-impl Painter<'_> {
+impl Renderer<'_> {
     /// The top of the card: its title and a notice.
-    pub(super) fn noticed(&self, title: &str, notice: Option<&Notice>) -> Picture {
+    pub(super) fn noticed(&self, title: &str, notice: Option<&Notice>) -> View {
         let (above, below) = match notice {
             None => (None, None),
             Some(Notice::Corrected(corrected)) => (Some(self.corrected(corrected)), None),
@@ -22,19 +22,19 @@ impl Painter<'_> {
             Some(Notice::NoDeposit) => (None, Some("notice-no-deposit")),
             Some(Notice::Resumed) => (None, Some("notice-resumed")),
         };
-        let mut picture = Picture::default();
+        let mut view = View::default();
         if let Some(above) = above {
-            picture.line(&above);
-            picture.paragraph("");
+            view.line(&above);
+            view.paragraph("");
         }
-        picture.styled(Style::Bold, &self.localizer.message(title));
+        view.styled(Style::Bold, &self.localizer.message(title));
         if let Some(below) = below {
-            picture.line(&self.localizer.message(below));
+            view.line(&self.localizer.message(below));
         }
-        picture
+        view
     }
 
-    /// All that was done in one line.
+    /// The whole result in one line.
     fn corrected(&self, corrected: &Corrected) -> String {
         let mut parts: Vec<String> = corrected.done.iter().map(|done| self.done(done)).collect();
         if corrected.more > 0 {

@@ -5,7 +5,7 @@ use crate::deposit::CategoryKey;
 use crate::i18n::I18n;
 use crate::ledger::quality::Agreement;
 use crate::session::Language;
-use crate::telegram::picture::{TEXT_UNITS_MAX, units};
+use crate::telegram::views::view::{TEXT_UNITS_MAX, units};
 use note_reader::site::Learned;
 
 /// 2025-12-03, 12:00 UTC.
@@ -81,7 +81,7 @@ fn toasts_are_at_most_200_characters_and_a_tap_that_worked_needs_none() {
 
 #[test]
 fn announcements_have_their_words() {
-    use Announcement::*;
+    use Notification::*;
     let all = [
         AccessPending,
         AccessFull,
@@ -96,7 +96,7 @@ fn announcements_have_their_words() {
     ];
     let i18n = I18n::new().unwrap();
     for (language, one) in BOTH.into_iter().flat_map(|language| all.map(|one| (language, one))) {
-        assert!(announcement(i18n.localizer(language), one).text.contains(' '));
+        assert!(notification(i18n.localizer(language), one).text.contains(' '));
     }
 }
 
@@ -171,9 +171,9 @@ fn ten_long_deposits_fit() {
         grams: u64::from(u32::MAX) * 21,
     };
     let i18n = I18n::new().unwrap();
-    let picture = my_deposits(i18n.localizer(Language::Fr), &vec![long; 30], NOW, &paris());
-    assert!(picture.fits());
-    assert_eq!(picture.text.matches("n°").count(), LISTED_MAX);
+    let view = my_deposits(i18n.localizer(Language::Fr), &vec![long; 30], NOW, &paris());
+    assert!(view.fits());
+    assert_eq!(view.text.matches("n°").count(), LISTED_MAX);
 }
 
 #[test]

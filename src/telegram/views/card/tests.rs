@@ -1,4 +1,4 @@
-//! Every picture of the card as a reader sees it, in both languages.
+//! Every view of the card, in both languages.
 
 mod corrections;
 mod limits;
@@ -54,10 +54,10 @@ fn session(language: Language, state: State) -> Session {
 }
 
 fn lines_of(draft: Draft) -> State {
-    State::AwaitingValidation { draft, view: View::Lines, notice: None }
+    State::AwaitingValidation { draft, view: CardView::Lines, notice: None }
 }
 
-fn view_of(view: View) -> State {
+fn view_of(view: CardView) -> State {
     State::AwaitingValidation { draft: draft(), view, notice: None }
 }
 
@@ -82,12 +82,12 @@ fn taxonomy() -> &'static Taxonomy {
     &TAXONOMY
 }
 
-fn paint(session: &Session) -> Picture {
+fn rendered(session: &Session) -> View {
     render(session, i18n(), taxonomy(), NOW, TTL)
 }
 
 fn show(language: Language, state: State) -> String {
-    paint(&session(language, state)).sketch()
+    rendered(&session(language, state)).sketch()
 }
 
 #[test]
@@ -220,9 +220,9 @@ fn confidence_is_said_in_words() {
     let said = |confidence| {
         let mut draft = draft();
         draft.lines = vec![line("chaise", "furniture", confidence)];
-        let picture = paint(&session(Language::Fr, lines_of(draft)));
-        let confidence = picture.text.split(['(', ')']).nth(1).unwrap().to_owned();
-        (confidence, picture.keyboard.len() > 2)
+        let view = rendered(&session(Language::Fr, lines_of(draft)));
+        let confidence = view.text.split(['(', ')']).nth(1).unwrap().to_owned();
+        (confidence, view.keyboard.len() > 2)
     };
     assert_eq!(said(0.70), ("sûr".to_owned(), false));
     assert_eq!(said(0.69), ("à vérifier".to_owned(), true));
@@ -239,11 +239,11 @@ fn notices_files_totals_and_the_coming_end_are_on_the_card() {
     draft.lines[0].weight = Some(Weight { grams: 1_800, source: WeightSource::Estimated });
     draft.total_weight = stated(6_000);
     draft.attachments = vec![file(Media::Photo), file(Media::Voice), file(Media::Photo)];
-    let state = State::AwaitingValidation { draft, view: View::Lines, notice: Some(Notice::PhotoKept) };
+    let state = State::AwaitingValidation { draft, view: CardView::Lines, notice: Some(Notice::PhotoKept) };
     let mut session = session(Language::Fr, state);
     session.warned = true;
     session.active_at = NOW.before(Duration::from_secs(240));
-    insta::assert_snapshot!(paint(&session).sketch(), @"
+    insta::assert_snapshot!(rendered(&session).sketch(), @"
     *📦 Votre dépôt : c'est bien ça ?*
     📷 Photo ajoutée.
 
@@ -260,7 +260,7 @@ fn notices_files_totals_and_the_coming_end_are_on_the_card() {
     ");
     session.active_at = NOW.before(Duration::from_secs(290));
     session.language = Language::En;
-    insta::assert_snapshot!(paint(&session).sketch(), @"
+    insta::assert_snapshot!(rendered(&session).sketch(), @"
     *📦 Your deposit: is this right?*
     📷 Photo added.
 
@@ -279,8 +279,8 @@ fn notices_files_totals_and_the_coming_end_are_on_the_card() {
 
 #[test]
 fn a_category_is_corrected_by_line_group_and_category() {
-    let categories = |page| View::Categories { line: 2, group: "works".to_owned(), page };
-    insta::assert_snapshot!(show(Language::Fr, view_of(View::PickLine)), @"
+    let categories = |page| CardView::Categories { line: 2, group: "works".to_owned(), page };
+    insta::assert_snapshot!(show(Language::Fr, view_of(CardView::PickLine)), @"
     *✏️ Quelle ligne voulez-vous corriger ?*
 
     1. bouilloires ×2 · 2,5 kg
@@ -295,7 +295,7 @@ fn a_category_is_corrected_by_line_group_and_category() {
     [3. pied de lampe]{PickLine(2)}
     [↩ Retour]{Back}
     ");
-    insta::assert_snapshot!(show(Language::En, view_of(View::Groups { line: 1 })), @r#"
+    insta::assert_snapshot!(show(Language::En, view_of(CardView::Groups { line: 1 })), @r#"
     *✏️ “vaisselle”: what should change?*
     🍽️ Kitchenware
     (lot) · no weight given · recycling
@@ -307,7 +307,7 @@ fn a_category_is_corrected_by_line_group_and_category() {
     [📍 Destination]{OpenPart(Destination)} [🗑️ Remove]{Remove}
     [↩ Back]{Back}
     "#);
-    insta::assert_snapshot!(show(Language::Fr, view_of(View::Groups { line: 1 })), @r#"
+    insta::assert_snapshot!(show(Language::Fr, view_of(CardView::Groups { line: 1 })), @r#"
     *✏️ « vaisselle » : que faut-il corriger ?*
     🍽️ Vaisselle, maison
     (lot) · poids non précisé · recyclage
@@ -344,10 +344,10 @@ fn long_groups_are_paged() {
         category.group = "home".to_owned();
     }
     let page = |page| {
-        let view = View::Categories { line: 0, group: "home".to_owned(), page };
-        let picture = render(&session(Language::Fr, view_of(view)), i18n(), &taxonomy, NOW, TTL);
-        let rows: Vec<_> = picture.sketch().lines().map(str::to_owned).collect();
-        (rows[3].clone(), rows[rows.len() - 2].clone(), picture.keyboard.len())
+        let view = CardView::Categories { line: 0, group: "home".to_owned(), page };
+        let view = render(&session(Language::Fr, view_of(view)), i18n(), &taxonomy, NOW, TTL);
+        let rows: Vec<_> = view.sketch().lines().map(str::to_owned).collect();
+        (rows[3].clone(), rows[rows.len() - 2].clone(), view.keyboard.len())
     };
     assert_eq!(page(0), ("Maison et textile · page 1 sur 3".into(), "[▶]{TurnTo(1)}".into(), 6));
     assert_eq!(
@@ -374,7 +374,7 @@ fn a_decided_deposit_is_on_its_way_into_the_ledger() {
     let mut slow = session(Language::En, recording(Status::Cancelled));
     let effect = Effect::RecordDeposit(Box::new(leaving(Status::Cancelled)));
     slow.pending.push(Pending { id: 1, effect, since: NOW, attempts: 1, not_before: None });
-    insta::assert_snapshot!(paint(&slow).sketch(), @"
+    insta::assert_snapshot!(rendered(&slow).sketch(), @"
     *⏳ One moment…*
 
     1. bouilloires ×2 · 2.5 kg
@@ -476,7 +476,7 @@ fn a_closed_deposit_shows_what_the_ledger_holds() {
 fn undo_is_offered_for_ten_minutes_and_an_old_card_shows_the_same() {
     let State::Closed { recorded } = closed(Status::Completed, Some(12)) else { panic!() };
     let entry = |now| render_entry(&recorded, Language::Fr, i18n(), taxonomy(), now);
-    assert_eq!(entry(NOW), paint(&session(Language::Fr, closed(Status::Completed, Some(12)))));
+    assert_eq!(entry(NOW), rendered(&session(Language::Fr, closed(Status::Completed, Some(12)))));
     assert_eq!(entry(NOW.after(UNDO_WINDOW).before(Duration::from_millis(1))).keyboard.len(), 1);
     assert_eq!(entry(NOW.after(UNDO_WINDOW)).keyboard, Vec::<Vec<Button>>::new());
 }
@@ -485,7 +485,7 @@ fn undo_is_offered_for_ten_minutes_and_an_old_card_shows_the_same() {
 fn what_looks_like_formatting_is_shown_as_it_was_written() {
     let mut draft = draft();
     draft.lines = vec![line("<b>&amp; *gras* _x_ [a](b) 🪑\n\u{202e}fin", "decor", 0.9)];
-    let picture = paint(&session(Language::Fr, lines_of(draft)));
-    assert!(picture.text.contains("1. <b>&amp; *gras* _x_ [a](b) 🪑 fin ×1"), "{}", picture.text);
-    assert_eq!(picture.entities.len(), 1);
+    let view = rendered(&session(Language::Fr, lines_of(draft)));
+    assert!(view.text.contains("1. <b>&amp; *gras* _x_ [a](b) 🪑 fin ×1"), "{}", view.text);
+    assert_eq!(view.entities.len(), 1);
 }

@@ -2,15 +2,15 @@
 
 use crate::deposit::{CategoryKey, Confidence, Destination, Draft, Line, Weight, WeightSource};
 use crate::session::Verb;
-use crate::telegram::card::{Painter, button};
-use crate::telegram::picture::{Picture, one_line, shortened};
+use crate::telegram::views::card::{Renderer, button};
+use crate::telegram::views::view::{View, one_line, shortened};
 
 /// How many other categories are offered beside the proposal.
 const ALTERNATIVES_SHOWN: usize = 2;
-/// A category's name on the card, in UTF-16 units: a key that this taxonomy does not know is somebody else's text.
+/// The longest name of a category on the card, in UTF-16 units: a key that this taxonomy does not know may be any text.
 const CATEGORY_UNITS: usize = 50;
 
-impl Painter<'_> {
+impl Renderer<'_> {
     /// The lines of an open deposit, with how sure the bot is of each.
     pub(super) fn open_lines(&self, draft: &Draft, limit: usize) -> String {
         self.all_lines(&draft.lines, draft.total_weight, limit, true)
@@ -22,13 +22,13 @@ impl Painter<'_> {
     }
 
     fn all_lines(&self, lines: &[Line], total: Option<Weight>, limit: usize, open: bool) -> String {
-        let painted = lines.iter().enumerate().map(|(index, line)| {
+        let rendered = lines.iter().enumerate().map(|(index, line)| {
             let heading = self.heading(index, line, total.is_some(), limit);
             let category = self.category(line.category());
             let sorted = if open { format!("{category} ({})", self.confidence(line)) } else { category };
             format!("{heading}\n     {sorted} · {}", self.destination(line.destination))
         });
-        painted.chain(self.total(lines, total)).collect::<Vec<_>>().join("\n")
+        rendered.chain(self.total(lines, total)).collect::<Vec<_>>().join("\n")
     }
 
     /// The first row of a line: number, object, quantity and weight.
@@ -77,15 +77,15 @@ impl Painter<'_> {
         }
     }
 
-    /// The best categories of the doubtful line as buttons, the proposal first, and the way to all others.
-    pub(super) fn with_alternatives(&self, picture: Picture, draft: &Draft, line: &Line) -> Picture {
+    /// The best categories of the doubtful line as buttons, the proposal first, and the button for all others.
+    pub(super) fn with_alternatives(&self, view: View, draft: &Draft, line: &Line) -> View {
         let proposal = &line.proposal;
         let alternatives = proposal.alternatives.iter().take(ALTERNATIVES_SHOWN);
         let offered = std::iter::once(&proposal.category).chain(alternatives);
-        let picture = offered.fold(picture, |picture, key| {
-            picture.with_row(vec![button(&self.category(key), draft, Verb::Choose(key.clone()))])
+        let view = offered.fold(view, |view, key| {
+            view.with_row(vec![button(&self.category(key), draft, Verb::Choose(key.clone()))])
         });
-        picture.with_row(vec![self.deposit_button("button-other", draft, Verb::Other)])
+        view.with_row(vec![self.deposit_button("button-other", draft, Verb::Other)])
     }
 
     fn confidence(&self, line: &Line) -> String {
@@ -117,7 +117,7 @@ impl Painter<'_> {
         }
     }
 
-    /// What the deposit weighs as far as anybody said or guessed; nothing where the one line says it already.
+    /// The known weight of the deposit; `None` where its only line shows it already.
     fn total(&self, lines: &[Line], total: Option<Weight>) -> Option<String> {
         let weights: Vec<Weight> = lines.iter().filter_map(|line| line.weight).collect();
         let grams = weights.iter().chain(&total).map(|weight| u64::from(weight.grams)).sum::<u64>();

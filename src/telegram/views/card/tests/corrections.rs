@@ -6,10 +6,10 @@ use crate::session::{Corrected, Done, Unclear};
 fn noticed(language: Language, notice: Notice) -> String {
     let mut draft = draft();
     draft.lines.truncate(1);
-    let state = State::AwaitingValidation { draft, view: View::Lines, notice: Some(notice) };
-    let picture = paint(&session(language, state));
-    assert_eq!(picture.entities.len(), 1, "the title stays bold");
-    picture.sketch().split("*").next().unwrap().trim().to_owned()
+    let state = State::AwaitingValidation { draft, view: CardView::Lines, notice: Some(notice) };
+    let view = rendered(&session(language, state));
+    assert_eq!(view.entities.len(), 1, "the title stays bold");
+    view.sketch().split("*").next().unwrap().trim().to_owned()
 }
 
 fn done(language: Language, done: Vec<Done>) -> String {
@@ -67,7 +67,7 @@ fn several_changes_are_one_line_and_what_was_left_alone_is_said() {
 
 #[test]
 fn each_part_of_a_line_has_its_menu() {
-    insta::assert_snapshot!(show(Language::Fr, view_of(View::Quantities { line: 0 })), @"
+    insta::assert_snapshot!(show(Language::Fr, view_of(CardView::Quantities { line: 0 })), @"
     *✏️ « bouilloires » : combien ?*
     🔌 Petits appareils
     ×2 · 2,5 kg · magasin
@@ -77,7 +77,7 @@ fn each_part_of_a_line_has_its_menu() {
     [Par lot]{Count(None)}
     [↩ Retour]{Back}
     ");
-    insta::assert_snapshot!(show(Language::En, view_of(View::Weights { line: 0 })).replace('\u{a0}', " "), @"
+    insta::assert_snapshot!(show(Language::En, view_of(CardView::Weights { line: 0 })).replace('\u{a0}', " "), @"
     *✏️ “bouilloires”: how heavy?*
     🔌 Small appliances
     ×2 · 2.5 kg · shop
@@ -88,7 +88,7 @@ fn each_part_of_a_line_has_its_menu() {
     [Other weight…]{WriteWeight} [No weight]{Weigh(None)}
     [↩ Back]{Back}
     ");
-    insta::assert_snapshot!(show(Language::Fr, view_of(View::WeightAsked { line: 0 })), @"
+    insta::assert_snapshot!(show(Language::Fr, view_of(CardView::WeightAsked { line: 0 })), @"
     *✏️ « bouilloires » : quel poids ?*
     🔌 Petits appareils
     ×2 · 2,5 kg · magasin
@@ -96,7 +96,7 @@ fn each_part_of_a_line_has_its_menu() {
     Écrivez-moi le poids de cette ligne, par exemple « 2,5 kg ».
     [↩ Retour]{Back}
     ");
-    insta::assert_snapshot!(show(Language::Fr, view_of(View::Destinations { line: 0 })), @"
+    insta::assert_snapshot!(show(Language::Fr, view_of(CardView::Destinations { line: 0 })), @"
     *✏️ « bouilloires » : pour où ?*
     🔌 Petits appareils
     ×2 · 2,5 kg · magasin

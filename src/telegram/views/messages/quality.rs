@@ -1,4 +1,4 @@
-//! What managers read: how often proposals are right, and what the site has taught the bot.
+//! The lists for managers: how often proposals are right, and the names that the bot learned from the site's corrections.
 
 use crate::deposit::CategoryKey;
 use crate::deposit::Confidence;
@@ -6,8 +6,8 @@ use crate::i18n::Localizer;
 use crate::ledger::quality::{Agreement, Quality};
 use crate::session::Sentence;
 use crate::taxonomy::Taxonomy;
-use crate::telegram::picture::{Picture, Style, one_line, shortened};
-use crate::telegram::sentences::sentence;
+use crate::telegram::views::messages::sentence;
+use crate::telegram::views::view::{Style, View, one_line, shortened};
 use note_reader::site::Learned;
 
 /// How many categories are named, those with the most lines that had to be corrected first.
@@ -23,7 +23,7 @@ const NAME_UNITS: usize = 60;
 
 /// How often proposals were right, by model, by category, and by how sure the bot was.
 #[must_use]
-pub fn quality(localizer: Localizer<'_>, taxonomy: &Taxonomy, found: &Quality) -> Picture {
+pub fn quality(localizer: Localizer<'_>, taxonomy: &Taxonomy, found: &Quality) -> View {
     if found.all.lines == 0 {
         return sentence(localizer, Sentence::Quality);
     }
@@ -39,17 +39,17 @@ pub fn quality(localizer: Localizer<'_>, taxonomy: &Taxonomy, found: &Quality) -
             ],
         )
     };
-    let mut picture = Picture::default();
-    picture.styled(Style::Bold, &localizer.message("quality-title"));
-    picture.line(&share("quality-all", "", found.all));
-    let part = |picture: &mut Picture, title: &str, lines: Vec<String>| {
+    let mut view = View::default();
+    view.styled(Style::Bold, &localizer.message("quality-title"));
+    view.line(&share("quality-all", "", found.all));
+    let part = |view: &mut View, title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
-            picture.paragraph(&localizer.message(title));
-            lines.iter().for_each(|line| picture.line(line));
+            view.paragraph(&localizer.message(title));
+            lines.iter().for_each(|line| view.line(line));
         }
     };
     let models = by_lines(found.models.iter()).take(MODELS);
-    part(&mut picture, "quality-models", models.map(|(name, it)| share("quality-line", name, *it)).collect());
+    part(&mut view, "quality-models", models.map(|(name, it)| share("quality-line", name, *it)).collect());
     let short = |key: &CategoryKey| match taxonomy.category(key) {
         Some(known) => format!("{} {}", known.emoji, known.short.in_language(localizer.language)),
         None => key.0.clone(),
@@ -58,15 +58,15 @@ pub fn quality(localizer: Localizer<'_>, taxonomy: &Taxonomy, found: &Quality) -
     corrected.sort_by_key(|(_, it)| std::cmp::Reverse(it.lines - it.right));
     let corrected = corrected.into_iter().take(CATEGORIES);
     part(
-        &mut picture,
+        &mut view,
         "quality-categories",
         corrected.map(|(key, it)| share("quality-line", &short(key), *it)).collect(),
     );
-    part(&mut picture, "quality-corrections", corrections(localizer, found, short));
+    part(&mut view, "quality-corrections", corrections(localizer, found, short));
     let bands = found.bands.iter().rev();
     let bands = bands.map(|(band, it)| share("quality-line", &localizer.message(band_key(*band)), *it));
-    part(&mut picture, "quality-bands", bands.collect());
-    picture
+    part(&mut view, "quality-bands", bands.collect());
+    view
 }
 
 fn corrections(
@@ -108,12 +108,12 @@ fn band_key(band: Confidence) -> &'static str {
 
 /// What was learned, as it was chosen last, and how to take it back.
 #[must_use]
-pub fn lexicon(localizer: Localizer<'_>, taxonomy: &Taxonomy, learned: &[Learned]) -> Picture {
+pub fn lexicon(localizer: Localizer<'_>, taxonomy: &Taxonomy, learned: &[Learned]) -> View {
     if learned.is_empty() {
         return sentence(localizer, Sentence::Lexicon);
     }
-    let mut picture = Picture::default();
-    picture.styled(Style::Bold, &localizer.message("lexicon-title"));
+    let mut view = View::default();
+    view.styled(Style::Bold, &localizer.message("lexicon-title"));
     for entry in learned.iter().take(LISTED) {
         let category = taxonomy.category(&entry.category).map_or_else(
             || entry.category.0.clone(),
@@ -121,11 +121,11 @@ pub fn lexicon(localizer: Localizer<'_>, taxonomy: &Taxonomy, learned: &[Learned
         );
         let name = shortened(&one_line(&entry.name), NAME_UNITS);
         let args = [("name", name.into()), ("category", category.into()), ("times", entry.times.into())];
-        picture.line(&localizer.format("lexicon-line", &args));
+        view.line(&localizer.format("lexicon-line", &args));
     }
     if let Some(more) = learned.len().checked_sub(LISTED).filter(|more| *more > 0) {
-        picture.line(&localizer.format("lexicon-more", &[("count", more.into())]));
+        view.line(&localizer.format("lexicon-more", &[("count", more.into())]));
     }
-    picture.paragraph(&localizer.message("lexicon-how-to-forget"));
-    picture
+    view.paragraph(&localizer.message("lexicon-how-to-forget"));
+    view
 }

@@ -1,4 +1,4 @@
-//! What is said beside the card: plain answers, notices, what a tap is answered with, the list of deposits, the menu.
+//! The messages beside the card: plain answers, notifications, the toasts that answer taps, the list of deposits, the menu.
 
 mod quality;
 #[cfg(test)]
@@ -11,9 +11,9 @@ use crate::deposit::{Recorded, Status, WeightSource};
 use crate::i18n::Localizer;
 use crate::session::{Answer, Sentence};
 use crate::telegram::commands;
-use crate::telegram::picture::{Picture, Style, one_line, shortened};
+use crate::telegram::views::view::{Style, View, one_line, shortened};
 
-pub use crate::telegram::sentences::quality::{lexicon, quality};
+pub use crate::telegram::views::messages::quality::{lexicon, quality};
 
 /// How many deposits `/mesdepots` lists.
 pub const LISTED_MAX: usize = 10;
@@ -22,18 +22,18 @@ const OBJECTS_LISTED: usize = 3;
 /// How long each of them may be, in UTF-16 units.
 const OBJECT_UNITS: usize = 30;
 
-/// A notice that does not belong to a conversation: to strangers, to people over their limit, to groups, about access.
+/// A message outside of any session: to strangers, to members over their rate limit, to groups, about access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Announcement {
-    /// The request for access waits for an admin.
+pub enum Notification {
+    /// The access request waits for an admin.
     AccessPending,
     /// Too many requests wait already.
     AccessFull,
-    /// An admin said yes.
+    /// An admin granted access.
     AccessGranted,
-    /// An admin said no.
+    /// An admin refused access.
     AccessRefused,
-    /// The invitation made this person an admin.
+    /// The invitation made this user an admin.
     AdminGranted,
     /// The invitation is over or was used.
     InvitationInvalid,
@@ -41,20 +41,20 @@ pub enum Announcement {
     TooFast,
     /// The bot was added to a group and leaves it.
     Group,
-    /// What was stored of the conversation could not be read; it begins anew.
+    /// The stored session could not be read; a new one begins.
     ConversationLost,
-    /// A newer release holds the conversation; the message is kept.
+    /// A newer release holds the session; the message is stored and handled later.
     PutOff,
 }
 
-/// What a tap is answered with beside the card: a line that fades, at most 200 characters.
+/// The answer to a tap beside the card: a line that fades, at most 200 characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toast {
-    /// What the conversation answers.
+    /// The answer of the session.
     Answered(Answer),
-    /// The deposit belongs to somebody else.
+    /// The deposit belongs to another user.
     NotYours,
-    /// The button needs a role that this person does not have.
+    /// The button needs a role that this user does not have.
     NotAllowed,
     /// The deposit was undone.
     Undone,
@@ -64,13 +64,13 @@ pub enum Toast {
     Resumed,
     /// The ledger does not know the deposit.
     Gone,
-    /// The request for access was taken.
+    /// The access request was stored.
     AccessAsked,
-    /// The decision about a request was taken.
+    /// The decision about a request was stored.
     Decided,
-    /// Somebody else was quicker.
+    /// Another admin decided first.
     AlreadyDecided,
-    /// Something that the answer needs is away for the moment.
+    /// A store that the answer needs is unavailable.
     Unavailable,
 }
 
@@ -79,13 +79,13 @@ pub enum Toast {
 pub struct Listed {
     /// Its short number, if it has one.
     pub number: Option<u64>,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// When it was decided.
     pub at: Timestamp,
     /// Its objects, in order.
     pub objects: Vec<String>,
-    /// What is known of its weight, in grams; 0 for nothing.
+    /// Its known weight in grams; 0 if none is known.
     pub grams: u64,
 }
 
@@ -94,15 +94,15 @@ pub struct Listed {
 pub struct MenuCommand {
     /// Its name without the slash.
     pub name: &'static str,
-    /// What it does, 3 to 256 characters.
+    /// Its description, 3 to 256 characters.
     pub description: String,
 }
 
-/// The message for a sentence. Of a list it is what somebody reads for whom there is none; for others see
-/// [`my_deposits`], [`quality()`] and [`lexicon`].
+/// The message for a sentence. For a list it is the message for an empty one; for the others see [`my_deposits`],
+/// [`quality()`] and [`lexicon`].
 #[must_use]
-pub fn sentence(localizer: Localizer<'_>, sentence: Sentence) -> Picture {
-    Picture::plain(localizer.message(match sentence {
+pub fn sentence(localizer: Localizer<'_>, sentence: Sentence) -> View {
+    View::plain(localizer.message(match sentence {
         Sentence::Welcome => "say-welcome",
         Sentence::Help => "say-help",
         Sentence::MyDeposits => "my-deposits-none",
@@ -125,24 +125,24 @@ pub fn sentence(localizer: Localizer<'_>, sentence: Sentence) -> Picture {
     }))
 }
 
-/// The message for an announcement.
+/// The message for a notification.
 #[must_use]
-pub fn announcement(localizer: Localizer<'_>, announcement: Announcement) -> Picture {
-    Picture::plain(localizer.message(match announcement {
-        Announcement::AccessPending => "announce-access-pending",
-        Announcement::AccessFull => "announce-access-full",
-        Announcement::AccessGranted => "announce-access-granted",
-        Announcement::AccessRefused => "announce-access-refused",
-        Announcement::AdminGranted => "announce-admin-granted",
-        Announcement::InvitationInvalid => "announce-invitation-invalid",
-        Announcement::TooFast => "announce-too-fast",
-        Announcement::Group => "announce-group",
-        Announcement::ConversationLost => "announce-conversation-lost",
-        Announcement::PutOff => "announce-put-off",
+pub fn notification(localizer: Localizer<'_>, notification: Notification) -> View {
+    View::plain(localizer.message(match notification {
+        Notification::AccessPending => "announce-access-pending",
+        Notification::AccessFull => "announce-access-full",
+        Notification::AccessGranted => "announce-access-granted",
+        Notification::AccessRefused => "announce-access-refused",
+        Notification::AdminGranted => "announce-admin-granted",
+        Notification::InvitationInvalid => "announce-invitation-invalid",
+        Notification::TooFast => "announce-too-fast",
+        Notification::Group => "announce-group",
+        Notification::ConversationLost => "announce-conversation-lost",
+        Notification::PutOff => "announce-put-off",
     }))
 }
 
-/// The words of a toast; `None` where the card says it all.
+/// The text of a toast; `None` where the card is answer enough.
 #[must_use]
 pub fn toast(localizer: Localizer<'_>, toast: Toast) -> Option<String> {
     let key = match toast {
@@ -172,29 +172,24 @@ pub fn menu(localizer: Localizer<'_>) -> Vec<MenuCommand> {
     commands.map(|(name, does)| MenuCommand { name, description: localizer.message(does) }).to_vec()
 }
 
-/// The last deposits of a person, newest first, in the local time of `zone`; the first [`LISTED_MAX`] are listed.
+/// The last deposits of a user, newest first, in the local time of `zone`; the first [`LISTED_MAX`] are listed.
 #[must_use]
-pub fn my_deposits(
-    localizer: Localizer<'_>,
-    deposits: &[Listed],
-    now: Timestamp,
-    zone: &TimeZone,
-) -> Picture {
+pub fn my_deposits(localizer: Localizer<'_>, deposits: &[Listed], now: Timestamp, zone: &TimeZone) -> View {
     if deposits.is_empty() {
         return sentence(localizer, Sentence::MyDeposits);
     }
     let listed = deposits.get(..LISTED_MAX).unwrap_or(deposits);
-    let mut picture = Picture::default();
+    let mut view = View::default();
     let title = localizer.format("my-deposits-title", &[("count", listed.len().into())]);
-    picture.styled(Style::Bold, &title);
+    view.styled(Style::Bold, &title);
     for deposit in listed {
-        picture.paragraph(&heading(localizer, deposit, now, zone));
+        view.paragraph(&heading(localizer, deposit, now, zone));
         let objects = objects(localizer, deposit);
         if !objects.is_empty() {
-            picture.line(&objects);
+            view.line(&objects);
         }
     }
-    picture
+    view
 }
 
 impl Listed {
@@ -254,7 +249,7 @@ fn status_key(status: Status) -> &'static str {
     }
 }
 
-/// An instant in local time, as short as it can be told from `now`.
+/// An instant in local time, as short as `now` allows.
 fn date(localizer: Localizer<'_>, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let local = |instant: Timestamp| {
         let instant = jiff::Timestamp::from_millisecond(instant.0).ok()?;

@@ -1,19 +1,19 @@
-//! The card once the deposit is decided: on its way into the ledger, and as the ledger holds it.
+//! The card of a decided deposit: before it is in the ledger, and as the ledger holds it.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::deposit::{Leaving, Recorded, Status};
 use crate::session::Verb;
-use crate::telegram::card::{Painter, fitting};
-use crate::telegram::picture::{Button, Picture, Press, Style};
+use crate::telegram::views::card::{Renderer, fitting};
+use crate::telegram::views::view::{Button, Press, Style, View};
 
 /// How long after the decision a completed deposit offers to be undone.
 pub const UNDO_WINDOW: Duration = Duration::from_secs(10 * 60);
 
-impl Painter<'_> {
-    /// Decided, but not yet in the ledger: nothing is promised and nothing can be tapped.
-    pub(super) fn recording(&self, leaving: &Leaving, slow: bool) -> Picture {
+impl Renderer<'_> {
+    /// Decided, but not yet in the ledger: the card confirms nothing and has no buttons.
+    pub(super) fn recording(&self, leaving: &Leaving, slow: bool) -> View {
         let draft = &leaving.draft;
         let key = match leaving.status {
             Status::Completed => "card-recording",
@@ -26,38 +26,38 @@ impl Painter<'_> {
             | Status::Reversed => "card-closing",
         };
         fitting(|limit| {
-            let mut picture = self.titled(key);
+            let mut view = self.titled(key);
             if !draft.lines.is_empty() {
-                picture.paragraph(&self.final_lines(&draft.lines, draft.total_weight, limit));
+                view.paragraph(&self.final_lines(&draft.lines, draft.total_weight, limit));
             }
             if slow {
-                picture.paragraph(&self.localizer.message("card-recording-slow"));
+                view.paragraph(&self.localizer.message("card-recording-slow"));
             }
-            picture
+            view
         })
     }
 
     /// As the ledger holds it.
-    pub(super) fn entry(&self, recorded: &Recorded, now: Timestamp) -> Picture {
+    pub(super) fn entry(&self, recorded: &Recorded, now: Timestamp) -> View {
         let (title, more) = self.outcome(recorded);
-        let picture = fitting(|limit| {
-            let mut picture = Picture::default();
-            picture.styled(Style::Bold, &title);
+        let view = fitting(|limit| {
+            let mut view = View::default();
+            view.styled(Style::Bold, &title);
             if !recorded.lines.is_empty() {
-                picture.paragraph(&self.final_lines(&recorded.lines, recorded.total_weight, limit));
+                view.paragraph(&self.final_lines(&recorded.lines, recorded.total_weight, limit));
             }
             if let Some(more) = &more {
-                picture.paragraph(more);
+                view.paragraph(more);
             }
-            picture
+            view
         });
         match self.way_back(recorded, now) {
-            Some(button) => picture.with_row(vec![button]),
-            None => picture,
+            Some(button) => view.with_row(vec![button]),
+            None => view,
         }
     }
 
-    /// The title, and what stands below the lines.
+    /// The title, and the texts below the lines.
     fn outcome(&self, recorded: &Recorded) -> (String, Option<String>) {
         let plain = |key: &str| self.localizer.message(key);
         match recorded.status {

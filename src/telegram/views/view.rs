@@ -1,6 +1,7 @@
-//! What a message looks like: text, styles as Telegram entities (never a parse mode), and a keyboard.
+//! A view: the content of one message, which is a text, its styles as Telegram entities (never a parse mode), and a
+//! keyboard.
 //!
-//! Telegram counts in UTF-16 code units: 4096 for a text, and so are the places of entities.
+//! Telegram counts in UTF-16 code units: 4096 for a text, and the offsets of entities likewise.
 
 use crate::deposit::DepositRef;
 use crate::session::Verb;
@@ -12,9 +13,9 @@ pub const LABEL_UNITS_MAX: usize = 40;
 /// The most buttons of one keyboard (Bot API, `reply_markup`).
 pub const BUTTONS_MAX: usize = 100;
 
-/// A message as it should look.
+/// The content of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Picture {
+pub struct View {
     /// The text, at most [`TEXT_UNITS_MAX`] units; never empty.
     pub text: String,
     /// Its styles, in order, within the text.
@@ -26,7 +27,7 @@ pub struct Picture {
 /// A style of a part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entity {
-    /// Which style.
+    /// The style.
     pub style: Style,
     /// Where it begins, in UTF-16 code units.
     pub offset: usize,
@@ -34,7 +35,7 @@ pub struct Entity {
     pub length: usize,
 }
 
-/// The styles that we use.
+/// The styles in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Bold: a title.
@@ -46,33 +47,33 @@ pub enum Style {
 /// A button below a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Button {
-    /// What it says, at most [`LABEL_UNITS_MAX`] units.
+    /// Its label, at most [`LABEL_UNITS_MAX`] units.
     pub label: String,
-    /// What it asks for.
+    /// The action that a tap on it requests.
     pub press: Press,
 }
 
-/// What a button asks for; its 64 bytes are the business of the callback codec.
+/// The action of a button; [`callback`](crate::telegram::callback) encodes it in Telegram's 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Press {
-    /// Something about a deposit.
+    /// An action on a deposit.
     Deposit {
-        /// Which deposit.
+        /// The deposit.
         reference: DepositRef,
-        /// The step of the draft that the button was painted at; on a recorded deposit, its revision.
+        /// The step of the draft for which the button was rendered; on a recorded deposit, its revision.
         step: u32,
-        /// What is to be done.
+        /// The action.
         verb: Verb,
     },
-    /// A stranger asks to be let in.
+    /// A stranger requests access.
     AskAccess,
-    /// An admin lets the person of this request for access in.
+    /// An admin accepts this access request.
     Accept(u64),
-    /// An admin refuses the person of this request for access.
+    /// An admin refuses this access request.
     Refuse(u64),
 }
 
-impl Picture {
+impl View {
     /// A text without styles or buttons.
     #[must_use]
     pub fn plain(text: String) -> Self {
@@ -116,7 +117,7 @@ impl Picture {
 }
 
 impl Button {
-    /// A button whose label is shortened to what a phone shows.
+    /// A button whose label is shortened to the width of a phone.
     #[must_use]
     pub fn new(label: &str, press: Press) -> Self {
         Self { label: shortened(label, LABEL_UNITS_MAX), press }
@@ -155,8 +156,8 @@ pub fn shortened(text: &str, max: usize) -> String {
     cut
 }
 
-/// What somebody wrote, as one line that cannot disturb what stands around it: no line breaks, no control characters, no
-/// direction marks, single spaces.
+/// A user's text as one line that cannot disturb the text around it: no line breaks, no control characters, no direction
+/// marks, single spaces.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let visible = text.chars().map(|char| if char.is_control() { ' ' } else { char });
@@ -184,9 +185,9 @@ fn belongs_to_previous(char: char, before: Option<char>) -> bool {
 }
 
 #[cfg(test)]
-impl Picture {
-    /// The picture as a reader sees it: bold between stars, fixed width between backticks, one row of buttons per line with
-    /// what each asks for.
+impl View {
+    /// The view as text: bold between stars, fixed width between backticks, one row of buttons per line with the action of
+    /// each.
     pub(super) fn sketch(&self) -> String {
         let mut text: Vec<u16> = self.text.encode_utf16().collect();
         for entity in self.entities.iter().rev() {
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_wrote_becomes_one_quiet_line() {
+    fn the_text_of_a_user_becomes_one_inert_line() {
         assert_eq!(one_line(" \u{202e}Jean\n\u{200f}  <b>Paul</b>\u{0} "), "Jean <b>Paul</b>");
         assert_eq!(one_line("\u{200e}\n"), "");
     }
