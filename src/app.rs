@@ -55,7 +55,7 @@ const LOOP_LIMIT: Duration = Duration::from_secs(60);
 /// A running bot.
 #[derive(Debug)]
 pub struct App {
-    /// Where the side-port listens.
+    /// Where the ops server listens.
     pub http: SocketAddr,
     /// Where the webhook listens, if updates come that way.
     pub webhook: Option<SocketAddr>,
@@ -69,13 +69,13 @@ pub struct App {
     health: Health,
     /// Ends the loops that look after what the intake has left.
     loops: CancellationToken,
-    /// Ends the side-port.
-    side_port: CancellationToken,
+    /// Ends the ops server.
+    ops_server: CancellationToken,
     server: TaskTracker,
     tasks: TaskTracker,
 }
 
-/// Starts a bot: when this returns, its side-port answers and its intake has begun.
+/// Starts a bot: when this returns, its ops server answers and its intake has begun.
 ///
 /// # Errors
 /// What an operator has to mend: a database that does not answer or cannot be migrated, an address that is taken, a file
@@ -89,7 +89,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<App> {
 /// # Errors
 /// See [`start`].
 pub async fn start_before(onlooker: Option<Onlooker>, config: Config, clock: Clock) -> anyhow::Result<App> {
-    let (loops, side_port) = (CancellationToken::new(), CancellationToken::new());
+    let (loops, ops_server) = (CancellationToken::new(), CancellationToken::new());
     let (tasks, server) = (TaskTracker::new(), TaskTracker::new());
     let health = Health::new();
     let exposition = telemetry::install().context("the metrics cannot be recorded")?;
@@ -97,7 +97,7 @@ pub async fn start_before(onlooker: Option<Onlooker>, config: Config, clock: Clo
     let http = listener.local_addr()?;
     tasks.spawn(until(loops.clone(), exposition.clone().upkeep(clock.clone())));
     let router = http::router(health.clone(), exposition);
-    server.spawn(serve(listener, router, Limits::default(), side_port.clone()));
+    server.spawn(serve(listener, router, Limits::default(), ops_server.clone()));
 
     let database = Box::pin(open_database(&config)).await?;
     let redis = config.redis.as_ref().map(|redis| redis_store(redis, config.telegram.bot)).transpose()?;
@@ -145,7 +145,7 @@ pub async fn start_before(onlooker: Option<Onlooker>, config: Config, clock: Clo
         intake,
         health,
         loops,
-        side_port,
+        ops_server,
         server,
         tasks,
     };
@@ -215,16 +215,16 @@ impl App {
         let (taught, clock) = (chat.taxonomy.id.clone(), chat.clock.clone());
         let learning = learning::run(self.ledger.clone(), taught, embedded, clock, self.loops.clone());
         self.tasks.spawn(learning);
-        let heart = self.health.heart("deadlines", LOOP_LIMIT);
+        let watchdog = self.health.watchdog("deadlines", LOOP_LIMIT);
         self.tasks.spawn(deadlines::run(
             Arc::clone(&self.service),
             self.effects.clone(),
             chat.clock.clone(),
             self.loops.clone(),
-            move || heart.beat(),
+            move || watchdog.feed(),
         ));
-        let heart = self.health.heart("deliveries", LOOP_LIMIT);
-        self.tasks.spawn(deliver::run(chat.clone(), self.loops.clone(), move || heart.beat()));
+        let watchdog = self.health.watchdog("deliveries", LOOP_LIMIT);
+        self.tasks.spawn(deliver::run(chat.clone(), self.loops.clone(), move || watchdog.feed()));
         let look = boot::look_at_telegram(chat.client.clone(), chat.clock.clone());
         self.tasks.spawn(until(self.loops.clone(), look));
         let gap = gap::Gap {
@@ -276,10 +276,10 @@ impl App {
         crate::failpoint!("draining");
         stop.step("mirror", Duration::from_secs(4), self.stores.stop()).await;
         stop.step("database", Duration::from_secs(5), self.database.close()).await;
-        // 8. The side-port was there to the last.
-        self.side_port.cancel();
+        // 8. The ops server was there to the last.
+        self.ops_server.cancel();
         self.server.close();
-        stop.step("side-port", Duration::from_secs(3), self.server.wait()).await;
+        stop.step("ops server", Duration::from_secs(3), self.server.wait()).await;
         let stopped = stop.end();
         let flushed = self.service.flushed();
         tracing::info!(

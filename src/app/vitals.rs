@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
-use crate::http::{Component, Condition, Health, Heart};
+use crate::http::{Component, Condition, Health, Watchdog};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
 use crate::store::failover::Condition as Stores;
@@ -29,7 +29,7 @@ const TURNS_PER_CLEANING: u64 = 600;
 /// Asks and tells.
 #[derive(Debug)]
 pub(super) struct Vitals {
-    heart: Heart,
+    watchdog: Watchdog,
     intake: Component,
     sessions: Component,
     database: Component,
@@ -52,7 +52,7 @@ impl Vitals {
         stores: Option<watch::Receiver<Stores>>,
     ) -> Self {
         Self {
-            heart: health.heart("vitals", LIMIT),
+            watchdog: health.watchdog("vitals", LIMIT),
             intake: health.component("intake"),
             sessions: health.component("sessions"),
             redis: stores.map(|stores| (health.component("redis"), stores)),
@@ -79,7 +79,7 @@ impl Vitals {
             {
                 tracing::warn!(%error, "closed sessions could not be cleaned up; it is tried again");
             }
-            self.heart.beat();
+            self.watchdog.feed();
             tokio::select! {
                 () = stop.cancelled() => return,
                 // Readiness follows the intake at once.

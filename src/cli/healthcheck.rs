@@ -11,7 +11,7 @@ use crate::config;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// Asks the side-port of this host's bot whether it can take updates; exits 0 if so, 1 otherwise.
+/// Asks the ops server of this host's bot whether it can take updates; exits 0 if so, 1 otherwise.
 ///
 /// # Errors
 /// The configuration's, or a bot that does not answer within 3 s.

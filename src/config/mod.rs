@@ -279,7 +279,7 @@ impl Config {
 }
 
 impl Http {
-    /// Reads where the side-port is, for the `healthcheck` subcommand, which needs nothing else.
+    /// Reads where the ops server is, for the `healthcheck` subcommand, which needs nothing else.
     ///
     /// # Errors
     /// Every mistake in it.

@@ -24,19 +24,19 @@ const PASSED_OVER: Duration = Duration::from_secs(60);
 /// How many such documents are remembered.
 const UNREADABLE_MAX: usize = 4_096;
 
-/// Looks at due documents until `stop`; calls `beat` with each look and after each turn.
+/// Looks at due documents until `stop`; calls `feed` with each look and after each turn.
 pub async fn run(
     service: Arc<ValidationSessionService>,
     effects: Effects,
     clock: Clock,
     stop: CancellationToken,
-    beat: impl Fn() + Send + Sync,
+    feed: impl Fn() + Send + Sync,
 ) {
     let mut failing = false;
     let mut allowed = service.expiry_allowed();
     let mut unreadable = HashMap::new();
     while !stop.is_cancelled() {
-        match turn(&service, &effects, &mut unreadable, clock.now(), &beat).await {
+        match turn(&service, &effects, &mut unreadable, clock.now(), &feed).await {
             Ok(()) => failing = false,
             // Said once per change: readiness shows how long it lasts.
             Err(error) if !failing => {
@@ -45,7 +45,7 @@ pub async fn run(
             }
             Err(_) => {}
         }
-        beat();
+        feed();
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
@@ -62,7 +62,7 @@ async fn turn(
     effects: &Effects,
     unreadable: &mut HashMap<SessionKey, Timestamp>,
     now: Timestamp,
-    beat: &(impl Fn() + Sync),
+    feed: &(impl Fn() + Sync),
 ) -> Result<(), ServiceError> {
     unreadable.retain(|_, found_at| now.since(*found_at) < PASSED_OVER);
     loop {
@@ -73,7 +73,7 @@ async fn turn(
             if unreadable.contains_key(&key) {
                 continue;
             }
-            beat();
+            feed();
             match look_at(service, effects, key).await {
                 Looked::Through => is_out_of_reach = false,
                 Looked::Unreadable if unreadable.len() < UNREADABLE_MAX => {

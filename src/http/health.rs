@@ -1,4 +1,4 @@
-//! What the probes answer from: a heart per loop, a condition per component. Nothing here asks anybody anything.
+//! What the probes answer from: a watchdog per loop, a condition per component. Nothing here asks anybody anything.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,12 +29,12 @@ pub struct Health(Arc<Shared>);
 struct Shared {
     is_started: AtomicBool,
     is_draining: AtomicBool,
-    hearts: Mutex<BTreeMap<&'static str, Beats>>,
+    watchdogs: Mutex<BTreeMap<&'static str, Fed>>,
     components: Mutex<BTreeMap<&'static str, Reported>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Beats {
+struct Fed {
     last: Instant,
     limit: Duration,
 }
@@ -47,9 +47,9 @@ struct Reported {
     at: Instant,
 }
 
-/// The heart of one loop; its loop is watched until it is dropped.
+/// The watchdog of one loop; its loop is watched until it is dropped.
 #[derive(Debug)]
-pub struct Heart {
+pub struct Watchdog {
     name: &'static str,
     health: Health,
 }
@@ -102,11 +102,11 @@ impl Health {
         Self::default()
     }
 
-    /// Watches a loop that promises to beat at least every `limit`; it counts as having turned just now.
+    /// Watches a loop that promises to feed its watchdog at least every `limit`; it counts as having turned just now.
     #[must_use]
-    pub fn heart(&self, name: &'static str, limit: Duration) -> Heart {
-        lock(&self.0.hearts).insert(name, Beats { last: Instant::now(), limit });
-        Heart { name, health: self.clone() }
+    pub fn watchdog(&self, name: &'static str, limit: Duration) -> Watchdog {
+        lock(&self.0.watchdogs).insert(name, Fed { last: Instant::now(), limit });
+        Watchdog { name, health: self.clone() }
     }
 
     /// Adds a component, which is down until it says otherwise.
@@ -136,14 +136,14 @@ impl Health {
     /// Whether the loops have turned.
     #[must_use]
     pub fn liveness(&self) -> Liveness {
-        let hearts = lock(&self.0.hearts);
-        let stuck: Vec<_> = hearts
+        let watchdogs = lock(&self.0.watchdogs);
+        let stuck: Vec<_> = watchdogs
             .iter()
-            .filter(|(_, beats)| beats.last.elapsed() > beats.limit)
+            .filter(|(_, fed)| fed.last.elapsed() > fed.limit)
             .map(|(name, _)| *name)
             .collect();
         let seconds_since_turn =
-            hearts.iter().map(|(name, beats)| (*name, seconds(beats.last.elapsed()))).collect();
+            watchdogs.iter().map(|(name, fed)| (*name, seconds(fed.last.elapsed()))).collect();
         Liveness { is_alive: stuck.is_empty(), seconds_since_turn, stuck }
     }
 
@@ -172,20 +172,20 @@ impl Readiness {
     }
 }
 
-impl Heart {
+impl Watchdog {
     /// Says that the loop has turned.
-    pub fn beat(&self) {
-        if let Some(beats) = lock(&self.health.0.hearts).get_mut(self.name) {
-            beats.last = Instant::now();
+    pub fn feed(&self) {
+        if let Some(fed) = lock(&self.health.0.watchdogs).get_mut(self.name) {
+            fed.last = Instant::now();
         }
     }
 }
 
-impl Drop for Heart {
+impl Drop for Watchdog {
     fn drop(&mut self) {
         // A loop that has ended in order is not stuck; one that panics is, for it will not turn again.
         if !std::thread::panicking() {
-            lock(&self.health.0.hearts).remove(self.name);
+            lock(&self.health.0.watchdogs).remove(self.name);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The side-port: `/health/live`, `/health/ready`, `/health/startup` and `/metrics`.
+//! The ops server: `/health/live`, `/health/ready`, `/health/startup` and `/metrics`.
 //!
 //! No ids, no texts, no secrets, no change of anything. Where it listens and how long it waits for a slow reader is the
 //! business of whoever serves the [`router`].
@@ -13,16 +13,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::limit::RequestBodyLimitLayer;
 
-pub use crate::http::health::{Component, Condition, Health, Heart, Liveness, Readiness};
+pub use crate::http::health::{Component, Condition, Health, Liveness, Readiness, Watchdog};
 
 use crate::telemetry::Exposition;
 
-/// No request to the side-port needs a body.
+/// No request to the ops server needs a body.
 const BODY_BYTES_MAX: usize = 1024;
 /// What Prometheus expects a page of its text format to be called.
 const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The routes of the side-port: `GET` and `HEAD` only.
+/// The routes of the ops server: `GET` and `HEAD` only.
 pub fn router(health: Health, exposition: Exposition) -> Router {
     Router::new()
         .route("/health/live", get(live))

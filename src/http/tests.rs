@@ -29,23 +29,23 @@ async fn got(health: &Health, path: &str) -> (u16, Value) {
 #[tokio::test]
 async fn a_loop_that_stopped_turning_is_not_alive_and_is_named() {
     let health = Health::new();
-    let intake = health.heart("intake", Duration::from_secs(60));
+    let intake = health.watchdog("intake", Duration::from_secs(60));
     assert_eq!(got(&health, "/health/live").await.0, 200);
-    let effects = health.heart("effects", Duration::ZERO);
-    effects.beat();
+    let effects = health.watchdog("effects", Duration::ZERO);
+    effects.feed();
     let (status, body) = got(&health, "/health/live").await;
     assert_eq!((status, &body["stuck"]), (503, &serde_json::json!(["effects"])));
     drop(effects);
-    intake.beat();
+    intake.feed();
     assert_eq!(got(&health, "/health/live").await.0, 200, "a loop that ended in order is not waited for");
 }
 
 #[tokio::test]
 async fn a_loop_that_panicked_stays_dead() {
     let health = Health::new();
-    let heart = health.heart("effects", Duration::ZERO);
+    let watchdog = health.watchdog("effects", Duration::ZERO);
     let panicked = std::thread::spawn(move || {
-        let _heart = heart;
+        let _heart = watchdog;
         panic!("on purpose");
     });
     assert!(panicked.join().is_err());

@@ -24,11 +24,11 @@ const LEASE: Duration = Duration::from_secs(180);
 /// How often a row is attempted.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// Delivers until `stop`; calls `beat` after each iteration.
+/// Delivers until `stop`; calls `feed` after each iteration.
 ///
 /// At `stop` the call in flight is finished and recorded first, and the leases of the other rows are released; close the
 /// database only after this has returned.
-pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + Send) {
+pub async fn run(chat: TelegramChat, stop: CancellationToken, feed: impl Fn() + Send) {
     let mut failing = false;
     while !stop.is_cancelled() {
         match deliver_due(&chat, &stop).await {
@@ -43,7 +43,7 @@ pub async fn run(chat: TelegramChat, stop: CancellationToken, beat: impl Fn() + 
             }
             Err(_) => {}
         }
-        beat();
+        feed();
         tokio::select! {
             () = stop.cancelled() => {}
             () = chat.ledger.delivery_added() => {}

@@ -81,7 +81,7 @@ pub(crate) struct Process {
     log: mpsc::UnboundedReceiver<String>,
     /// Every line of its log that was read so far.
     pub(crate) lines: Vec<String>,
-    /// Where its side-port listens.
+    /// Where its ops server listens.
     pub(crate) http: String,
 }
 
@@ -183,7 +183,7 @@ pub(crate) async fn until(address: &str, path: &str, status: u16) -> String {
     timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{path} never answers {status}"))
 }
 
-/// The status and the body of an answer of a side-port.
+/// The status and the body of an answer of an ops server.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     // Made once, for it reads all certificates; each test has a runtime of its own, so no connection is kept.
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();

@@ -47,7 +47,7 @@ async fn f68_connections_that_hold_on_disturb_neither_commits_nor_the_stop() {
     let mut bot = Process::start(&variables).await;
     let user = telegram.user(UserProfile::new(7, "Camille", "fr"));
     deposits(&user).await;
-    let (on_webhook, on_side_port) = tokio::join!(crowd(webhook), crowd(bot.http.parse().unwrap()));
+    let (on_webhook, on_ops_server) = tokio::join!(crowd(webhook), crowd(bot.http.parse().unwrap()));
     for _ in 0..5 {
         deposits(&user).await;
         assert_eq!(get(&bot.http, "/health/live").await.0, 200);
@@ -56,6 +56,6 @@ async fn f68_connections_that_hold_on_disturb_neither_commits_nor_the_stop() {
     bot.signal(Signal::SIGTERM);
     assert_eq!(bot.ended().await.code(), Some(0), "{}", bot.lines.join("\n"));
     assert!(told.elapsed() < Duration::from_secs(25), "{:?}", told.elapsed());
-    assert_eq!(on_webhook.len() + on_side_port.len(), 6 * EACH);
+    assert_eq!(on_webhook.len() + on_ops_server.len(), 6 * EACH);
     assert_eq!(listed(&variables).await.get("completed"), Some(&6));
 }

@@ -1,4 +1,4 @@
-//! No secret in any output, whatever fails: F62. What Telegram's failures and the subcommands say is in `side_port.rs`.
+//! No secret in any output, whatever fails: F62. What Telegram's failures and the subcommands say is in `ops_server.rs`.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -192,7 +192,7 @@ fn compose_runs_the_bot_locked_down_with_time_to_stop() {
     assert_eq!(texts(&bot["cap_drop"]), ["ALL"]);
     assert_eq!(texts(&bot["security_opt"]), ["no-new-privileges:true"]);
     assert_eq!(texts(&bot["volumes"]), ["data:/data"]);
-    assert!(bot["ports"].is_null(), "the side-port is not published");
+    assert!(bot["ports"].is_null(), "the ops server is not published");
     assert_eq!(bot["depends_on"]["redis"]["condition"].as_str(), Some("service_healthy"));
     let environment = bot["environment"].as_mapping().unwrap();
     let mut pairs = vec![("TELEGRAM_BOT_TOKEN", TOKEN)];

@@ -1,4 +1,4 @@
-//! The side-port of a real bot: probes that name what is wrong, metrics without people in them, and no secret anywhere.
+//! The ops server of a real bot: probes that name what is wrong, metrics without people in them, and no secret anywhere.
 
 use depot_bot::simulator::{Fault, Faults, Rule, UserProfile};
 use depot_bot::telemetry::metric;
