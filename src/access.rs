@@ -1,4 +1,5 @@
-//! Who may: roles, read from the ledger and kept for five seconds; rates; and the one notice an hour for everybody else.
+//! Admission of users: roles, read from the ledger and cached for five seconds; rate limits; and the hourly notices to
+//! users who are not admitted.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -12,49 +13,49 @@ use crate::config::{self, AccessMode};
 use crate::deposit::UserId;
 use crate::ledger::{Ledger, LedgerError, Role};
 
-/// How long a role may be relied on without asking the ledger again.
-const ROLE_KEPT: Duration = Duration::from_secs(5);
-/// How often somebody who may not is told so.
-const NOTICE_EVERY: Duration = Duration::from_secs(3600);
-/// How many people an instance remembers for each purpose.
-const PEOPLE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+/// How long a cached role is used without reading the ledger again.
+const ROLE_TTL: Duration = Duration::from_secs(5);
+/// The least time between two equal notices to one user.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(3600);
+/// How many users an instance remembers for each purpose.
+const USERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// What a person may do right now.
+/// The admission of one update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Makes deposits.
+pub enum Admission {
+    /// The user may make deposits.
     Member(Role),
-    /// Does not, or not yet.
+    /// The user may not, or not yet.
     Stranger(Role),
-    /// Sent too much within a minute, whoever it is.
+    /// The user, of whatever role, exceeded the rate limit.
     OverLimit,
 }
 
-/// The rules of one bot about its people.
+/// The access rules of one bot.
 #[derive(Debug)]
 pub struct Access {
     mode: AccessMode,
     admins: HashSet<UserId>,
     allowed: HashSet<UserId>,
-    /// Updates a person may send within a minute; 0 for no limit.
+    /// Updates that a user may send within a minute; 0 for no limit.
     per_minute: u32,
     ledger: Ledger,
     clock: Clock,
     roles: Mutex<LruCache<UserId, (Role, Timestamp)>>,
     rates: Mutex<LruCache<UserId, Bucket>>,
-    notices: Mutex<LruCache<(UserId, Notice), Timestamp>>,
+    notices: Mutex<LruCache<(UserId, AccessNotice), Timestamp>>,
 }
 
-/// What somebody who may not is told, each once an hour.
+/// The notices to users who are not admitted, each once an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Notice {
-    /// What they are to the bot: a stranger, too quick, a group.
-    Standing,
-    /// That an invitation is worth nothing: also to a stranger who was told that they are one.
+pub enum AccessNotice {
+    /// The reason: a stranger, over the rate limit, a group.
+    Refusal,
+    /// The invitation is invalid: sent also to a stranger who had a refusal within the hour.
     Invitation,
 }
 
-/// A token bucket: it holds a minute's worth and fills evenly.
+/// A token bucket: it holds the tokens of a minute and refills evenly.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     tokens: f64,
@@ -72,25 +73,25 @@ impl Access {
             per_minute: config.rate_per_minute.map_or(0, std::num::NonZeroU32::get),
             ledger,
             clock,
-            roles: Mutex::new(LruCache::new(PEOPLE)),
-            rates: Mutex::new(LruCache::new(PEOPLE)),
-            notices: Mutex::new(LruCache::new(PEOPLE)),
+            roles: Mutex::new(LruCache::new(USERS_MAX)),
+            rates: Mutex::new(LruCache::new(USERS_MAX)),
+            notices: Mutex::new(LruCache::new(USERS_MAX)),
         }
     }
 
-    /// What `user` may do right now; counts against the limit.
+    /// The admission of an update of `user`; takes a token of the rate limit.
     ///
     /// # Errors
-    /// The ledger's, when nothing was ever known of the role.
-    pub async fn standing(&self, user: UserId) -> Result<Standing, LedgerError> {
+    /// The ledger's, if the role is not cached.
+    pub async fn admit(&self, user: UserId) -> Result<Admission, LedgerError> {
         if !self.takes_token(user) {
-            return Ok(Standing::OverLimit);
+            return Ok(Admission::OverLimit);
         }
         let role = self.role(user).await?;
-        Ok(if role.is_member() { Standing::Member(role) } else { Standing::Stranger(role) })
+        Ok(if role.is_member() { Admission::Member(role) } else { Admission::Stranger(role) })
     }
 
-    /// The role as the ledger has it now: for decisions, which never rely on what was true before.
+    /// The role as the ledger has it now: for decisions, which never use a cached role.
     ///
     /// # Errors
     /// The ledger's.
@@ -100,12 +101,12 @@ impl Access {
         Ok(role)
     }
 
-    /// Forgets what was read of `user`, whose role has just changed.
+    /// Drops the cached role of `user`, which has just changed.
     pub fn forget(&self, user: UserId) {
         lock(&self.roles).pop(&user);
     }
 
-    /// Takes back what an update of `user` cost: it was none of their doing that it came once more, or will.
+    /// Returns the token of an update that Telegram delivers again: the user sent it only once.
     pub fn give_back(&self, user: UserId) {
         let full = f64::from(self.per_minute);
         if let Some(bucket) = lock(&self.rates).get_mut(&user) {
@@ -113,7 +114,7 @@ impl Access {
         }
     }
 
-    /// Whether strangers may ask to be let in.
+    /// Whether strangers may request access.
     #[must_use]
     pub fn takes_requests(&self) -> bool {
         self.mode == AccessMode::Approval
@@ -121,10 +122,10 @@ impl Access {
 
     /// Whether this notice to `user` is due: true once an hour.
     #[must_use]
-    pub fn may_notify(&self, user: UserId, notice: Notice) -> bool {
+    pub fn may_notify(&self, user: UserId, notice: AccessNotice) -> bool {
         let now = self.clock.now();
         let mut notices = lock(&self.notices);
-        let due = notices.get(&(user, notice)).is_none_or(|last| now.since(*last) >= NOTICE_EVERY);
+        let due = notices.get(&(user, notice)).is_none_or(|last| now.since(*last) >= NOTICE_INTERVAL);
         if due {
             notices.put((user, notice), now);
         }
@@ -134,14 +135,14 @@ impl Access {
     async fn role(&self, user: UserId) -> Result<Role, LedgerError> {
         let known = lock(&self.roles).get(&user).copied();
         match known {
-            Some((role, read_at)) if self.clock.now().since(read_at) < ROLE_KEPT => Ok(role),
-            // While the database is away what was known last is relied on; who is not known waits.
+            Some((role, read_at)) if self.clock.now().since(read_at) < ROLE_TTL => Ok(role),
+            // While the database is unavailable an expired role is used; a user without one waits.
             Some((role, _)) => Ok(self.role_now(user).await.unwrap_or(role)),
             None => self.role_now(user).await,
         }
     }
 
-    /// What the configuration adds to the role of the ledger.
+    /// The role of the ledger, raised by the configuration.
     fn configured(&self, user: UserId, recorded: Role) -> Role {
         if self.admins.contains(&user) {
             return Role::Admin;

@@ -1,4 +1,5 @@
-//! What the probes answer from: a watchdog per loop, a condition per component. Nothing here asks anybody anything.
+//! The health that the probes report: a watchdog per loop, a condition per component. The loops and components report it;
+//! nothing here makes a call.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,19 +10,19 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// How well a component does its part.
+/// The condition of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
-    /// As it should.
+    /// It works.
     Ok,
-    /// Something is wrong, and updates are taken all the same.
+    /// It has a fault, and updates are taken all the same.
     Degraded,
-    /// Updates cannot be taken because of it.
+    /// It keeps updates from being taken.
     Down,
 }
 
-/// The state of the process as the probes see it; clones share it.
+/// The health of the process; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Shared>);
 
@@ -47,32 +48,32 @@ struct Reported {
     at: Instant,
 }
 
-/// The watchdog of one loop; its loop is watched until it is dropped.
+/// The watchdog of one loop, which is watched until this is dropped.
 #[derive(Debug)]
 pub struct Watchdog {
     name: &'static str,
     health: Health,
 }
 
-/// The place where one component says how it is.
+/// The reporter of one component.
 #[derive(Clone, Debug)]
 pub struct Component {
     name: &'static str,
     health: Health,
 }
 
-/// What `/health/live` answers.
+/// The answer of `/health/live`.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Liveness {
-    /// Whether every loop has turned within its limit.
+    /// Whether every watchdog was fed within its limit.
     pub is_alive: bool,
-    /// For each loop, how long ago it last turned.
+    /// The age of the last iteration of each loop.
     pub seconds_since_turn: BTreeMap<&'static str, f64>,
     /// The loops that are late.
     pub stuck: Vec<&'static str>,
 }
 
-/// What `/health/ready` answers.
+/// The answer of `/health/ready`.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Readiness {
     /// `ok`, `degraded`, `down`, `starting` or `draining`.
@@ -81,35 +82,35 @@ pub struct Readiness {
     pub components: BTreeMap<&'static str, ComponentReport>,
 }
 
-/// How one component is.
+/// The report of one component.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct ComponentReport {
     /// Its condition.
     pub state: Condition,
-    /// What is wrong and what to do, in a few words; empty when nothing is.
+    /// The fault and its remedy, in short; empty if there is none.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub detail: Cow<'static, str>,
     /// How long it has been in this condition.
     pub seconds_in_state: f64,
-    /// How long ago it last said so.
+    /// The age of the last report.
     pub seconds_since_report: f64,
 }
 
 impl Health {
-    /// Nothing is started, nothing is known.
+    /// The health of a process that has not started.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Watches a loop that promises to feed its watchdog at least every `limit`; it counts as having turned just now.
+    /// Watches a loop that promises to feed its watchdog at least every `limit`; it counts as fed now.
     #[must_use]
     pub fn watchdog(&self, name: &'static str, limit: Duration) -> Watchdog {
         lock(&self.0.watchdogs).insert(name, Fed { last: Instant::now(), limit });
         Watchdog { name, health: self.clone() }
     }
 
-    /// Adds a component, which is down until it says otherwise.
+    /// Adds a component, which is down until it reports otherwise.
     #[must_use]
     pub fn component(&self, name: &'static str) -> Component {
         let component = Component { name, health: self.clone() };
@@ -117,7 +118,7 @@ impl Health {
         component
     }
 
-    /// Says that the start is complete: from now on readiness depends on the components alone.
+    /// Marks the start as complete: from now on readiness depends on the components alone.
     pub fn started(&self) {
         self.0.is_started.store(true, Ordering::Release);
     }
@@ -128,12 +129,12 @@ impl Health {
         self.0.is_started.load(Ordering::Acquire)
     }
 
-    /// Takes readiness away for good: the first step of a stop.
+    /// Ends readiness for good: the first step of a stop.
     pub fn drain(&self) {
         self.0.is_draining.store(true, Ordering::Release);
     }
 
-    /// Whether the loops have turned.
+    /// Whether all loops feed their watchdogs.
     #[must_use]
     pub fn liveness(&self) -> Liveness {
         let watchdogs = lock(&self.0.watchdogs);
@@ -165,7 +166,7 @@ impl Health {
 }
 
 impl Readiness {
-    /// Whether updates can be taken, be it with something degraded.
+    /// Whether updates can be taken, also with a degraded component.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         matches!(self.state, "ok" | "degraded")
@@ -173,7 +174,7 @@ impl Readiness {
 }
 
 impl Watchdog {
-    /// Says that the loop has turned.
+    /// Reports an iteration of the loop.
     pub fn feed(&self) {
         if let Some(fed) = lock(&self.health.0.watchdogs).get_mut(self.name) {
             fed.last = Instant::now();
@@ -183,7 +184,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // A loop that has ended in order is not stuck; one that panics is, for it will not turn again.
+        // A loop that has ended in order is not stuck; one that panics is: it makes no further iteration.
         if !std::thread::panicking() {
             lock(&self.health.0.watchdogs).remove(self.name);
         }
@@ -191,7 +192,7 @@ impl Drop for Watchdog {
 }
 
 impl Component {
-    /// Says how the component is; `detail` holds no id, no text of a user and no secret.
+    /// Reports the condition of the component; `detail` holds no id, no text of a user and no secret.
     pub fn set(&self, condition: Condition, detail: impl Into<Cow<'static, str>>) {
         let at = Instant::now();
         let mut components = lock(&self.health.0.components);
@@ -214,7 +215,7 @@ impl Reported {
     }
 }
 
-/// Seconds to the millisecond: more digits would only be noise in a probe's answer.
+/// Seconds, rounded to the millisecond.
 fn seconds(age: Duration) -> f64 {
     (age.as_secs_f64() * 1000.0).round() / 1000.0
 }

@@ -1,7 +1,6 @@
 //! The ops server: `/health/live`, `/health/ready`, `/health/startup` and `/metrics`.
 //!
-//! No ids, no texts, no secrets, no change of anything. Where it listens and how long it waits for a slow reader is the
-//! business of whoever serves the [`router`].
+//! Read-only: no ids, no texts, no secrets. [`serve`] decides how long it waits for slow clients.
 
 mod health;
 pub mod serve;
@@ -19,7 +18,7 @@ use crate::telemetry::Exposition;
 
 /// No request to the ops server needs a body.
 const BODY_BYTES_MAX: usize = 1024;
-/// What Prometheus expects a page of its text format to be called.
+/// The content type of Prometheus' text format.
 const EXPOSITION_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The routes of the ops server: `GET` and `HEAD` only.
@@ -33,19 +32,19 @@ pub fn router(health: Health, exposition: Exposition) -> Router {
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
 }
 
-/// 200 while every loop has turned recently; never a word about Redis, SQL or Telegram: restarting helps none of them.
+/// 200 while every loop feeds its watchdog; Redis, SQL and Telegram have no part in it: a restart helps none of them.
 async fn live(State(health): State<Health>) -> Response {
     let liveness = health.liveness();
     json(if liveness.is_alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &liveness)
 }
 
-/// 200 while updates can be taken, perhaps `degraded`; 503 before the start is complete, while draining, and when not.
+/// 200 while updates are taken, also when `degraded`; 503 before the start is complete, while draining, and when down.
 async fn ready(State(health): State<Health>) -> Response {
     let readiness = health.readiness();
     json(if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &readiness)
 }
 
-/// 200 once the start is complete: migrations are done and the stores have answered.
+/// 200 once the start is complete: migrations have run and the stores have answered.
 async fn startup(State(health): State<Health>) -> Response {
     if health.is_started() {
         (StatusCode::OK, "started\n").into_response()

@@ -27,7 +27,7 @@ async fn got(health: &Health, path: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_loop_that_stopped_turning_is_not_alive_and_is_named() {
+async fn a_loop_that_does_not_feed_its_watchdog_is_not_alive_and_is_named() {
     let health = Health::new();
     let intake = health.watchdog("intake", Duration::from_secs(60));
     assert_eq!(got(&health, "/health/live").await.0, 200);

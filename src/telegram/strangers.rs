@@ -1,6 +1,6 @@
 //! People who may not, or not yet: one notice an hour, a way to ask, and invitations.
 
-use crate::access::Notice;
+use crate::access::AccessNotice;
 use crate::deposit::ChatId;
 use crate::ledger::Role;
 use crate::session::Language;
@@ -24,7 +24,7 @@ impl Updates {
         {
             return self.invited(sender, token).await;
         }
-        if self.access.may_notify(sender.id, Notice::Standing) {
+        if self.access.may_notify(sender.id, AccessNotice::Refusal) {
             match role {
                 Role::Pending => self.notify(sender, Notification::AccessPending).await,
                 Role::Refused => self.notify(sender, Notification::AccessRefused).await,
@@ -50,7 +50,7 @@ impl Updates {
                 Ok(Outcome::Handled)
             }
             None => {
-                if self.access.may_notify(sender.id, Notice::Invitation) {
+                if self.access.may_notify(sender.id, AccessNotice::Invitation) {
                     self.notify(sender, Notification::InvitationInvalid).await;
                 }
                 Ok(Outcome::Refused)

@@ -1,6 +1,6 @@
 //! Taps: answered by the instance that received them, straight after the commit, once, and never stored.
 
-use crate::access::Standing;
+use crate::access::Admission;
 use crate::deposit::{MessageId, Recorded, UserId};
 use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
 use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
@@ -19,10 +19,10 @@ impl Updates {
             self.toast(tap, Toast::NotAllowed);
             return Ok(Outcome::Ignored);
         };
-        match self.access.standing(tap.sender.id).await? {
-            Standing::Member(_) => {}
-            Standing::Stranger(_) => return self.tap_of_stranger(tap, press, message).await,
-            Standing::OverLimit => {
+        match self.access.admit(tap.sender.id).await? {
+            Admission::Member(_) => {}
+            Admission::Stranger(_) => return self.tap_of_stranger(tap, press, message).await,
+            Admission::OverLimit => {
                 self.toast(tap, Toast::Unavailable);
                 return Ok(Outcome::Refused);
             }

@@ -5,7 +5,7 @@ use tokio_util::task::TaskTracker;
 
 use std::sync::Arc;
 
-use crate::access::{Access, Notice, Standing};
+use crate::access::{Access, AccessNotice, Admission};
 use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
 use crate::ledger::{LedgerError, Role};
@@ -156,10 +156,10 @@ impl Updates {
             return Ok(Outcome::Ignored);
         }
         let command = if edited { None } else { command_of(&message.content) };
-        let role = match self.access.standing(sender.id).await? {
-            Standing::Member(role) => role,
-            Standing::Stranger(role) => return self.stranger(sender, role, command.as_ref()).await,
-            Standing::OverLimit => return Ok(self.slow_down(sender).await),
+        let role = match self.access.admit(sender.id).await? {
+            Admission::Member(role) => role,
+            Admission::Stranger(role) => return self.stranger(sender, role, command.as_ref()).await,
+            Admission::OverLimit => return Ok(self.slow_down(sender).await),
         };
         let event = if edited {
             Event::Asked(Sentence::EditIgnored)
@@ -235,7 +235,7 @@ impl Updates {
     }
 
     async fn slow_down(&self, sender: &Sender) -> Outcome {
-        if self.access.may_notify(sender.id, Notice::Standing) {
+        if self.access.may_notify(sender.id, AccessNotice::Refusal) {
             self.notify(sender, Notification::TooFast).await;
         }
         Outcome::Refused
@@ -256,7 +256,7 @@ impl Updates {
             ChatKind::Group | ChatKind::Channel => {}
         }
         // Several people may speak before the bot is gone.
-        if self.access.may_notify(UserId(chat.id.0), Notice::Standing) {
+        if self.access.may_notify(UserId(chat.id.0), AccessNotice::Refusal) {
             let view = messages::notification(self.chat.i18n.localizer(language), Notification::Group);
             if let Err(failure) = self.chat.send(chat.id, &view, Priority::Reply).await {
                 tracing::debug!(?failure, "a group could not be told why the bot leaves");

@@ -1,6 +1,6 @@
-//! What the program says about itself: the log, the panics and the numbers. No secret and no user text in any of them.
+//! Telemetry: the log, panics and metrics. None of them holds a secret or a text of a user.
 //!
-//! Two lines of defence keep secrets out: nobody logs one, and every line passes a [`Redactor`] that knows their values.
+//! Two lines of defence keep secrets out: no call logs one, and every line passes a [`Redactor`] that knows their values.
 
 pub mod metric;
 mod prometheus;
@@ -72,6 +72,6 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         place,
         message = message.unwrap_or("withheld: it may quote a user"),
         backtrace = %Backtrace::capture(),
-        "a task panicked: this is a mistake in the program"
+        "a task panicked: its work is lost until it is retried; this is a defect of the bot, report it with this line"
     );
 }

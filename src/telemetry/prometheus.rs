@@ -1,4 +1,4 @@
-//! The recorder behind the `metrics` macros, and the page that Prometheus reads.
+//! The recorder behind the `metrics` macros, and the page that Prometheus scrapes.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::telemetry::metric::{self, Kind, Metric};
 /// How often observations are folded into their buckets; until then each of them takes memory.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// The numbers of this process, ready to be read.
+/// The metrics of this process, ready to be rendered.
 #[derive(Clone)]
 pub struct Exposition(PrometheusHandle);
 
@@ -25,12 +25,12 @@ impl std::fmt::Debug for Exposition {
 static INSTALLED: OnceLock<Exposition> = OnceLock::new();
 static INSTALLING: Mutex<()> = Mutex::new(());
 
-/// Installs the recorder for the whole process, with every series that is known beforehand at zero.
+/// Installs the recorder for the whole process, with every series known beforehand at zero.
 ///
-/// Later calls give back the first one: several bots in one process (tests) share their numbers.
+/// Later calls return the first one: several bots in one process (tests) share their metrics.
 ///
 /// # Errors
-/// Somebody else has installed a recorder.
+/// Another recorder is installed already.
 pub fn install() -> Result<Exposition, BuildError> {
     let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(installed) = INSTALLED.get() {

@@ -1,14 +1,14 @@
-//! The second line of defence: what is about to be written loses every secret it should not have held.
+//! The second line of defence: masks secrets in every line before it is written.
 
 use std::borrow::Cow;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// What stands in place of a secret.
+/// The replacement of a secret.
 const MASK: &str = "***";
-/// A shorter secret is not looked for: it would turn up in ordinary words.
+/// A shorter secret is not searched for: it would match ordinary words.
 const SECRET_MIN: usize = 4;
-/// The digits and the letters from which on `digits:letters` is taken for a bot token, whoever's it is.
+/// The least digits and letters of a `digits:letters` that counts as a bot token, this bot's or another's.
 const TOKEN_DIGITS: usize = 6;
 const TOKEN_LETTERS: usize = 30;
 
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// A redactor for these secrets, and for the way JSON writes them.
+    /// A redactor for these secrets and their JSON encodings.
     #[must_use]
     pub fn new(secrets: &[SecretString]) -> Self {
         let mut values: Vec<String> =
@@ -37,7 +37,7 @@ impl Redactor {
         Self { secrets: values.into_iter().map(SecretString::from).collect() }
     }
 
-    /// The text without secrets; borrowed when there was none in it.
+    /// The text with its secrets masked; borrowed if it has none.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut clean = Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! Where the log goes: a bounded queue and one thread, so that a log nobody reads cannot hold up a deposit.
+//! The sink of the log: a bounded queue and one thread that writes it, so that a blocked reader cannot hold up a deposit.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,10 +11,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::telemetry::Redactor;
 use crate::telemetry::metric;
 
-/// The most bytes that wait to be written; what comes beyond is dropped and counted.
+/// The most bytes that wait to be written; further lines are dropped and counted.
 const QUEUE_BYTES_MAX: usize = 256 * 1024;
-/// How long the end of the process waits for what is still queued.
-const FLUSH_AT_MOST: Duration = Duration::from_secs(1);
+/// How long the exit of the process waits for queued lines.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A writer of log lines that never blocks its caller.
 #[derive(Clone)]
@@ -25,12 +25,12 @@ pub struct Sink {
 
 #[derive(Default)]
 struct Queue {
-    state: Mutex<Waiting>,
+    state: Mutex<Pending>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Pending {
     lines: VecDeque<String>,
     bytes: usize,
     is_writing: bool,
@@ -57,14 +57,14 @@ impl Sink {
     /// Waits until everything queued is written, for at most a second.
     pub fn flush(&self) {
         let waiting = self.queue.lock();
-        let is_behind = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
-        // Out of time or not: there is nothing else to be done with the rest.
-        drop(self.queue.changed.wait_timeout_while(waiting, FLUSH_AT_MOST, is_behind));
+        let is_behind = |waiting: &mut Pending| waiting.is_writing || !waiting.lines.is_empty();
+        // On a timeout the remaining lines are lost.
+        drop(self.queue.changed.wait_timeout_while(waiting, FLUSH_TIMEOUT, is_behind));
     }
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -106,7 +106,7 @@ impl Queue {
     }
 }
 
-/// One event on its way into the queue.
+/// The writer of one event.
 #[derive(Debug)]
 pub struct Line<'a>(&'a Sink);
 
@@ -134,7 +134,7 @@ impl<'a> MakeWriter<'a> for Sink {
 mod tests {
     use super::*;
 
-    /// A target that blocks until it is let go, as a full pipe does.
+    /// A target that blocks until it is released, as a full pipe does.
     struct Pipe {
         let_go: std::sync::mpsc::Receiver<()>,
         written: Arc<Mutex<Vec<u8>>>,
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_log_holds_nobody_up_and_secrets_do_not_pass() {
+    fn a_blocked_log_blocks_no_caller_and_secrets_do_not_pass() {
         let written = Arc::new(Mutex::new(Vec::new()));
         let (go, let_go) = std::sync::mpsc::channel();
         let redactor = Redactor::new(&["canary-secret".into()]);
