@@ -25,7 +25,7 @@ const FILE_DEADLINE: Duration = Duration::from_secs(90);
 /// The chat, as the effects see it; `telegram` is the one that implements it.
 #[async_trait]
 pub trait Chat: Send + Sync + 'static {
-    /// Makes the card look as the state wants it: edits it, or sends it anew and takes the keyboard from the old one.
+    /// Makes the card look as the state wants it: edits it, or reposts it and strips the keyboard of the old one.
     ///
     /// # Crash
     /// Between the call and the commit of its outcome: the card is shown again. An edit is the same edit; a new message
@@ -62,7 +62,7 @@ pub enum RecordError {
     Decision(#[from] StoreError),
 }
 
-/// Where a picture of the card stands now.
+/// Where a view of the card was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// The message that carries it.
@@ -114,9 +114,9 @@ impl Executor {
     }
 
     async fn show_card(&self, session: &Session) -> Result<Event, Failure> {
-        let picture = session.card.wanted;
+        let view = session.card.wanted;
         let Shown { message, stripped } = self.chat.show_card(session).await?;
-        Ok(Event::CardShown { picture, message, stripped })
+        Ok(Event::CardShown { view, message, stripped })
     }
 
     async fn transcribe(&self, session: &Session, note: &Note) -> Result<Event, Failure> {

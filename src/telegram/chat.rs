@@ -53,8 +53,8 @@ impl Chat for TelegramChat {
     async fn show_card(&self, session: &Session) -> Result<Shown, Failure> {
         let chat = session.key.chat;
         let view = card::render(session, &self.i18n, &self.taxonomy, self.clock.now(), self.ttl);
-        let stays = session.card.message.filter(|_| session.card.anew == 0);
-        let mut strays = session.card.strays.clone();
+        let stays = session.card.message.filter(|_| session.card.repost_from == 0);
+        let mut strays = session.card.orphaned_keyboards.clone();
         if stays.is_none() {
             strays.extend(session.card.message);
         }

@@ -158,7 +158,7 @@ async fn strays_are_answered(bot: &TestBot) {
             strays += 1;
             user.taps_on(stray.id, "Valider").unwrap();
             assert!(user.toast().await.unwrap().text.contains("Voici où en est"));
-            user.wait_for("the stray to be painted", |chat| {
+            user.wait_for("the stray to be rendered", |chat| {
                 chat.message(stray.id).is_some_and(|message| message.button("Valider").is_none())
             })
             .await

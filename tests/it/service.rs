@@ -54,7 +54,7 @@ async fn a_session_is_created_read_and_cancelled() {
 }
 
 #[tokio::test]
-async fn a_session_is_completed_by_the_tap_on_its_picture() {
+async fn a_session_is_completed_by_the_tap_on_its_view() {
     let clock = Clock::manual(Timestamp(1_000_000));
     let service = service(&clock);
     let key = service.key(UserId(7));

@@ -99,7 +99,7 @@ async fn document(bot: &TestBot, look: impl Fn(&Session) -> bool) -> Session {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_undone_deposit_is_not_painted_over_by_a_late_repetition_of_its_confirmation() {
+async fn an_undone_deposit_is_not_overwritten_by_a_late_repetition_of_its_confirmation() {
     let bot = TestBot::start().await;
     let user = bot.user(7);
     user.says("une bouilloire");

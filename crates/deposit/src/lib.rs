@@ -381,7 +381,7 @@ pub struct Draft {
     pub revision: u32,
     /// When it was opened.
     pub opened_at: Timestamp,
-    /// Which picture of the card the buttons belong to; grows with everything a tap could be about.
+    /// The view of the card that the buttons belong to; grows with every change that a tap could refer to.
     pub step: u32,
     /// What was understood so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::effect::{Effect, Lane};
 use crate::event::{Cause, Event};
-use crate::state::{State, View};
+use crate::state::{CardView, State};
 use crate::{SEEN_MAX, Session, Waiting};
 use deposit::Timestamp;
 use deposit::{DepositId, DepositRef, Draft, Leaving, Status};
@@ -150,7 +150,7 @@ impl Session {
         let (Some(end), false) = (self.expires_at(context.ttl), self.is_computing()) else { return };
         if *event == Event::IntakeResumed {
             // A tap that was made in the gap is gone: the question is asked again, at the bottom.
-            self.move_card_down();
+            self.repost_card();
         } else if context.may_expire.is_some_and(|until| end <= until) {
             self.leave(Status::Expired, context.now);
         } else if !self.warned
@@ -218,22 +218,22 @@ impl Session {
         }
     }
 
-    /// Puts the lines back on the card as a new picture; the buttons of older pictures lose their meaning.
+    /// Shows the lines in a new view of the card; the buttons of older views become stale.
     pub(super) fn show_lines(&mut self, mut draft: Draft, notice: Option<crate::Notice>) {
         draft.step += 1;
         self.card.wanted += 1;
-        self.state = State::AwaitingValidation { draft, view: View::Lines, notice };
+        self.state = State::AwaitingValidation { draft, view: CardView::Lines, notice };
     }
 
-    /// Asks for the card at the bottom of the chat.
-    pub(super) fn move_card_down(&mut self) {
-        self.skip_picture_on_its_way();
+    /// Reposts the card at the bottom of the chat.
+    pub(super) fn repost_card(&mut self) {
+        self.skip_view_in_flight();
         self.card.wanted += 1;
-        self.card.anew = self.card.wanted;
+        self.card.repost_from = self.card.wanted;
     }
 
     /// While a deposit is recorded, its lane may show it as recorded before that is committed, under the next number.
-    pub(super) fn skip_picture_on_its_way(&mut self) {
+    pub(super) fn skip_view_in_flight(&mut self) {
         if let State::Recording { .. } = self.state {
             self.card.wanted += 1;
         }

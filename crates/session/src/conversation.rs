@@ -17,20 +17,20 @@ pub(super) const COPIES: usize = 3;
 impl Session {
     pub(super) fn opening_requested(&mut self, context: &Context) {
         if self.is_open() {
-            self.move_card_down();
+            self.repost_card();
         } else if self.is_closing() {
             self.wait(Waiting::Opening, context);
         } else {
             let draft = self.open(context);
             self.state = State::AwaitingDescription { draft, asked: Asked::Opening };
-            self.move_card_down();
+            self.repost_card();
         }
     }
 
     pub(super) fn cancel_requested(&mut self, context: &Context) {
         if self.is_open() {
             self.leave(Status::Cancelled, context.now);
-            self.move_card_down();
+            self.repost_card();
         } else {
             self.say(Sentence::NothingToCancel, context.now);
         }
@@ -41,7 +41,7 @@ impl Session {
             State::AwaitingDescription { .. }
             | State::AwaitingValidation { .. }
             | State::Recording { .. } => {
-                self.move_card_down();
+                self.repost_card();
             }
             // The card is on its way.
             State::Understanding { .. } => self.say(Sentence::StillListening, context.now),
@@ -75,7 +75,7 @@ impl Session {
         self.active_at = context.now;
     }
 
-    /// Whether the last deposit still has to reach the ledger or its final picture the chat.
+    /// Whether the last deposit still has to reach the ledger or its final view the chat.
     fn is_closing(&self) -> bool {
         match &self.state {
             State::Recording { .. } => true,
@@ -148,7 +148,7 @@ impl Session {
             self.show_lines(draft, Some(Notice::PhotoKept));
         }
         if !joins_album {
-            self.card.anew = self.card.wanted;
+            self.card.repost_from = self.card.wanted;
         }
     }
 
@@ -161,7 +161,7 @@ impl Session {
                     draft.said.remove(last);
                 }
                 self.show_lines(draft, Some(Notice::Full));
-                self.card.anew = self.card.wanted;
+                self.card.repost_from = self.card.wanted;
                 self.wait(Waiting::Note(note.clone()), context);
             }
             Some(draft) => {
@@ -189,7 +189,7 @@ impl Session {
             && let Some(draft) = self.take_draft()
         {
             self.state = State::AwaitingDescription { draft, asked };
-            self.move_card_down();
+            self.repost_card();
         }
     }
 }

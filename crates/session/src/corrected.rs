@@ -4,7 +4,7 @@ use crate::Session;
 use crate::apply::Context;
 use crate::conversation::bytes;
 use crate::event::Note;
-use crate::state::{Asked, Notice, State, View};
+use crate::state::{Asked, CardView, Notice, State};
 use deposit::{Change, Corrected, Correction, Part, Unclear, make};
 use deposit::{Draft, LINES_MAX, MessageId, OnCard};
 
@@ -14,12 +14,12 @@ impl Session {
     pub fn on_card(&self, note: &Note) -> Option<OnCard<'_>> {
         let State::AwaitingValidation { draft, view, notice } = &self.state else { return None };
         let (line, part, is_asked) = match view {
-            View::Lines | View::PickLine => (None, None, false),
-            View::Groups { line } | View::Categories { line, .. } => (Some(*line), None, false),
-            View::Quantities { line } => (Some(*line), Some(Part::Quantity), false),
-            View::Weights { line } => (Some(*line), Some(Part::Weight), false),
-            View::WeightAsked { line } => (Some(*line), Some(Part::Weight), true),
-            View::Destinations { line } => (Some(*line), Some(Part::Destination), false),
+            CardView::Lines | CardView::PickLine => (None, None, false),
+            CardView::Groups { line } | CardView::Categories { line, .. } => (Some(*line), None, false),
+            CardView::Quantities { line } => (Some(*line), Some(Part::Quantity), false),
+            CardView::Weights { line } => (Some(*line), Some(Part::Weight), false),
+            CardView::WeightAsked { line } => (Some(*line), Some(Part::Weight), true),
+            CardView::Destinations { line } => (Some(*line), Some(Part::Destination), false),
         };
         let unclear = match notice {
             Some(Notice::Unclear(Unclear::Which(said))) if !said.is_empty() => Some(said.as_str()),
@@ -40,8 +40,8 @@ impl Session {
     /// is known here.
     pub(super) fn is_card(&self, message: MessageId) -> bool {
         let card = &self.card;
-        let may_be = card.anew > 0 && card.message.is_none_or(|known| known < message);
-        may_be || card.message == Some(message) || card.strays.contains(&message)
+        let may_be = card.repost_from > 0 && card.message.is_none_or(|known| known < message);
+        may_be || card.message == Some(message) || card.orphaned_keyboards.contains(&message)
     }
 
     /// A note spoke of the lines: what fits them as they are now is done, and the card anew says what.
@@ -65,7 +65,7 @@ impl Session {
         let Some(mut draft) = self.take_draft() else { return };
         let corrected = make(&mut draft, Some(seen), changes);
         self.show_corrected(draft, Some(corrected));
-        self.card.anew = self.card.wanted;
+        self.card.repost_from = self.card.wanted;
     }
 
     /// A button changed a line.

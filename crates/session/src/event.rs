@@ -74,9 +74,9 @@ impl Note {
 pub struct Tap {
     /// The deposit it names.
     pub reference: DepositRef,
-    /// The picture it was on.
+    /// The step of the draft at which its view was rendered.
     pub step: u32,
-    /// What it asks for.
+    /// Its action.
     pub verb: Verb,
     /// The message that carried it.
     pub message: MessageId,
@@ -148,10 +148,10 @@ pub enum Event {
     Corrected(Correction),
     /// A note could not be made lines of.
     UnderstandingFailed,
-    /// A picture of the card reached the chat.
+    /// A view of the card was shown in the chat.
     CardShown {
-        /// The number of the picture.
-        picture: u32,
+        /// The number of the view.
+        view: u32,
         /// The message that carries it now.
         message: MessageId,
         /// Messages that lost their keyboard on the way.

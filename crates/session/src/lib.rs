@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::apply::{Answer, Context, Fresh, Transition, Verdict};
 pub use crate::effect::{Effect, EffectId, Lane, Lease, Pending, Sentence};
 pub use crate::event::{Cause, Event, Note, Tap, Verb};
-pub use crate::state::{Asked, Notice, State, View};
+pub use crate::state::{Asked, CardView, Notice, State};
 pub use deposit::{
     Change, Corrected, Correction, Done, Language, OnCard, Part, QUANTITIES, TOLD_MAX, Unclear,
     Understanding, WEIGHTS, is_unweighed,
@@ -53,22 +53,23 @@ pub struct SessionKey {
 
 /// The one message that shows the deposit: a desired state, not a queue.
 ///
-/// `wanted` grows whenever the picture changes; the card is due while `shown` lags behind it.
+/// Its views are numbered: `wanted` grows with every new one, and the card is due while `shown` lags behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
     /// The message that carries the card, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
-    /// The number of the picture that the user should see.
+    /// The number of the view that the user should see.
     pub wanted: u32,
-    /// The number of the picture that was last shown.
+    /// The number of the view that was last shown.
     pub shown: u32,
-    /// The picture from which on it stands in a new message at the bottom of the chat; 0 when it is edited in place.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub anew: u32,
-    /// Messages that may still carry a keyboard and must lose it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub strays: Vec<MessageId>,
+    /// The view from which on the card is reposted in a new message at the bottom of the chat; 0 while it is edited in
+    /// place.
+    #[serde(default, rename = "anew", skip_serializing_if = "is_zero")]
+    pub repost_from: u32,
+    /// Messages other than the card that may still carry a keyboard and must lose it.
+    #[serde(default, rename = "strays", skip_serializing_if = "Vec::is_empty")]
+    pub orphaned_keyboards: Vec<MessageId>,
     /// How often showing it failed in a row.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
@@ -213,7 +214,7 @@ impl Session {
     /// Whether the card that the user sees is not the one the state wants.
     #[must_use]
     pub fn card_is_due(&self) -> bool {
-        self.card.wanted != self.card.shown || !self.card.strays.is_empty()
+        self.card.wanted != self.card.shown || !self.card.orphaned_keyboards.is_empty()
     }
 
     /// When this document is next to be looked at; `None` when nothing will happen by itself.

@@ -36,13 +36,13 @@ impl Session {
         self.open_waiting(context);
     }
 
-    /// A picture shown under a lost lease may be older than what was shown since, or stand in a second message.
+    /// A view shown under a lost lease may have replaced a newer one, or be in a second message.
     fn repair(&mut self, event: &Event) {
         if let Event::CardShown { message, .. } = event {
             if self.card.message == Some(*message) {
                 self.card.shown = 0;
-            } else if !self.card.strays.contains(message) {
-                self.card.strays.push(*message);
+            } else if !self.card.orphaned_keyboards.contains(message) {
+                self.card.orphaned_keyboards.push(*message);
             }
         }
     }
@@ -50,20 +50,21 @@ impl Session {
     fn on_card_outcome(&mut self, event: &Event) {
         let card = &mut self.card;
         match event {
-            Event::CardShown { picture, message, stripped } => {
+            Event::CardShown { view, message, stripped } => {
                 // A tap may have made another message the card while this one was on its way.
-                let other = card.message.filter(|other| other != message && !card.strays.contains(other));
-                card.strays.extend(other);
+                let other =
+                    card.message.filter(|other| other != message && !card.orphaned_keyboards.contains(other));
+                card.orphaned_keyboards.extend(other);
                 card.message = Some(*message);
-                card.shown = *picture;
-                card.anew = if *picture >= card.anew { 0 } else { card.anew };
-                card.strays.retain(|stray| !stripped.contains(stray));
+                card.shown = *view;
+                card.repost_from = if *view >= card.repost_from { 0 } else { card.repost_from };
+                card.orphaned_keyboards.retain(|orphan| !stripped.contains(orphan));
                 card.attempts = 0;
                 card.not_before = None;
             }
             Event::CardLost => {
                 card.message = None;
-                card.anew = card.wanted;
+                card.repost_from = card.wanted;
             }
             Event::Deferred { until, counted } => {
                 card.attempts += u32::from(*counted);
@@ -176,7 +177,7 @@ impl Session {
         draft.lines.extend(found.lines.iter().cloned());
         draft.total_weight = add(draft.total_weight, found.total_weight);
         self.show_lines(draft, None);
-        self.card.anew = self.card.wanted;
+        self.card.repost_from = self.card.wanted;
     }
 
     pub(super) fn not_understood(&mut self, asked: Asked, notice: Notice) {
@@ -185,7 +186,7 @@ impl Session {
             && let Some(draft) = self.take_draft()
         {
             self.show_lines(draft, Some(notice));
-            self.card.anew = self.card.wanted;
+            self.card.repost_from = self.card.wanted;
         }
     }
 
@@ -194,9 +195,9 @@ impl Session {
         if let State::Recording { leaving } = &self.state
             && leaving.draft.id == recorded.id
         {
-            // Nothing is left to record, and what its lane shows meanwhile is an older picture than the one wanted now.
+            // Nothing is left to record, and a view in flight is older than the one wanted now.
             self.pending.retain(|pending| !matches!(pending.effect, Effect::RecordDeposit(_)));
-            self.skip_picture_on_its_way();
+            self.skip_view_in_flight();
         }
         self.recorded(recorded);
     }
@@ -221,7 +222,7 @@ impl Session {
 
     fn leave_card_as_it_is(&mut self) {
         self.card.shown = self.card.wanted;
-        self.card.strays.clear();
+        self.card.orphaned_keyboards.clear();
         self.card.attempts = 0;
         self.card.not_before = None;
     }

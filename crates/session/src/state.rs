@@ -28,7 +28,7 @@ pub enum State {
         /// The deposit, with at least one line.
         draft: Draft,
         /// What the card shows of it.
-        view: View,
+        view: CardView,
         /// What the card says above the lines.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         notice: Option<Notice>,
@@ -65,10 +65,10 @@ pub enum Asked {
     Emptied,
 }
 
-/// What the card shows of the deposit.
+/// The kind of view that the card of an open deposit shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "view", rename_all = "snake_case")]
-pub enum View {
+pub enum CardView {
     /// The lines, and ✅ ✏️ ❌.
     #[default]
     Lines,
@@ -110,7 +110,7 @@ pub enum View {
     },
 }
 
-/// What the card says above the lines, until the next change.
+/// The notice on the card, until the next change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {

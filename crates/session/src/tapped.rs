@@ -1,17 +1,17 @@
-//! What a button does, and when it is legal: only for the deposit it names, at the picture it was on.
+//! Taps: a button is legal only for the deposit that it names and on the current view of its card.
 
 use crate::apply::{Answer, Context};
 use crate::effect::Effect;
 use crate::event::{Tap, Verb};
-use crate::state::{Asked, Notice, State, View};
+use crate::state::{Asked, CardView, Notice, State};
 use crate::{Card, Session};
 use deposit::{CategoryKey, DepositRef, Draft, MessageId, Status, Weight, WeightSource};
 use deposit::{Change, Part, QUANTITIES, WEIGHTS};
 
-/// What a legal tap leads to.
+/// The effect of a legal tap on the session.
 enum Move {
     /// Another view of the same lines.
-    Show(View),
+    Show(CardView),
     /// A change of the lines.
     Change(Change),
     /// A category for the only line, and the end.
@@ -39,15 +39,15 @@ impl Session {
             return Answer::Elsewhere;
         }
         let Some(next) = self.legal_move(tap) else {
-            self.strip_if_stray(tap.message);
+            self.strip_if_orphaned(tap.message);
             return Answer::Stale;
         };
         // A card whose message id was lost in a crash is known again by the tap on it.
         if self.card.message.is_none() {
             self.card.message = Some(tap.message);
-            self.card.anew = 0;
+            self.card.repost_from = 0;
         }
-        self.strip_if_stray(tap.message);
+        self.strip_if_orphaned(tap.message);
         self.make(next, context);
         Answer::Done
     }
@@ -72,7 +72,7 @@ impl Session {
             }
             State::Idle | State::Closed { .. } => {}
         }
-        self.skip_picture_on_its_way();
+        self.skip_view_in_flight();
         let shown = self.card.wanted;
         self.card = Card { message: Some(message), wanted: shown, shown, ..Card::default() };
         self.warned = false;
@@ -87,7 +87,7 @@ impl Session {
         Answer::Done
     }
 
-    /// What the tap means at this picture; `None` if it is not on it.
+    /// The move of a tap on the current view; `None` if that view has no such button.
     fn legal_move(&self, tap: &Tap) -> Option<Move> {
         let (draft, view) = match &self.state {
             State::AwaitingValidation { draft, view, .. } => (draft, view),
@@ -101,51 +101,53 @@ impl Session {
             return None;
         }
         match (view, &tap.verb) {
-            (View::Lines, Verb::Validate) => Some(Move::Leave(Status::Completed)),
-            (View::Lines, Verb::Cancel) => Some(Move::Leave(Status::Cancelled)),
-            (View::Lines, Verb::Correct) if draft.lines.len() == 1 => {
-                Some(Move::Show(View::Groups { line: 0 }))
+            (CardView::Lines, Verb::Validate) => Some(Move::Leave(Status::Completed)),
+            (CardView::Lines, Verb::Cancel) => Some(Move::Leave(Status::Cancelled)),
+            (CardView::Lines, Verb::Correct) if draft.lines.len() == 1 => {
+                Some(Move::Show(CardView::Groups { line: 0 }))
             }
-            (View::Lines, Verb::Correct) => Some(Move::Show(View::PickLine)),
-            (View::Lines, Verb::Other) => {
-                draft.first_doubtful().map(|(line, _)| Move::Show(View::Groups { line }))
+            (CardView::Lines, Verb::Correct) => Some(Move::Show(CardView::PickLine)),
+            (CardView::Lines, Verb::Other) => {
+                draft.first_doubtful().map(|(line, _)| Move::Show(CardView::Groups { line }))
             }
-            (View::Lines, Verb::Choose(category)) => choose_alternative(draft, category),
-            (View::PickLine, Verb::PickLine(line)) if *line < draft.lines.len() => {
-                Some(Move::Show(View::Groups { line: *line }))
+            (CardView::Lines, Verb::Choose(category)) => choose_alternative(draft, category),
+            (CardView::PickLine, Verb::PickLine(line)) if *line < draft.lines.len() => {
+                Some(Move::Show(CardView::Groups { line: *line }))
             }
-            (View::Groups { line }, Verb::OpenGroup(group)) => {
-                Some(Move::Show(View::Categories { line: *line, group: group.clone(), page: 0 }))
+            (CardView::Groups { line }, Verb::OpenGroup(group)) => {
+                Some(Move::Show(CardView::Categories { line: *line, group: group.clone(), page: 0 }))
             }
-            (View::Categories { .. }, Verb::Choose(category)) if draft.lines.len() == 1 => {
+            (CardView::Categories { .. }, Verb::Choose(category)) if draft.lines.len() == 1 => {
                 Some(Move::ChooseAndRecord(category.clone()))
             }
-            (View::Categories { line, .. }, Verb::Choose(category)) => {
+            (CardView::Categories { line, .. }, Verb::Choose(category)) => {
                 Some(Move::Change(Change::Sorted { line: *line, category: category.clone() }))
             }
-            (View::Categories { line, group, .. }, Verb::TurnTo(page)) => {
-                Some(Move::Show(View::Categories { line: *line, group: group.clone(), page: *page }))
+            (CardView::Categories { line, group, .. }, Verb::TurnTo(page)) => {
+                Some(Move::Show(CardView::Categories { line: *line, group: group.clone(), page: *page }))
             }
-            (View::Groups { line }, Verb::OpenPart(part)) => Some(Move::Show(view_of(*part, *line))),
-            (View::Groups { line }, Verb::Remove) => Some(Move::Change(Change::Removed { line: *line })),
-            (View::Quantities { line }, Verb::Count(quantity)) => count(*line, *quantity),
-            (View::Weights { line }, Verb::Weigh(grams)) => weigh(*line, *grams),
-            (View::Weights { line }, Verb::WriteWeight) => {
-                Some(Move::Show(View::WeightAsked { line: *line }))
+            (CardView::Groups { line }, Verb::OpenPart(part)) => Some(Move::Show(view_of(*part, *line))),
+            (CardView::Groups { line }, Verb::Remove) => Some(Move::Change(Change::Removed { line: *line })),
+            (CardView::Quantities { line }, Verb::Count(quantity)) => count(*line, *quantity),
+            (CardView::Weights { line }, Verb::Weigh(grams)) => weigh(*line, *grams),
+            (CardView::Weights { line }, Verb::WriteWeight) => {
+                Some(Move::Show(CardView::WeightAsked { line: *line }))
             }
-            (View::Destinations { line }, Verb::Send(destination)) => {
+            (CardView::Destinations { line }, Verb::Send(destination)) => {
                 Some(Move::Change(Change::Sent { line: *line, destination: *destination }))
             }
             (
-                View::Categories { line, .. }
-                | View::Quantities { line }
-                | View::Weights { line }
-                | View::Destinations { line },
+                CardView::Categories { line, .. }
+                | CardView::Quantities { line }
+                | CardView::Weights { line }
+                | CardView::Destinations { line },
                 Verb::Back,
-            ) => Some(Move::Show(View::Groups { line: *line })),
-            (View::WeightAsked { line }, Verb::Back) => Some(Move::Show(View::Weights { line: *line })),
-            (View::PickLine | View::Groups { .. }, Verb::Back) => Some(Move::Show(View::Lines)),
-            _not_on_this_picture => None,
+            ) => Some(Move::Show(CardView::Groups { line: *line })),
+            (CardView::WeightAsked { line }, Verb::Back) => {
+                Some(Move::Show(CardView::Weights { line: *line }))
+            }
+            (CardView::PickLine | CardView::Groups { .. }, Verb::Back) => Some(Move::Show(CardView::Lines)),
+            _not_on_this_view => None,
         }
     }
 
@@ -163,7 +165,7 @@ impl Session {
         }
     }
 
-    fn show(&mut self, next: View) {
+    fn show(&mut self, next: CardView) {
         if let State::AwaitingValidation { draft, view, notice } = &mut self.state {
             draft.step += 1;
             *view = next;
@@ -172,11 +174,11 @@ impl Session {
         }
     }
 
-    /// A keyboard on any message but the card's is a stray and is taken away.
-    fn strip_if_stray(&mut self, message: MessageId) {
+    /// Marks the keyboard of any message other than the card as orphaned: it is stripped with the next view.
+    fn strip_if_orphaned(&mut self, message: MessageId) {
         let is_card = self.card.message.is_none_or(|card| card == message);
-        if !is_card && !self.card.strays.contains(&message) {
-            self.card.strays.push(message);
+        if !is_card && !self.card.orphaned_keyboards.contains(&message) {
+            self.card.orphaned_keyboards.push(message);
         }
     }
 }
@@ -189,15 +191,15 @@ fn choose_alternative(draft: &Draft, category: &CategoryKey) -> Option<Move> {
     offered.then(|| Move::Change(Change::Sorted { line, category: category.clone() }))
 }
 
-fn view_of(part: Part, line: usize) -> View {
+fn view_of(part: Part, line: usize) -> CardView {
     match part {
-        Part::Quantity => View::Quantities { line },
-        Part::Weight => View::Weights { line },
-        Part::Destination => View::Destinations { line },
+        Part::Quantity => CardView::Quantities { line },
+        Part::Weight => CardView::Weights { line },
+        Part::Destination => CardView::Destinations { line },
     }
 }
 
-/// Only what the buttons offer: a forged tap may ask for anything.
+/// Only the values of the buttons: a forged tap may carry any.
 fn count(line: usize, quantity: Option<u32>) -> Option<Move> {
     let offered = quantity.is_none_or(|quantity| QUANTITIES.contains(&quantity));
     offered.then_some(Move::Change(Change::Counted { line, quantity }))
@@ -205,7 +207,7 @@ fn count(line: usize, quantity: Option<u32>) -> Option<Move> {
 
 fn weigh(line: usize, grams: Option<u32>) -> Option<Move> {
     let offered = grams.is_none_or(|grams| WEIGHTS.contains(&grams));
-    // A button says what somebody knows, not what a scale showed.
+    // The weight of a button is stated, not weighed.
     let weight = grams.map(|grams| Weight { grams, source: WeightSource::Stated });
     offered.then_some(Move::Change(Change::Weighed { line, weight }))
 }

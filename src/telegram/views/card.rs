@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::deposit::{Draft, Media, Recorded};
 use crate::i18n::{I18n, Localizer};
-use crate::session::{Asked, Effect, Language, Notice, Session, State, Verb, View as CardView};
+use crate::session::{Asked, CardView, Effect, Language, Notice, Session, State, Verb};
 use crate::taxonomy::Taxonomy;
 use crate::telegram::views::view::{Button, Press, Style, View, one_line, shortened};
 

@@ -20,7 +20,7 @@ async fn f73_taps_and_edits_that_come_late_are_answered_and_change_nothing() {
         let card = user.sees_new("2. ").await.unwrap();
         user.taps_data(old, &validate);
         assert!(user.toast().await.unwrap().text.contains("La fiche a changé"), "{}", user.transcript());
-        assert!(bot.deposits(7).await.is_empty(), "an old picture validates nothing");
+        assert!(bot.deposits(7).await.is_empty(), "an old view validates nothing");
         // On what is completed.
         let validate = button(&user, card.id, "Valider");
         user.taps("Valider").unwrap();

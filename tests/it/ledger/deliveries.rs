@@ -140,7 +140,7 @@ async fn a_repeated_outcome_counts_the_same(ground: &Ground) {
     assert!(ground.ledger.delivered(&delivery, MESSAGE).await.unwrap());
     assert_eq!(claim(&ground.ledger).await, []);
     accept(ground, request_of(&delivery)).await;
-    // The repetition comes late: it does not undo the new picture.
+    // The repetition comes late: it does not undo the new view.
     assert!(ground.ledger.delivered(&delivery, MESSAGE).await.unwrap());
     let edit = card(claim(&ground.ledger).await).unwrap();
     assert!(matches!(edit.kind, DeliveryKind::AccessDecided { .. }));
@@ -193,7 +193,7 @@ async fn a_failed_card_is_not_tried_again(ground: &Ground) {
     assert!(ground.ledger.fail_delivery(&first, "bad request").await.unwrap());
     accept(ground, request_of(&first)).await;
     assert!(card(claim(&ground.ledger).await).is_none());
-    // What failed was the old picture: the new one is tried.
+    // What failed was the old view: the new one is tried.
     accept(ground, request_of(&second)).await;
     assert!(ground.ledger.fail_delivery(&second, "bad request").await.unwrap());
     let decided = card(claim(&ground.ledger).await).unwrap();

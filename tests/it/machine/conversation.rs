@@ -162,9 +162,9 @@ impl Conversation {
         match effect {
             Effect::ShowCard => {
                 let card = &self.session.card;
-                let mut stripped = card.strays.clone();
+                let mut stripped = card.orphaned_keyboards.clone();
                 let message = match card.message {
-                    Some(message) if card.anew == 0 => message,
+                    Some(message) if card.repost_from == 0 => message,
                     old => {
                         stripped.extend(old);
                         self.next_message += 1;
@@ -172,7 +172,7 @@ impl Conversation {
                     }
                 };
                 self.shown.push(message.0);
-                Event::CardShown { picture: card.wanted, message, stripped }
+                Event::CardShown { view: card.wanted, message, stripped }
             }
             Effect::Say(_) => Event::Said,
             Effect::Transcribe(_) => Event::TranscriptionFailed,

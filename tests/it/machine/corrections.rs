@@ -2,7 +2,7 @@
 
 use depot_bot::deposit::{Destination, MessageId, Weight, WeightSource};
 use depot_bot::session::{
-    Asked, Change, Corrected, Correction, Done, Event, Note, Notice, Part, State, Unclear, Verb, View,
+    Asked, CardView, Change, Corrected, Correction, Done, Event, Note, Notice, Part, State, Unclear, Verb,
 };
 
 use crate::machine::conversation::{Conversation, line};
@@ -196,7 +196,7 @@ fn forged_buttons_of_a_menu_are_refused() {
     chat.taps(Verb::Count(Some(7_777))).taps(Verb::Weigh(Some(1_000)));
     assert!(matches!(
         &chat.session.state,
-        State::AwaitingValidation { view: View::Quantities { line: 1 }, .. }
+        State::AwaitingValidation { view: CardView::Quantities { line: 1 }, .. }
     ));
     let lines = &chat.session.draft().unwrap().lines;
     assert!(lines.len() == 2 && lines.iter().all(|line| line.quantity == Some(1) && line.weight.is_none()));

@@ -173,14 +173,13 @@ fn a_deposit_undone_before_its_recording_is_settled_is_not_recorded_again() {
     let outcome = chat.outcome(&what);
     // The runner shows the recorded deposit before it commits both; the user taps on what is shown.
     let context = chat.context();
-    let picture = chat.session.apply(&is_recorded, &outcome, &context).session.card.wanted;
+    let view = chat.session.apply(&is_recorded, &outcome, &context).session.card.wanted;
     let Event::Recorded(recorded) = &outcome else { panic!("{outcome:?}") };
     let undone = Recorded { status: Status::Reversed, revision: 1, ..recorded.as_ref().clone() };
     chat.update(&Event::Recorded(Box::new(undone)), false);
     chat.note("undoes");
     chat.apply(is_recorded, &outcome);
-    let shown =
-        Event::CardShown { picture, message: chat.session.card.message.unwrap(), stripped: Vec::new() };
+    let shown = Event::CardShown { view, message: chat.session.card.message.unwrap(), stripped: Vec::new() };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
     chat.note("the lane settles what it did").settles();
     insta::assert_snapshot!(chat.log);
@@ -232,10 +231,10 @@ fn an_outcome_under_a_lost_lease_is_repaired_and_not_believed() {
     chat.settles();
     let card = chat.session.card.message;
     let stray = MessageId(999);
-    let shown = Event::CardShown { picture: 1, message: stray, stripped: Vec::new() };
+    let shown = Event::CardShown { view: 1, message: stray, stripped: Vec::new() };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token: late }, &shown);
     assert_eq!(chat.session.card.message, card);
-    assert_eq!(chat.session.card.strays, [stray]);
+    assert_eq!(chat.session.card.orphaned_keyboards, [stray]);
     chat.settles();
     assert!(!chat.session.card_is_due());
 }
@@ -260,13 +259,13 @@ fn a_draft_resumed_before_its_expiry_is_settled_is_shown() {
     let is_recorded = Cause::Outcome { effect, lane: Lane::Chat, token };
     // The runner shows the recorded deposit before it commits both; the user taps on what is shown.
     let context = chat.context();
-    let picture = chat.session.apply(&is_recorded, &recorded, &context).session.card.wanted;
+    let view = chat.session.apply(&is_recorded, &recorded, &context).session.card.wanted;
     let Effect::RecordDeposit(leaving) = &what else { panic!("{what:?}") };
     let card = chat.session.card.message.unwrap();
     let answer = chat.update(&Event::Resumed(Box::new(leaving.draft.clone()), card), false);
     assert_eq!(answer, Some(Answer::Done));
     chat.apply(is_recorded, &recorded);
-    let shown = Event::CardShown { picture, message: card, stripped: Vec::new() };
+    let shown = Event::CardShown { view, message: card, stripped: Vec::new() };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
     assert!(chat.session.card_is_due(), "the card still shows the expired draft");
 }
@@ -281,10 +280,10 @@ fn a_card_known_again_by_a_tap_loses_its_buttons_when_its_repetition_arrives() {
     let tap = Tap { message: lost, ..chat.tap(Verb::Correct) };
     chat.update(&Event::Tapped(tap), false);
     assert_eq!(chat.session.card.message, Some(lost));
-    let shown = Event::CardShown { picture: 1, message: repeated, stripped: Vec::new() };
+    let shown = Event::CardShown { view: 1, message: repeated, stripped: Vec::new() };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
     assert_eq!(
-        (chat.session.card.message, chat.session.card.strays.as_slice()),
+        (chat.session.card.message, chat.session.card.orphaned_keyboards.as_slice()),
         (Some(repeated), &[lost][..])
     );
 }
@@ -333,10 +332,10 @@ fn a_tap_on_a_card_whose_answer_was_lost_leaves_one_keyboard() {
     let (first, second) = (MessageId(200), MessageId(201));
     let tap = Tap { message: first, ..chat.tap(Verb::Correct) };
     assert_eq!(chat.update(&Event::Tapped(tap), false), Some(Answer::Done));
-    let shown = Event::CardShown { picture: 1, message: second, stripped: Vec::new() };
+    let shown = Event::CardShown { view: 1, message: second, stripped: Vec::new() };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
     assert_eq!(chat.session.card.message, Some(second));
-    assert_eq!(chat.session.card.strays, [first]);
+    assert_eq!(chat.session.card.orphaned_keyboards, [first]);
 }
 
 #[test]

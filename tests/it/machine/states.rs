@@ -78,7 +78,7 @@ const DOINGS: [Doing; 18] = [
     ("tap ❌", |chat| {
         chat.taps(Verb::Cancel);
     }),
-    ("tap of an older picture", |chat| {
+    ("tap of an older view", |chat| {
         let tap = Tap { step: 999, ..chat.tap(Verb::Validate) };
         chat.update(&Event::Tapped(tap), false);
     }),

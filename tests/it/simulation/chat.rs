@@ -11,7 +11,9 @@ use depot_bot::effects::execute::{Chat, Record, RecordError, Shown};
 use depot_bot::effects::retry::Failure;
 use depot_bot::ledger::LedgerError;
 use depot_bot::model::{Understand, UnderstandError};
-use depot_bot::session::{Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb, View};
+use depot_bot::session::{
+    CardView, Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb,
+};
 use depot_bot::store::authority::{DurableStore as _, Mirrored};
 use depot_bot::store::failover::Failover;
 use depot_bot::store::{SessionStore as _, StoreError};
@@ -24,14 +26,14 @@ use super::world::{Mutation, key};
 #[derive(Debug, Default)]
 pub(super) struct Room {
     pub(super) last: i64,
-    pub(super) messages: BTreeMap<i64, Picture>,
+    pub(super) messages: BTreeMap<i64, View>,
     /// Every end of a deposit that was ever shown, and in which message.
     pub(super) ends: Vec<(i64, Recorded)>,
     pub(super) said: usize,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Picture {
+pub(super) struct View {
     pub(super) keyboard: Option<Keyboard>,
     pub(super) end: Option<Recorded>,
 }
@@ -43,7 +45,7 @@ pub(super) struct Keyboard {
     pub(super) verbs: Vec<Verb>,
 }
 
-impl Picture {
+impl View {
     fn of(session: &Session) -> Self {
         let end = match &session.state {
             State::Closed { recorded } => Some(recorded.clone()),
@@ -53,16 +55,16 @@ impl Picture {
             State::Idle | State::Recording { .. } | State::Closed { .. } => Vec::new(),
             State::AwaitingDescription { .. } | State::Understanding { .. } => vec![Verb::Cancel],
             State::AwaitingValidation { view, .. } => match view {
-                View::Lines => {
+                CardView::Lines => {
                     vec![Verb::Validate, Verb::Validate, Verb::Validate, Verb::Correct, Verb::Cancel]
                 }
-                View::PickLine => vec![Verb::PickLine(0), Verb::Back],
-                View::Groups { .. } => vec![Verb::OpenGroup("g".to_owned()), Verb::Back],
-                View::Categories { .. } => vec![Verb::Choose("c".into()), Verb::Back],
-                View::Quantities { .. } => vec![Verb::Count(Some(4)), Verb::Count(None), Verb::Back],
-                View::Weights { .. } => vec![Verb::Weigh(Some(2_000)), Verb::WriteWeight, Verb::Back],
-                View::WeightAsked { .. } => vec![Verb::Back],
-                View::Destinations { .. } => vec![Verb::Send(Destination::Recyclage), Verb::Back],
+                CardView::PickLine => vec![Verb::PickLine(0), Verb::Back],
+                CardView::Groups { .. } => vec![Verb::OpenGroup("g".to_owned()), Verb::Back],
+                CardView::Categories { .. } => vec![Verb::Choose("c".into()), Verb::Back],
+                CardView::Quantities { .. } => vec![Verb::Count(Some(4)), Verb::Count(None), Verb::Back],
+                CardView::Weights { .. } => vec![Verb::Weigh(Some(2_000)), Verb::WriteWeight, Verb::Back],
+                CardView::WeightAsked { .. } => vec![Verb::Back],
+                CardView::Destinations { .. } => vec![Verb::Send(Destination::Recyclage), Verb::Back],
             },
         };
         let keyboard = session.draft().filter(|_| !verbs.is_empty());
@@ -104,8 +106,8 @@ impl Outside {
 impl Chat for Outside {
     async fn show_card(&self, session: &Session) -> Result<Shown, Failure> {
         let person = session.key.chat.0;
-        let stays = session.card.message.filter(|_| session.card.anew == 0);
-        let mut strays = session.card.strays.clone();
+        let stays = session.card.message.filter(|_| session.card.repost_from == 0);
+        let mut strays = session.card.orphaned_keyboards.clone();
         if stays.is_none() {
             strays.extend(session.card.message);
         }
@@ -117,14 +119,14 @@ impl Chat for Outside {
             };
             self.call("strip", person, strip).await?;
         }
-        let picture = Picture::of(session);
+        let view = View::of(session);
         let (name, version) = (session.state.name(), session.version);
         let world = self.chat.world.clone();
         let shown = self.call("show", person, move |room| {
             let message = stays.map_or(room.last + 1, |stays| stays.0);
             room.last = room.last.max(message);
-            room.ends.extend(picture.end.clone().map(|end| (message, end)));
-            room.messages.insert(message, picture);
+            room.ends.extend(view.end.clone().map(|end| (message, end)));
+            room.messages.insert(message, view);
             MessageId(message)
         });
         let message = shown.await?;

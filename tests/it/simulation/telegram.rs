@@ -89,7 +89,7 @@ impl Person {
         let cards: Vec<_> = {
             let seen = self.world.seen();
             let messages = seen.rooms.get(&self.id).map(|room| room.messages.clone()).unwrap_or_default();
-            messages.into_iter().filter_map(|(id, picture)| Some((id, picture.keyboard?))).collect()
+            messages.into_iter().filter_map(|(id, view)| Some((id, view.keyboard?))).collect()
         };
         let Some(last) = cards.len().checked_sub(1) else { return self.speaks() };
         let any = usize::try_from(self.world.below(cards.len() as u64)).unwrap();
