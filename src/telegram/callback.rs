@@ -1,10 +1,10 @@
-//! What a button carries: at most 64 bytes by construction, and nothing that a forged tap could abuse.
+//! The codec of callback data, the at most 64 bytes of a button, none of which a forged tap could abuse.
 //!
 //! `1` (the version), the letter of the verb, 16 hexadecimal digits of the deposit's reference, `.`, the step in
 //! hexadecimal, and for some verbs `.` and an argument: at most 44 bytes. Telegram refuses a whole keyboard for one
 //! button over 64 (core.telegram.org/bots/api#inlinekeyboardbutton), so keys of categories, which may have any length,
-//! travel as the first 32 bits of their SHA-256 and are looked up among the keys that exist. Whether a tap is *legal* is
-//! decided elsewhere: a client may send any bytes from any message.
+//! are encoded as the first 32 bits of their SHA-256 and looked up among the keys that exist. Whether a tap is *legal* is
+//! decided by the session: a client may send any bytes from any message.
 
 use std::fmt::Write as _;
 
@@ -14,12 +14,12 @@ use crate::taxonomy::{Taxonomy, key_hash};
 use crate::telegram::views::view::Press;
 
 const VERSION: &str = "1";
-/// What an argument may name, by its place: only added to at the end.
+/// The values of an argument, encoded by their index: append only.
 const PARTS: [Part; 3] = [Part::Quantity, Part::Weight, Part::Destination];
 const DESTINATIONS: [Destination; 3] =
     [Destination::Magasin, Destination::Recyclage, Destination::Dechetterie];
 
-/// The keys that exist: the taxonomy's.
+/// The known keys: those of the taxonomy.
 pub trait Keys {
     /// The category whose key has this [`key_hash`].
     fn category(&self, hash: u32) -> Option<CategoryKey>;
@@ -37,10 +37,10 @@ impl Keys for Taxonomy {
     }
 }
 
-/// Why a tap says nothing that this release understands.
+/// Why callback data cannot be decoded by this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Garbled {
-    /// No button of any release looks like this.
+    /// No release encodes a button like this.
     #[error("no button looks like this")]
     Malformed,
     /// The button of another release.
@@ -51,7 +51,7 @@ pub enum Garbled {
     UnknownKey,
 }
 
-/// Writes what a button carries.
+/// Encodes the action of a button.
 #[must_use]
 pub fn encode(press: &Press) -> String {
     let (reference, step, verb) = match press {
@@ -73,7 +73,7 @@ pub fn encode(press: &Press) -> String {
         Verb::PickLine(line) => ('l', Some(*line as u64)),
         Verb::TurnTo(page) => ('t', Some(u64::from(*page))),
         Verb::OpenPart(part) => ('p', Some(place(&PARTS, part))),
-        // No thing is none and weighs nothing: 0 stands for what is not known.
+        // A quantity or weight of 0 does not exist: it stands for an unknown one.
         Verb::Count(quantity) => ('q', Some(quantity.unwrap_or_default().into())),
         Verb::Weigh(grams) => ('w', Some(grams.unwrap_or_default().into())),
         Verb::WriteWeight => ('f', None),
@@ -87,7 +87,7 @@ pub fn encode(press: &Press) -> String {
     data
 }
 
-/// Reads what a tap carries.
+/// Decodes the action of a tap.
 ///
 /// # Errors
 /// [`Garbled`] for everything that [`encode`] did not write with these keys.
@@ -153,7 +153,7 @@ fn narrow<T: TryFrom<u64>>(digits: Option<&str>) -> Result<T, Garbled> {
     T::try_from(hexadecimal(digits)?).map_err(|_| Garbled::Malformed)
 }
 
-/// Small letters only and no sign, so that each button has one spelling.
+/// Lower case only and no sign, so that each button has one encoding.
 fn hexadecimal(digits: Option<&str>) -> Result<u64, Garbled> {
     let digits = digits.unwrap_or_default();
     let is_ours = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);

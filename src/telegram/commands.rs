@@ -8,14 +8,14 @@ use crate::session::Language;
 #[derive(Clone, Debug, PartialEq, Eq, BotCommands)]
 #[command(rename_rule = "lowercase", parse_with = "default")]
 pub enum Command {
-    /// Begins; what follows is the payload of a link, as `t.me/bot?start=payload` sends it.
+    /// Starts; the argument is the payload of a link, as `t.me/bot?start=payload` sends it.
     Start(String),
-    /// What can be done.
+    /// The help.
     #[command(rename = "aide", alias = "help")]
     Help,
-    /// Opens a deposit; what follows describes it.
+    /// Opens a deposit; the argument describes it.
     Depot(String),
-    /// Gives the open deposit up.
+    /// Cancels the open deposit.
     #[command(rename = "annuler", alias = "cancel")]
     Cancel,
     /// The last ten deposits.
@@ -27,20 +27,20 @@ pub enum Command {
     /// For managers: how often proposals are right.
     #[command(rename = "qualite", alias = "quality")]
     Quality,
-    /// For managers: what the site has taught the bot.
+    /// For managers: the names that the bot learned from corrections.
     #[command(rename = "lexique", alias = "lexicon")]
     Lexicon,
-    /// For managers: takes back what was learned for the name that follows.
+    /// For managers: forgets a learned name.
     #[command(rename = "oublier", alias = "forget")]
     Forget(String),
 }
 
-/// What a text that begins with `/` is.
+/// A text that begins with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// A command of this bot.
     Known(Command),
-    /// A command that nobody knows.
+    /// A command that this bot does not have.
     Unknown,
     /// A command that names another bot of the group.
     ForAnother,
@@ -54,7 +54,7 @@ pub fn parse(text: &str, username: &str) -> Option<Parsed> {
     if !word.starts_with('/') {
         return None;
     }
-    // A command without arguments ignores what follows it: `/annuler s'il te plaît`.
+    // A command without arguments ignores the rest of the text: `/annuler s'il te plaît`.
     let word = word.to_lowercase();
     let username = username.to_lowercase();
     let whole = format!("{word} {}", rest.trim());
@@ -69,7 +69,7 @@ pub fn parse(text: &str, username: &str) -> Option<Parsed> {
     })
 }
 
-/// The menu of a language: the name of each command without `/`, and the key in `locales/` of what it does.
+/// The menu of a language: the name of each command without `/`, and the key of its description in `locales/`.
 #[must_use]
 pub fn menu(language: Language) -> [(&'static str, &'static str); 5] {
     match language {

@@ -1,4 +1,4 @@
-//! Reads JSON that may be anything: a field of the wrong type counts as absent, and never takes its neighbours along.
+//! A lenient reader of JSON: a field of the wrong type counts as absent and does not affect the others.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,19 +7,19 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-/// One JSON object, taken apart but not yet understood; `null` counts as absent.
+/// One JSON object, split into its fields; `null` counts as absent.
 ///
-/// Its values stay raw, so that their errors stay theirs. Nesting costs no stack: what is inside is skipped by
-/// iteration (`serde_json::de::Deserializer::ignore_value`) and read only where somebody asks for it.
+/// The values stay raw until they are read, so that an error affects one field only. Nesting costs no stack: nested
+/// values are skipped by iteration (`serde_json::de::Deserializer::ignore_value`).
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// Takes `json` apart; `None` if it is no object, or no JSON at all.
+    /// Splits `json` into fields; `None` if it is no object, or no JSON at all.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
-    /// The raw value of a field; the last one if the name is repeated, as most readers of JSON see it.
+    /// The raw value of a field; the last one if the name is repeated, as in most JSON readers.
     pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
@@ -97,7 +97,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// The items of a JSON list as far as it can be read, and whether that was to its end.
+/// The items of a JSON list as far as it can be read, and whether it could be read to its end.
 pub(crate) fn items(json: &str) -> (Vec<&RawValue>, bool) {
     struct Items<'v, 'a>(&'v mut Vec<&'a RawValue>);
 

@@ -1,4 +1,4 @@
-//! A Bot API server of a few lines for unit tests: it answers what the test tells it to, byte by byte if need be.
+//! A minimal Bot API server for unit tests: it sends the replies of the test, byte by byte if need be.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -13,14 +13,14 @@ use crate::telegram::client::Client;
 /// A token that must never turn up in an error or a log.
 pub(crate) const TOKEN: &str = "12345:canary-token";
 
-/// What one call gets.
+/// The reply to one call.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// A status, further header lines and a body.
     Http(u16, &'static str, String),
     /// These bytes, then the end of the connection.
     Bytes(String),
-    /// Nothing, ever.
+    /// No reply at all.
     Silence,
 }
 
@@ -35,7 +35,7 @@ impl Reply {
     }
 }
 
-/// The server; what was called is `(method, body)` in order.
+/// The server, with the calls that it received as `(method, body)` in order.
 #[derive(Clone)]
 pub(crate) struct Stub {
     pub(crate) url: String,
@@ -44,7 +44,7 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
-    /// Answers the replies in order, then falls silent.
+    /// Sends the replies in order, then none.
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stub = Self {

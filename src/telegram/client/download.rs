@@ -1,4 +1,4 @@
-//! Files that people sent: fetched from the Bot API server, bounded in length and in time.
+//! Downloads of the files that users sent, bounded in size and in time.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use secrecy::ExposeSecret as _;
 
 use crate::telegram::client::{CallError, Client, StoredFile, class_of};
 
-/// How long fetching one file may take: 20 MB over a slow line.
+/// How long one download may take: 20 MB over a slow line.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 impl Client {
     /// The bytes of a file; `None` if there are more than `bytes_max`.
     ///
     /// # Errors
-    /// [`CallError`]; fetching again is harmless.
+    /// [`CallError`]; a retry is harmless.
     pub async fn download(&self, file: &StoredFile, bytes_max: u64) -> Result<Option<Vec<u8>>, CallError> {
         if file.bytes.is_some_and(|bytes| bytes > bytes_max) {
             return Ok(None);
@@ -43,8 +43,8 @@ impl Client {
         Ok(Some(bytes))
     }
 
-    /// `https://api.telegram.org/file/bot<token>/<path>`. A server started with `--local` gives a path of its own disk,
-    /// which is out of reach.
+    /// `https://api.telegram.org/file/bot<token>/<path>`. A server started with `--local` returns a path of its own disk,
+    /// which cannot be downloaded.
     fn file_address(&self, path: &str) -> Option<Url> {
         let base = self.0.base.expose_secret();
         let at = base.rfind("/bot")?;

@@ -1,53 +1,53 @@
-//! What became of a call that did not succeed, in the classes by which callers decide.
+//! The classes of failed calls, by which callers decide.
 
 use std::time::Duration;
 
 use crate::telegram::lenient::Object;
 
-/// The shortest and the longest pause that is obeyed.
+/// The bounds of the pauses that are obeyed.
 const PAUSE: std::ops::RangeInclusive<u64> = 1..=3600;
-/// The pause when Telegram asks for one without saying how long.
-const PAUSE_UNSAID: u64 = 5;
+/// The pause if a 429 names none.
+const PAUSE_DEFAULT: u64 = 5;
 
-/// Why a call did not succeed; never with its URL, which carries the token, nor with its content.
+/// Why a call failed; never with its URL, which holds the token, nor with its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The connection (name, TCP, TLS) did not come about: Telegram certainly did not see the call.
+    /// The connection (DNS, TCP, TLS) failed. Not applied.
     #[error("Telegram could not be reached; the call was not sent")]
     NotSent,
-    /// Sent, and no answer that can be read: it may have been applied.
+    /// Sent, without a readable response: it may have been applied.
     #[error("no readable answer from Telegram: the outcome is unknown")]
     Unknown,
-    /// 429: nothing more to this destination before the pause is over. Not applied.
+    /// 429: no call to this destination before the pause is over. Not applied.
     #[error("Telegram asks for a pause of {} s", .0.as_secs())]
     RetryAfter(Duration),
-    /// 403: blocked, thrown out or gone; final for this chat.
+    /// 403: the bot is blocked or removed, or the chat is deleted; final for this chat.
     #[error("the chat is closed to the bot")]
     Blocked,
-    /// The message already looks like that: as good as success.
+    /// The message has this content already: as good as success.
     #[error("the message is not modified")]
     NotModified,
-    /// The message cannot be edited or deleted any more: send it anew.
+    /// The message can no longer be edited or deleted: send a new one.
     #[error("the message is gone")]
     MessageGone,
     /// The tap can no longer be answered; final.
     #[error("the tap is too old to be answered")]
     QueryTooOld,
-    /// 409: who receives the updates is in dispute.
+    /// 409: another receiver gets the updates.
     #[error("{0}")]
     Conflict(Conflict),
     /// 401: the token is not, or no longer, valid.
     #[error("Telegram does not accept the bot token")]
     Unauthorized,
-    /// Refused, and would be again. Not applied.
+    /// Rejected, and a repetition would be as well. Not applied.
     #[error("Telegram refuses: {code} {description}")]
     Rejected {
-        /// The HTTP status, or the error code of an answer with status 200.
+        /// The HTTP status, or the error code of a response with status 200.
         code: u16,
-        /// Telegram's words up to where they could quote ours.
+        /// Telegram's description, without the part that could quote the call.
         description: String,
     },
-    /// 5xx: Telegram's own trouble; it may have been applied.
+    /// 5xx: Telegram failed; it may have been applied.
     #[error("Telegram answered with status {status}")]
     Server {
         /// The HTTP status.
@@ -55,7 +55,7 @@ pub enum CallError {
     },
 }
 
-/// Who else receives the updates.
+/// The other receiver of the updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// A webhook is set, so nothing can be polled.
@@ -69,7 +69,7 @@ pub enum Conflict {
 }
 
 impl CallError {
-    /// Whether it is certain that Telegram did nothing.
+    /// Whether Telegram certainly did not apply the call.
     #[must_use]
     pub fn is_unapplied(&self) -> bool {
         match self {
@@ -118,9 +118,9 @@ impl CallError {
         }
     }
 
-    /// The class of an answer that is not a success: by its status first, then by its words.
+    /// The class of a failed response: by its status first, then by its description.
     ///
-    /// The words are those of `fail_query_with_error` in tdlib/telegram-bot-api; a page of a proxy has none.
+    /// The descriptions are those of `fail_query_with_error` in tdlib/telegram-bot-api; the page of a proxy has none.
     pub(super) fn of(status: u16, retry_after: Option<u64>, body: &str) -> Self {
         let answer = Object::read(body);
         let description = answer.as_ref().and_then(|answer| answer.text("description")).unwrap_or_default();
@@ -132,7 +132,7 @@ impl CallError {
             429 => {
                 let parameters = answer.as_ref().and_then(|answer| answer.object("parameters"));
                 let said = parameters.and_then(|parameters| parameters.small("retry_after")).map(u64::from);
-                let seconds = said.or(retry_after).unwrap_or(PAUSE_UNSAID);
+                let seconds = said.or(retry_after).unwrap_or(PAUSE_DEFAULT);
                 Self::RetryAfter(Duration::from_secs(seconds.clamp(*PAUSE.start(), *PAUSE.end())))
             }
             401 => Self::Unauthorized,

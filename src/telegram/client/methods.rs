@@ -1,4 +1,4 @@
-//! The methods of the Bot API that this bot calls, and what it wants to know of their answers.
+//! The methods of the Bot API that this bot calls.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use teloxide::types::{
 
 use crate::deposit::{ChatId, MessageId};
 use crate::session::Language;
-use crate::telegram::client::answers::{Batch, Me, StoredFile, WebhookState};
+use crate::telegram::client::responses::{Batch, Me, StoredFile, WebhookState};
 use crate::telegram::client::{CallError, Client, DEADLINE};
 use crate::telegram::incoming::ALLOWED_UPDATES;
 use crate::telegram::lenient::Object;
@@ -27,25 +27,25 @@ const TAP_DEADLINE: Duration = Duration::from_secs(5);
 /// Telegram keeps an answer of getUpdates near 4 MiB.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A method: its arguments, its name and what its answer means.
+/// A method: its arguments, its name and its response.
 pub(crate) trait Method: Serialize + Sync {
-    /// What the caller gets.
-    type Answer;
+    /// The part of the response that callers use.
+    type Response;
     /// Its name as the documentation writes it: foreign servers care about upper and lower case, Telegram does not.
     const NAME: &'static str;
 
-    /// Reads an answer whose `ok` is true, as leniently as its use allows; `None` if it lacks what the caller needs.
-    fn read(answer: &Object<'_>) -> Option<Self::Answer>;
+    /// Reads a response whose `ok` is true, as leniently as its use allows; `None` if it lacks a needed part.
+    fn read(answer: &Object<'_>) -> Option<Self::Response>;
 }
 
-/// Gives a payload of teloxide its name and its answer.
+/// Gives a payload of teloxide its name and its response.
 macro_rules! methods {
-    ($($payload:ident $name:literal => $answer:ty, $read:expr;)*) => {
+    ($($payload:ident $name:literal => $response:ty, $read:expr;)*) => {
         $(impl Method for $payload {
-            type Answer = $answer;
+            type Response = $response;
             const NAME: &'static str = $name;
 
-            fn read(answer: &Object<'_>) -> Option<$answer> {
+            fn read(answer: &Object<'_>) -> Option<$response> {
                 $read(answer)
             }
         })*
@@ -79,12 +79,12 @@ fn sent(answer: &Object<'_>) -> Option<MessageId> {
     answer.object("result")?.integer("message_id").map(MessageId)
 }
 
-/// What setWebhook is asked for. Our own: teloxide's payload can only be sent as a form with files.
+/// The arguments of setWebhook. Our own: teloxide's payload can only be sent as a form with files.
 #[derive(Clone, Copy, Debug)]
 pub struct WebhookSetting<'a> {
-    /// Where updates are to be delivered.
+    /// The address to which updates are delivered.
     pub url: &'a str,
-    /// What Telegram puts into each delivery's header: 1 to 256 of letters, digits, `_` and `-`.
+    /// The secret in the header of each delivery: 1 to 256 letters, digits, `_` and `-`.
     pub secret: &'a SecretString,
     /// The most simultaneous connections, 1 to 100.
     pub max_connections: u8,
@@ -100,7 +100,7 @@ struct SetWebhook<'a> {
 }
 
 impl Method for SetWebhook<'_> {
-    type Answer = ();
+    type Response = ();
     const NAME: &'static str = "setWebhook";
 
     fn read(answer: &Object<'_>) -> Option<()> {
@@ -118,10 +118,10 @@ struct GetUpdates<'a> {
 }
 
 impl Client {
-    /// Who the bot is.
+    /// The bot itself.
     ///
     /// # Errors
-    /// [`CallError`]; a token that is not even shaped like one is [`CallError::Unauthorized`] too.
+    /// [`CallError`]; [`CallError::Unauthorized`] also for a malformed token.
     pub async fn get_me(&self) -> Result<Me, CallError> {
         let reply = self.post(GetMe::NAME, &GetMe::new(), DEADLINE, 64 * 1024).await;
         let reply = reply.map_err(|error| match error {
@@ -135,7 +135,7 @@ impl Client {
     /// Waits up to `wait` for updates from `offset` on, which confirms all before it; 0 confirms none.
     ///
     /// # Errors
-    /// [`CallError`]. Dropping the future loses nothing: what was not confirmed comes again.
+    /// [`CallError`]. Dropping the future loses no update: an unconfirmed one is sent again.
     pub async fn get_updates(&self, offset: i64, limit: u8, wait: Duration) -> Result<Batch, CallError> {
         let payload =
             GetUpdates { offset, limit, timeout: wait.as_secs(), allowed_updates: &ALLOWED_UPDATES };
@@ -160,7 +160,7 @@ impl Client {
         self.call(&message).await
     }
 
-    /// Gives a message another text and keyboard; without a keyboard it loses its own.
+    /// Replaces the text and the keyboard of a message; without a keyboard the message loses its own.
     ///
     /// # Errors
     /// [`CallError`]; [`CallError::NotModified`] is as good as success.
@@ -179,7 +179,7 @@ impl Client {
         self.call(&edit).await
     }
 
-    /// Takes the keyboard away from a message.
+    /// Removes the keyboard of a message.
     ///
     /// # Errors
     /// As [`Client::edit_message_text`].
@@ -190,7 +190,7 @@ impl Client {
     /// Answers a tap, within 5 s: silently, with a line at the top of the screen, or with a window to close.
     ///
     /// # Errors
-    /// [`CallError`]; nothing of it is worth another try.
+    /// [`CallError`]; not worth a retry.
     pub async fn answer_callback(&self, id: &str, text: Option<&str>, alert: bool) -> Result<(), CallError> {
         let mut answer = AnswerCallbackQuery::new(CallbackQueryId(id.to_owned()));
         if let Some(text) = text {
@@ -202,12 +202,12 @@ impl Client {
     /// Shows "typing…" for up to 5 s.
     ///
     /// # Errors
-    /// [`CallError`]; nothing of it is worth another try.
+    /// [`CallError`]; not worth a retry.
     pub async fn send_typing(&self, chat: ChatId) -> Result<(), CallError> {
         self.call_within(TAP_DEADLINE, &SendChatAction::new(TelegramChat(chat.0), ChatAction::Typing)).await
     }
 
-    /// Sets the command menu (names without `/`, and what they do) of those who read `language`, or of everybody else.
+    /// Sets the command menu (names without `/`, and descriptions) for `language`, or for all other languages.
     ///
     /// # Errors
     /// [`CallError`].
@@ -224,7 +224,7 @@ impl Client {
         self.call(&commands).await
     }
 
-    /// Where Telegram delivers updates, and how that goes.
+    /// The state of the webhook at Telegram.
     ///
     /// # Errors
     /// [`CallError`].
@@ -232,7 +232,7 @@ impl Client {
         self.call(&GetWebhookInfo::new()).await
     }
 
-    /// Has updates delivered to a webhook from now on; those that wait are kept.
+    /// Sets the webhook; updates that wait are kept.
     ///
     /// # Errors
     /// [`CallError`].
@@ -263,7 +263,7 @@ impl Client {
         self.call(&LeaveChat::new(TelegramChat(chat.0))).await
     }
 
-    /// Where to fetch a file of at most 20 MB.
+    /// The path of a file of at most 20 MB.
     ///
     /// # Errors
     /// [`CallError`].

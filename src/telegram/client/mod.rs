@@ -1,12 +1,12 @@
-//! The way out to Telegram: one call, one deadline, one class of outcome.
+//! The client of the Bot API: each call has a deadline and ends in a response or in a [`CallError`].
 //!
-//! teloxide gives the payloads; the sending is our own, because its client sleeps 10 s inside a call on every 5xx and
-//! reads answers more strictly than a foreign Bot API server deserves (research/tech.md §2).
+//! The payloads are teloxide's, the transport is our own: teloxide's client sleeps 10 s inside a call on every 5xx, and its
+//! strict types reject the responses of other Bot API servers.
 
-mod answers;
 mod download;
 mod error;
 mod methods;
+mod responses;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,24 +19,24 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use tokio::time::Instant;
 
-pub use crate::telegram::client::answers::{Batch, Me, StoredFile, WebhookState};
 pub use crate::telegram::client::error::{CallError, Conflict};
 pub use crate::telegram::client::methods::WebhookSetting;
+pub use crate::telegram::client::responses::{Batch, Me, StoredFile, WebhookState};
 
 use crate::clock::Timestamp;
 use crate::telegram::client::methods::Method;
 use crate::telegram::lenient::Object;
 
-/// How long a call may take where nobody says otherwise: it ends before the lease of its effect does.
+/// The deadline of a call unless the caller sets another: it ends before the lease of its effect.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 const CONNECT: Duration = Duration::from_secs(3);
-/// Below what servers usually allow (nginx: 60 to 75 s), so that we close an idle connection before they do.
+/// Below the usual limits of servers (nginx: 60 to 75 s), so that the client closes idle connections first.
 const IDLE: Duration = Duration::from_secs(45);
 const IDLE_CONNECTIONS: usize = 64;
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 
-/// A bot at a Bot API server; a clone is the same connections.
+/// The client of one bot at one Bot API server; clones share its connections.
 #[derive(Clone)]
 pub struct Client(Arc<Connection>);
 
@@ -44,14 +44,14 @@ struct Connection {
     http: reqwest::Client,
     /// `https://api.telegram.org/bot<token>/`.
     base: SecretString,
-    /// The address of each method that was called, so that it is put together and parsed once.
+    /// The address of each method that was called, parsed once.
     addresses: RwLock<HashMap<&'static str, Url>>,
 }
 
-/// Why there is no client; never with the token.
+/// Why no client could be made; never with the token.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The address of the Bot API server is none.
+    /// The address of the Bot API server is invalid.
     #[error("the address of the Bot API server is not a URL that starts with http:// or https://")]
     Address,
     /// The HTTP client could not be set up.
@@ -59,8 +59,8 @@ pub enum ClientError {
     Setup(#[source] reqwest::Error),
 }
 
-/// An answer before anybody understood it.
-struct Reply {
+/// A response before it is read.
+struct RawResponse {
     status: u16,
     headers: HeaderMap,
     body: String,
@@ -70,14 +70,14 @@ impl Client {
     /// A client of the Bot API server at `api_url`, usually `https://api.telegram.org`. Opens no connection yet.
     ///
     /// # Errors
-    /// [`ClientError`] if the address is none, or the HTTP client cannot be set up.
+    /// [`ClientError`] if the address is invalid, or the HTTP client cannot be set up.
     pub fn new(api_url: &str, token: &SecretString) -> Result<Self, ClientError> {
         let base = format!("{}/bot{}/", api_url.trim_end_matches('/'), token.expose_secret());
         let address = Url::parse(&base).map_err(|_| ClientError::Address)?;
         if !matches!(address.scheme(), "http" | "https") || address.host_str().is_none() {
             return Err(ClientError::Address);
         }
-        // The first one to install a provider wins; any later one finds the same.
+        // The first call installs the provider; later ones fail and find the same one installed.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .http1_only()
@@ -89,7 +89,7 @@ impl Client {
             .no_brotli()
             .no_zstd()
             .no_deflate();
-        // A server of one's own stands in one's own network: no proxy between.
+        // A self-hosted Bot API server is in the local network: no proxy.
         if address.scheme() == "http" {
             http = http.no_proxy();
         }
@@ -100,9 +100,9 @@ impl Client {
     /// Calls a method within [`DEADLINE`].
     ///
     /// # Errors
-    /// [`CallError`], whose docs say for each class whether Telegram may have applied the call. Dropping the future is
-    /// an unknown outcome as well.
-    pub(crate) async fn call<M: Method>(&self, method: &M) -> Result<M::Answer, CallError> {
+    /// [`CallError`]; each class documents whether Telegram may have applied the call. If the future is dropped, the outcome
+    /// is unknown.
+    pub(crate) async fn call<M: Method>(&self, method: &M) -> Result<M::Response, CallError> {
         self.call_within(DEADLINE, method).await
     }
 
@@ -114,25 +114,25 @@ impl Client {
         &self,
         deadline: Duration,
         method: &M,
-    ) -> Result<M::Answer, CallError> {
-        let reply = self.post(M::NAME, method, deadline, ANSWER_BYTES_MAX).await?;
+    ) -> Result<M::Response, CallError> {
+        let reply = self.post(M::NAME, method, deadline, RESPONSE_BYTES_MAX).await?;
         M::read(&reply.answer()?).ok_or(CallError::Unknown)
     }
 
-    /// Sends a call and gives the answer if its status is a success; counts both.
+    /// Sends a call and returns the response if it is a success; counts both outcomes.
     async fn post(
         &self,
         name: &'static str,
         payload: &(impl Serialize + Sync),
         deadline: Duration,
         bytes_max: usize,
-    ) -> Result<Reply, CallError> {
+    ) -> Result<RawResponse, CallError> {
         let began = Instant::now();
         let outcome = match tokio::time::timeout(deadline, self.exchange(name, payload, bytes_max)).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(CallError::Unknown),
         };
-        let outcome = outcome.and_then(Reply::successful);
+        let outcome = outcome.and_then(RawResponse::successful);
         let code = outcome.as_ref().map_or_else(CallError::code, |_| "200");
         metrics::counter!("depot_telegram_calls_total", "method" => name, "code" => code).increment(1);
         metrics::histogram!("depot_telegram_seconds", "method" => name).record(began.elapsed());
@@ -144,8 +144,8 @@ impl Client {
         name: &'static str,
         payload: &(impl Serialize + Sync),
         bytes_max: usize,
-    ) -> Result<Reply, CallError> {
-        // Neither can fail for the payloads of this crate; and if it does, nothing was sent.
+    ) -> Result<RawResponse, CallError> {
+        // Neither fails for the payloads of this crate; if one did, nothing was sent.
         let body = serde_json::to_vec(payload).map_err(|_| CallError::NotSent)?;
         let mut request = Request::new(Verb::POST, self.address(name).ok_or(CallError::NotSent)?);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -166,7 +166,7 @@ impl Client {
         let body =
             String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         let headers = std::mem::take(response.headers_mut());
-        Ok(Reply { status: response.status().as_u16(), headers, body })
+        Ok(RawResponse { status: response.status().as_u16(), headers, body })
     }
 
     fn address(&self, name: &'static str) -> Option<Url> {
@@ -185,9 +185,9 @@ impl fmt::Debug for Client {
     }
 }
 
-impl Reply {
+impl RawResponse {
     fn successful(self) -> Result<Self, CallError> {
-        // The answers of this API start so; everything else is looked at more closely.
+        // The usual start of a success; every other body is parsed.
         if self.status == 200 && self.body.starts_with("{\"ok\":true") {
             return Ok(self);
         }
@@ -204,7 +204,7 @@ impl Reply {
         Object::read(&self.body).ok_or(CallError::Unknown)
     }
 
-    /// What time it is at the server, to the second.
+    /// The time of the server, to the second.
     fn date(&self) -> Option<Timestamp> {
         let date = self.headers.get(DATE)?.to_str().ok()?;
         let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;

@@ -182,8 +182,8 @@ async fn statuses_become_classes() {
 #[tokio::test]
 async fn an_answer_that_is_too_long_is_cut_off() {
     let padded = |bytes| Reply::ok(&format!(r#"{{"message_id":1,"x":"{}"}}"#, "a".repeat(bytes)));
-    assert_eq!(outcome_of(padded(ANSWER_BYTES_MAX - 100)).await, Ok(MessageId(1)));
-    assert_eq!(outcome_of(padded(ANSWER_BYTES_MAX)).await, Err(CallError::Unknown));
+    assert_eq!(outcome_of(padded(RESPONSE_BYTES_MAX - 100)).await, Ok(MessageId(1)));
+    assert_eq!(outcome_of(padded(RESPONSE_BYTES_MAX)).await, Err(CallError::Unknown));
 }
 
 #[tokio::test]

@@ -10,89 +10,89 @@ mod tests;
 use crate::clock::Timestamp;
 use crate::deposit::{Attachment, ChatId, MessageId, UserId};
 
-/// The kinds of update that this bot asks for; every getUpdates and setWebhook names them, because the setting is
-/// sticky and any other caller can change it.
+/// The kinds of update that this bot requests; every getUpdates and setWebhook names them, because Telegram keeps the
+/// setting and any other caller can change it.
 pub const ALLOWED_UPDATES: [&str; 4] = ["message", "edited_message", "callback_query", "my_chat_member"];
 
-/// One update that was understood.
+/// One update that could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incoming {
-    /// Telegram's number of it; restarts at random after a quiet week.
+    /// Its id; restarts at random after a week without updates.
     pub update_id: i64,
-    /// What it brings.
+    /// Its content.
     pub kind: IncomingKind,
 }
 
-/// What an update brings.
+/// The kinds of update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IncomingKind {
-    /// Somebody wrote.
+    /// A new message.
     Message(Message),
-    /// Somebody changed what they wrote.
+    /// An edited message.
     Edited(Message),
-    /// Somebody pressed a button.
+    /// A button was pressed.
     Tap(Tap),
-    /// The bot was let in or thrown out, blocked or unblocked.
+    /// The bot was added to a chat or removed, blocked or unblocked.
     Membership(Membership),
-    /// A kind that this bot has no use for, or does not know: its name.
+    /// Another kind, by its name.
     Unknown(String),
 }
 
-/// An update of which nothing can be made: to be parked, which is its commit.
+/// An update that cannot be read: it becomes a dead letter, which is its commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Telegram's number of it, if at least that can be read.
+    /// Its id, if that can be read.
     pub update_id: Option<i64>,
 }
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Where.
+    /// Its chat.
     pub chat: Chat,
-    /// By whom; `None` in channels.
+    /// Its sender; `None` in channels.
     pub sender: Option<Sender>,
-    /// Its number within the chat.
+    /// Its id, unique within the chat.
     pub id: MessageId,
-    /// When it was sent; `None` if Telegram does not say.
+    /// When it was sent, if Telegram sends that.
     pub sent_at: Option<Timestamp>,
     /// The message it answers.
     pub reply_to: Option<MessageId>,
-    /// What it says.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Words, among them commands.
+    /// A text, which may be a command.
     Text(String),
-    /// Something a deposit can be made of.
+    /// A file that can describe a deposit.
     File {
         /// The file.
         attachment: Attachment,
-        /// The words with it.
+        /// Its caption.
         caption: Option<String>,
         /// The album it belongs to.
         album: Option<String>,
     },
-    /// Something a deposit cannot be made of.
+    /// Content that cannot describe a deposit.
     Unsupported {
-        /// What it is.
+        /// Its kind.
         what: Unsupported,
-        /// The words with it.
+        /// Its caption.
         caption: Option<String>,
     },
-    /// Telegram's own remark about the chat, by the name of its field, as `new_chat_members`.
+    /// A service message, by the name of its field, as `new_chat_members`.
     Service(&'static str),
 }
 
-/// Content that no deposit is made of.
+/// The kinds of unsupported content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsupported {
     /// A document, a film, an animation: a file, but not a voice note or a photo.
     File,
-    /// A sticker, a location, a contact, a poll, a game, or what Telegram invents next.
+    /// A sticker, a location, a contact, a poll, a game, or a kind that is yet unknown.
     Other,
 }
 
@@ -101,14 +101,14 @@ pub enum Unsupported {
 pub struct Chat {
     /// Its id.
     pub id: ChatId,
-    /// What it is.
+    /// Its kind.
     pub kind: ChatKind,
 }
 
-/// What a chat is.
+/// The kinds of chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChatKind {
-    /// One person and the bot.
+    /// One user and the bot.
     Private,
     /// A group or a supergroup.
     Group,
@@ -116,51 +116,51 @@ pub enum ChatKind {
     Channel,
 }
 
-/// Who did it.
+/// The user who sent an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
     /// Their id.
     pub id: UserId,
-    /// Whether this is one human being: no bot, no channel, no account that stands in for somebody else.
+    /// Whether this is one person: no bot, no channel, no account that acts for others.
     pub is_person: bool,
-    /// The first name; chosen by them, to be escaped and cut before anyone reads it.
+    /// The first name, as its owner chose it: clean and shorten it before it is shown.
     pub first_name: String,
     /// The last name; likewise.
     pub last_name: Option<String>,
-    /// The name after the `@`; changes and is reused, so it identifies nobody.
+    /// The name after the `@`; it changes and is reused, so it identifies no user.
     pub username: Option<String>,
-    /// The language of their Telegram, an IETF tag.
+    /// The language of their client, an IETF tag.
     pub language_code: Option<String>,
 }
 
 /// A button that was pressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tap {
-    /// The id to answer it by, once and within seconds.
+    /// The id by which it is answered, once and within seconds.
     pub id: String,
-    /// By whom.
+    /// The user who pressed it.
     pub sender: Sender,
-    /// Where; `None` for a message that was sent inline.
+    /// The chat; `None` for a message that was sent inline.
     pub chat: Option<Chat>,
-    /// The message that carried the button; known also when its content is not accessible any more.
+    /// The message that carried the button; known also when its content is no longer accessible.
     pub message: Option<MessageId>,
-    /// What the button carried; chosen by the client, so it may be anything.
+    /// The callback data; the client chooses it, so it may be anything.
     pub data: Option<String>,
 }
 
-/// A change of the bot's own place in a chat.
+/// A change of the bot's own membership in a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// Which chat.
+    /// The chat.
     pub chat: Chat,
-    /// Who changed it.
+    /// The user who changed it.
     pub by: Option<UserId>,
-    /// Whether the bot is in it now; in a private chat: whether it is not blocked.
+    /// Whether the bot is a member now; in a private chat: whether it is not blocked.
     pub present: bool,
 }
 
 impl Sender {
-    /// First and last name, as they chose them; to be cleaned before anyone else reads it.
+    /// First and last name as chosen: clean it before it is shown.
     #[must_use]
     pub fn name(&self) -> String {
         match &self.last_name {
@@ -171,7 +171,7 @@ impl Sender {
 }
 
 impl Incoming {
-    /// Whose turn it is: updates with the same lane keep their order. The chat, or who pressed the button.
+    /// The id by which updates are ordered: that of the chat, or of the user who pressed an inline button.
     #[must_use]
     pub fn lane(&self) -> i64 {
         match &self.kind {
@@ -196,7 +196,7 @@ impl Incoming {
 }
 
 impl Chat {
-    /// Whether it is one person and the bot.
+    /// Whether it is a chat of one user and the bot.
     #[must_use]
     pub fn is_private(self) -> bool {
         self.kind == ChatKind::Private

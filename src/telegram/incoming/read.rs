@@ -1,4 +1,4 @@
-//! Reading: from one raw update to [`Incoming`].
+//! Reads one raw update as [`Incoming`].
 
 use serde_json::value::RawValue;
 
@@ -10,15 +10,15 @@ use crate::clock::Timestamp;
 use crate::deposit::{Attachment, ChatId, Media, MessageId, UserId};
 use crate::telegram::lenient::Object;
 
-/// Accounts of Telegram itself that speak for others: anonymous admins, channel forwards, channels as authors.
+/// Telegram's own accounts that act for others: anonymous admins, channel forwards, channels as authors.
 const STAND_INS: [i64; 3] = [1_087_968_824, 777_000, 136_817_688];
 
 impl Incoming {
     /// Reads one update.
     ///
     /// # Errors
-    /// [`Unreadable`] if it is no JSON, has no readable id, or is of a kind that this bot needs and lacks the ids
-    /// without which nobody can be answered.
+    /// [`Unreadable`] if it is no JSON, has no readable id, or is of a kind that this bot handles and lacks the ids that
+    /// an answer needs.
     pub fn read(json: &str) -> Result<Self, Unreadable> {
         let update = Object::read(json).ok_or(Unreadable { update_id: None })?;
         let update_id = update.integer("update_id").ok_or(Unreadable { update_id: None })?;
@@ -79,7 +79,7 @@ impl Content {
     }
 }
 
-/// The fields of messages that nobody wrote.
+/// The fields of service messages.
 const SERVICE: [&str; 17] = [
     "new_chat_members",
     "left_chat_member",
@@ -121,7 +121,7 @@ impl Chat {
             Some("private") => ChatKind::Private,
             Some("group" | "supergroup") => ChatKind::Group,
             Some("channel") => ChatKind::Channel,
-            // Telegram numbers people above zero and everything else below.
+            // The ids of users are positive, those of all other chats negative.
             _unknown if id > 0 => ChatKind::Private,
             _unknown => ChatKind::Group,
         };

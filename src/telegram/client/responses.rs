@@ -1,4 +1,4 @@
-//! What this bot wants to know of Telegram's answers, and nothing else of them.
+//! The parts of Telegram's responses that this bot uses.
 
 use serde_json::value::RawValue;
 
@@ -11,9 +11,9 @@ use crate::telegram::lenient::{Object, items};
 pub struct Me {
     /// Its id.
     pub id: BotId,
-    /// Its name after the `@`; empty if the server does not tell.
+    /// Its name after the `@`; empty if the server does not send it.
     pub username: String,
-    /// What time it was at the server, to the second, for comparing clocks.
+    /// The time of the server, to the second, to compare clocks.
     pub server_time: Option<Timestamp>,
 }
 
@@ -25,10 +25,10 @@ impl Me {
     }
 }
 
-/// A file at Telegram, ready for an hour to be fetched.
+/// A file at Telegram, which can be downloaded for an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFile {
-    /// Its place below `/file/bot<token>/`.
+    /// Its path below `/file/bot<token>/`.
     pub path: String,
     /// Its length in bytes, if known.
     pub bytes: Option<u64>,
@@ -42,7 +42,7 @@ impl StoredFile {
     }
 }
 
-/// Where Telegram delivers updates, and how that goes.
+/// The state of the webhook at Telegram.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookState {
     /// The address; empty if there is no webhook.
@@ -51,11 +51,11 @@ pub struct WebhookState {
     pub allowed_updates: Vec<String>,
     /// The most simultaneous connections.
     pub max_connections: Option<u32>,
-    /// How many updates wait.
+    /// The number of updates that wait for delivery.
     pub pending: u64,
-    /// When a delivery last failed.
+    /// The time of the last failed delivery.
     pub last_error_at: Option<Timestamp>,
-    /// Why it did.
+    /// Its error.
     pub last_error: Option<String>,
 }
 
@@ -74,17 +74,17 @@ impl WebhookState {
     }
 }
 
-/// Updates that wait at Telegram, each as it was sent.
+/// The updates of one getUpdates, each as it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The updates, in order.
     pub updates: Vec<String>,
-    /// What follows them and is no JSON, if the answer was not readable to its end.
+    /// The rest of the response that is no JSON, if it could not be read to its end.
     pub broken: Option<String>,
 }
 
 impl Batch {
-    /// Reads a whole answer; `None` if there is no list in it.
+    /// Reads a whole response; `None` if it holds no list.
     pub(super) fn read(body: &str) -> Option<Self> {
         let list = match Object::read(body) {
             Some(answer) => answer.raw("result")?.get(),
