@@ -1,4 +1,4 @@
-//! The one way in: an event and its cause, applied to a document.
+//! The entry of the machine: applies an event with its cause to a document.
 
 use std::time::Duration;
 
@@ -9,67 +9,67 @@ use crate::{SEEN_MAX, Session, Waiting};
 use deposit::Timestamp;
 use deposit::{DepositId, DepositRef, Draft, Leaving, Status};
 
-/// What the machine may not make up itself.
+/// The inputs from outside: time, randomness and permissions.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
-    /// What time it is.
+    /// The current time.
     pub now: Timestamp,
     /// How long a session lives without activity.
     pub ttl: Duration,
-    /// Sessions that ended until then may expire; none before the intake has caught up with what waited in Telegram.
+    /// Sessions that ended until then may expire; none before the intake has caught up with Telegram's queue.
     pub may_expire: Option<Timestamp>,
     /// Whether this instance may run effects: not while it drains, when it gives its lanes back instead.
     pub may_run: bool,
-    /// Random names for a deposit that may have to be opened.
+    /// Random ids for a deposit that may be opened.
     pub fresh: Fresh,
     /// A random token for the lanes that this commit may take.
     pub token: u64,
 }
 
-/// Names for a deposit that does not exist yet.
+/// Ids for a deposit that does not exist yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Fresh {
     /// Its id.
     pub id: DepositId,
-    /// Its name on buttons.
+    /// Its reference on buttons.
     pub reference: DepositRef,
 }
 
-/// What became of the event.
+/// The result of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The document changed and is to be committed.
     Changed,
-    /// The event means nothing here; there is nothing to commit.
+    /// The event has no effect in this state; there is nothing to commit.
     Unchanged,
     /// The event was handled before.
     Duplicate,
 }
 
-/// What a tap is answered with, straight away and never stored.
+/// The answer to a tap: sent at once, never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Done; the card says the rest.
+    /// Done; the card shows the result.
     Done,
-    /// The card has changed since; the current one is to be looked at.
+    /// The card has changed since; the current view counts.
     Stale,
     /// The deposit is being recorded.
     Recording,
     /// Another deposit is open; it comes first.
     AnotherOpen,
-    /// The button belongs to a deposit that is not in this document: the ledger knows.
+    /// The deposit of the button is not in this document: the ledger answers.
     Elsewhere,
 }
 
-/// A document after an event, and what is to be done about it.
+/// A document after an event, and the work that follows.
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct Transition {
-    /// The document as it should be stored; version and commit mark are the service's.
+    /// The document to be stored; the service sets version and commit id.
     pub session: Session,
-    /// What became of the event.
+    /// The result of the event.
     pub verdict: Verdict,
-    /// What to answer a tap with.
+    /// The answer to a tap.
     pub answer: Option<Answer>,
     /// Whether the commit takes the chat lane under the context's token.
     pub takes_chat: bool,
@@ -78,7 +78,7 @@ pub struct Transition {
 }
 
 impl Session {
-    /// Applies one event: pure and total. What means nothing in this state changes nothing.
+    /// Applies one event: pure and total. An event without meaning in this state changes nothing.
     pub fn apply(&self, cause: &Cause, event: &Event, context: &Context) -> Transition {
         if self.has_seen(cause) {
             return Transition::still(self, Verdict::Duplicate, None);
@@ -89,8 +89,8 @@ impl Session {
                 next.language = *language;
                 next.expire_before(*sent_at, context);
                 let answer = next.on_update(event, context);
-                // The ledger answers, and what follows from that may come under this same cause: so it is not
-                // remembered, and no lane is taken that nobody would run.
+                // The ledger answers, and an event that follows may have this same cause: so the cause is not
+                // remembered, and no lane is taken that would not be run.
                 if answer == Some(Answer::Elsewhere) {
                     return Transition::still(self, Verdict::Unchanged, answer);
                 }
@@ -109,8 +109,8 @@ impl Session {
             Cause::Outcome { token, lane, .. } => Some((*lane, *token)),
             Cause::Update { .. } | Cause::Deadline => None,
         };
-        let takes_chat = next.settle_lane(Lane::Chat, token_for(Lane::Chat, mine, context), context);
-        let takes_compute = next.settle_lane(Lane::Compute, token_for(Lane::Compute, mine, context), context);
+        let takes_chat = next.assign_lane(Lane::Chat, token_for(Lane::Chat, mine, context), context);
+        let takes_compute = next.assign_lane(Lane::Compute, token_for(Lane::Compute, mine, context), context);
         if next == *self {
             return Transition::still(self, Verdict::Unchanged, answer);
         }
@@ -149,7 +149,7 @@ impl Session {
     fn on_deadline(&mut self, event: &Event, context: &Context) {
         let (Some(end), false) = (self.expires_at(context.ttl), self.is_computing()) else { return };
         if *event == Event::IntakeResumed {
-            // A tap that was made in the gap is gone: the question is asked again, at the bottom.
+            // Telegram dropped the taps of the intake gap: the question is asked again, at the bottom.
             self.repost_card();
         } else if context.may_expire.is_some_and(|until| end <= until) {
             self.leave(Status::Expired, context.now);
@@ -162,11 +162,11 @@ impl Session {
         }
     }
 
-    /// A message that was written after the end of the session finds it expired, whoever looks first.
+    /// A message written after the end of the session finds it expired, also if it comes before the deadline's event.
     fn expire_before(&mut self, sent_at: Option<Timestamp>, context: &Context) {
         let ended = match (sent_at, self.expires_at(context.ttl)) {
-            // Telegram's dates are whole seconds: the benefit of the doubt goes to the user. A date that is yet to come
-            // is a clock that goes wrong.
+            // Telegram's dates are whole seconds: the doubt counts for the user. A date in the future means that a clock
+            // is wrong.
             (Some(sent_at), Some(end)) => sent_at.min(context.now) > end,
             (Some(_) | None, _) => false,
         };
@@ -182,7 +182,7 @@ impl Session {
         Draft::new(context.fresh.id, context.fresh.reference, context.now)
     }
 
-    /// Ends the open deposit and sends it to the ledger, whatever its end.
+    /// Ends the open deposit and records it in the ledger, whatever its end.
     pub(super) fn leave(&mut self, status: Status, now: Timestamp) {
         let Some(draft) = self.take_draft() else { return };
         // Somebody may still listen to it.
@@ -191,7 +191,7 @@ impl Session {
         let unfinished = std::mem::take(&mut self.pending);
         for pending in unfinished {
             match pending.effect {
-                // What was said but not yet understood opens the next deposit, unless its owner gave it all up.
+                // A note that was not understood yet opens the next deposit, unless this one is cancelled.
                 Effect::Transcribe(note) | Effect::Understand(note) => {
                     if status != Status::Cancelled {
                         self.waiting.push(Waiting::Note(note));
@@ -205,7 +205,7 @@ impl Session {
         self.state = State::Recording { leaving };
     }
 
-    /// Takes the draft out of an open state, which leaves the conversation idle until the caller says what it is.
+    /// Takes the draft out of an open state, which leaves the session idle until the caller sets its next state.
     pub(super) fn take_draft(&mut self) -> Option<Draft> {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::AwaitingDescription { draft, .. }

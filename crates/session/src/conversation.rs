@@ -1,4 +1,4 @@
-//! What the owner of a conversation says: commands and notes.
+//! The commands and notes of the user.
 
 use serde::Serialize;
 
@@ -9,9 +9,9 @@ use crate::state::{Asked, Notice, State};
 use crate::{DOCUMENT_BYTES_MAX, PENDING_MAX, Session, Waiting};
 use deposit::{ATTACHMENTS_MAX, Draft, LINES_MAX, Media, SAID_CHARS_MAX, Status};
 
-/// What a document keeps free for what nobody says: sentences on their way, leases, ids that were seen.
+/// The room that a document reserves for all but notes: pending sentences, leases, seen ids.
 const RESERVE: usize = 4 * 1024;
-/// How often a note is in a document at most: to be worked on, and as what was said of a deposit that leaves.
+/// How often a note is in a document at most: in its pending effect, in the draft, and in the deposit to be recorded.
 pub(super) const COPIES: usize = 3;
 
 impl Session {
@@ -43,7 +43,7 @@ impl Session {
             | State::Recording { .. } => {
                 self.repost_card();
             }
-            // The card is on its way.
+            // The card will follow by itself.
             State::Understanding { .. } => self.say(Sentence::StillListening, context.now),
             State::Idle | State::Closed { .. } => self.say(Sentence::NothingOpen, context.now),
         }
@@ -61,7 +61,7 @@ impl Session {
         self.take_note(note, context);
     }
 
-    /// Opens the next deposit from what had to wait, once the last one is out of the way.
+    /// Opens the next deposit from the waiting notes, once the last one is closed.
     pub(super) fn open_waiting(&mut self, context: &Context) {
         if self.waiting.is_empty() || self.is_closing() || self.is_open() {
             return;
@@ -75,7 +75,7 @@ impl Session {
         self.active_at = context.now;
     }
 
-    /// Whether the last deposit still has to reach the ledger or its final view the chat.
+    /// Whether the last deposit is not yet in the ledger, or its final view not yet in the chat.
     fn is_closing(&self) -> bool {
         match &self.state {
             State::Recording { .. } => true,
@@ -125,7 +125,7 @@ impl Session {
         }
     }
 
-    /// Asks for a note to be worked on; a deposit without lines has nothing else to show meanwhile.
+    /// Adds the effect that processes a note; a deposit without lines shows nothing else meanwhile.
     fn work_on(&mut self, effect: Effect, context: &Context) {
         self.push(effect, context.now);
         if let State::AwaitingDescription { .. } = self.state
@@ -135,7 +135,7 @@ impl Session {
         }
     }
 
-    /// A photo says nothing by itself: it joins the deposit, and an empty deposit asks once what it is.
+    /// A photo alone describes nothing: it joins the deposit, and an empty deposit asks once for a description.
     fn keep_photo(&mut self, joins_album: bool) {
         if self.is_computing() {
             return;
@@ -152,11 +152,11 @@ impl Session {
         }
     }
 
-    /// At a bound the user is told and nothing is cut: what came last waits for the next deposit.
+    /// At a bound nothing is cut: the user is notified, and the last note waits for the next deposit.
     pub(super) fn refuse_as_full(&mut self, note: &Note, context: &Context) {
         match self.take_draft() {
             Some(mut draft) if !draft.lines.is_empty() => {
-                // What waits is said of the next deposit.
+                // The waiting note belongs to the next deposit.
                 if let Some(last) = draft.said.iter().rposition(|said| *said == note.text) {
                     draft.said.remove(last);
                 }
@@ -166,7 +166,7 @@ impl Session {
             }
             Some(draft) => {
                 self.state = State::Understanding { draft };
-                self.settle_empty(Asked::NotUnderstood);
+                self.ask_if_empty(Asked::NotUnderstood);
                 self.say(Sentence::TooLong, context.now);
             }
             None => {}
@@ -175,13 +175,13 @@ impl Session {
 
     /// Whether the document can take `bytes` more and still be stored when its deposit leaves it.
     pub(super) fn has_room_for(&self, bytes_more: usize) -> bool {
-        // What leaves is there twice: as the state, and as what is to be recorded.
+        // A decided deposit is there twice: in the state, and in the pending effect that records it.
         let leaving = self.draft().map_or(0, bytes);
         bytes(self).saturating_add(leaving).saturating_add(bytes_more) <= DOCUMENT_BYTES_MAX - RESERVE
     }
 
-    /// Asks for a description if nothing is being worked on and nothing was understood.
-    pub(super) fn settle_empty(&mut self, asked: Asked) {
+    /// Asks for a description if no note is being processed and none was understood.
+    pub(super) fn ask_if_empty(&mut self, asked: Asked) {
         if self.is_computing() {
             return;
         }
@@ -195,7 +195,7 @@ impl Session {
 }
 
 impl Waiting {
-    /// How much was said in it.
+    /// The length of its text.
     fn chars(&self) -> usize {
         match self {
             Self::Opening => 0,
@@ -204,14 +204,14 @@ impl Waiting {
     }
 }
 
-/// How large a part of the document is when it is stored.
+/// The size of a part of the document when it is stored.
 pub(super) fn bytes(part: &impl Serialize) -> usize {
     serde_json::to_vec(part).map_or(DOCUMENT_BYTES_MAX, |json| json.len())
 }
 
-/// Whether the deposit has no room for the note; at a bound the user is told and nothing is cut.
+/// Whether the deposit has no room for the note.
 fn is_full(draft: &Draft, note: &Note) -> bool {
-    // Words may be about the lines that are there: whether they bring another one is known later.
+    // A text may correct lines: whether it adds one is known later.
     (draft.lines.len() >= LINES_MAX && note.attachment.is_some())
         || draft.said_chars() + note.text.chars().count() > SAID_CHARS_MAX
         || draft.attachments.len() >= ATTACHMENTS_MAX

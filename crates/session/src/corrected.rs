@@ -1,4 +1,4 @@
-//! What becomes of a conversation when its lines are corrected.
+//! Corrections of the lines of an open deposit.
 
 use crate::Session;
 use crate::apply::Context;
@@ -9,7 +9,7 @@ use deposit::{Change, Corrected, Correction, Part, Unclear, make};
 use deposit::{Draft, LINES_MAX, MessageId, OnCard};
 
 impl Session {
-    /// What the author of a note has before them; `None` if no line is there that it could be about.
+    /// The context of a note: the lines that its author sees; `None` if there are none.
     #[must_use]
     pub fn on_card(&self, note: &Note) -> Option<OnCard<'_>> {
         let State::AwaitingValidation { draft, view, notice } = &self.state else { return None };
@@ -36,15 +36,15 @@ impl Session {
         })
     }
 
-    /// Whether the message is the card, was until a moment ago, or may be: one that is sent anew is read before its number
-    /// is known here.
+    /// Whether the message is the card, was until now, or may be: a user can reply to a reposted card before its message id
+    /// is committed.
     pub(super) fn is_card(&self, message: MessageId) -> bool {
         let card = &self.card;
         let may_be = card.repost_from > 0 && card.message.is_none_or(|known| known < message);
         may_be || card.message == Some(message) || card.orphaned_keyboards.contains(&message)
     }
 
-    /// A note spoke of the lines: what fits them as they are now is done, and the card anew says what.
+    /// A note corrected lines: the changes that fit the current lines are made, and the reposted card shows them.
     pub(super) fn corrected(&mut self, note: &Note, correction: &Correction, context: &Context) {
         let (seen, changes) = match correction {
             Correction::Unclear(unclear) => {
@@ -75,7 +75,7 @@ impl Session {
         self.show_corrected(draft, Some(corrected).filter(|corrected| !corrected.done.is_empty()));
     }
 
-    /// Shows the lines with what was done; without any line left, asks for a description.
+    /// Shows the lines with the changes that were made; without any line left, asks for a description.
     fn show_corrected(&mut self, mut draft: Draft, corrected: Option<Corrected>) {
         if !draft.lines.is_empty() {
             self.show_lines(draft, corrected.map(Notice::Corrected));
@@ -90,7 +90,7 @@ impl Session {
         };
     }
 
-    /// What was said waits for the number of a line only where there is room for it.
+    /// Stores the text that waits for a line number only if there is room for it.
     fn storable(&self, unclear: &Unclear) -> Unclear {
         match unclear {
             Unclear::Which(said) if !self.has_room_for(2 * bytes(said)) => Unclear::Which(String::new()),

@@ -1,4 +1,4 @@
-//! What a conversation asks of the outside world.
+//! Effects: the actions of a session outside of the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,16 +6,16 @@ use crate::event::Note;
 use deposit::Leaving;
 use deposit::Timestamp;
 
-/// The two queues of a conversation: what is said and recorded, and what is worked out beside it.
+/// The two queues of a session: messages and records in order, and computation beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Talks to the chat and the ledger, in order.
     Chat,
-    /// Listens and understands, so that a command is answered meanwhile.
+    /// Transcribes and understands, so that a command is answered meanwhile.
     Compute,
 }
 
-/// Which effect an outcome belongs to.
+/// The effect of an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EffectId {
@@ -28,7 +28,7 @@ pub enum EffectId {
 /// The right of one instance to run a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Who holds it; an outcome counts only under the token it ran with.
+    /// The token of its holder; an outcome counts only under the token it ran with.
     pub token: u64,
     /// When another instance may take it.
     pub until: Timestamp,
@@ -38,9 +38,9 @@ pub struct Lease {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Makes the card look as the state wants it; derived from the document, never stored in its queue.
+    /// Shows the current view of the card; derived from the document, never stored in its queue.
     ShowCard,
-    /// Says one sentence.
+    /// Sends one sentence.
     Say(Sentence),
     /// Turns a voice note into text.
     Transcribe(Note),
@@ -78,14 +78,14 @@ impl Effect {
 pub struct Pending {
     /// Its number within the document.
     pub id: u32,
-    /// What is to be done.
+    /// The effect.
     pub effect: Effect,
-    /// When it was asked for.
+    /// When it was added.
     pub since: Timestamp,
     /// How often it failed; a crash does not count.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
-    /// Not to be tried before this instant.
+    /// Not to be retried before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
 }
@@ -94,25 +94,25 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// A plain answer; its words are in `locales/`.
+/// A plain answer; its text is in `locales/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sentence {
-    /// `/start`: who the bot is and what to do first.
+    /// `/start`: the welcome.
     Welcome,
-    /// `/aide`: what can be done.
+    /// `/aide`: the help.
     Help,
-    /// `/mesdepots`: the last ten, read from the ledger when it is said.
+    /// `/mesdepots`: the last ten, read from the ledger when it is sent.
     MyDeposits,
-    /// `/qualite`: what became of proposals, read from the ledger when it is said.
+    /// `/qualite`: how often proposals were right, read from the ledger when it is sent.
     Quality,
-    /// `/lexique`: what was learned, read from the ledger when it is said.
+    /// `/lexique`: the learned names, read from the ledger when it is sent.
     Lexicon,
-    /// `/oublier` with a name: what was learned for it is taken back.
+    /// `/oublier` with a name: it is forgotten.
     Forgotten,
     /// `/oublier` without a name.
     ForgetWhat,
-    /// A command for managers, from somebody else.
+    /// A command for managers, from a volunteer.
     ForManagers,
     /// `/aide` to a manager.
     HelpForManagers,
@@ -122,18 +122,18 @@ pub enum Sentence {
     StillListening,
     /// `/annuler` with nothing open.
     NothingToCancel,
-    /// A command nobody knows.
+    /// An unknown command.
     UnknownCommand,
-    /// A sticker, a location, a contact: nothing a deposit is made of.
+    /// A sticker, a location, a contact: content that cannot describe a deposit.
     Unsupported,
-    /// A document or a film where a voice note or a photo was meant.
+    /// A document or a film instead of a voice note or a photo.
     UnsupportedFile,
     /// An edited message: the deposit is not changed by it.
     EditIgnored,
     /// Too much is waiting; the note could not be taken.
     Busy,
-    /// A sentence could not be delivered or a deposit not be recorded; an operator was told.
+    /// A sentence could not be sent or a deposit not be recorded; the log says so.
     Trouble,
-    /// What was noted last could not be kept: the deposit is as long as it can be.
+    /// The last note was not taken: the deposit has no room for it.
     TooLong,
 }

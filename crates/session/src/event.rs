@@ -1,4 +1,4 @@
-//! What can happen to a conversation, and why.
+//! The events of a session, and their causes.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use deposit::{
 };
 use deposit::{Correction, Part};
 
-/// Why an event exists; what recognises its repetition.
+/// Why an event exists; duplicates are recognised by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// A Telegram update.
@@ -37,7 +37,7 @@ pub enum Cause {
     Deadline,
 }
 
-/// What the user told: words, files, or both.
+/// A note of the user: text, a file, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The words; empty for a voice note before it was listened to.
@@ -52,7 +52,7 @@ pub struct Note {
     /// The message it answers; once a deposit has taken it: the card, if it answers that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
-    /// Whether somebody looks at photos here: then one without words is worked on like words.
+    /// Whether a model looks at photos: then a photo without text is understood like a text.
     #[serde(default, skip_serializing_if = "is_false")]
     pub look: bool,
 }
@@ -82,7 +82,7 @@ pub struct Tap {
     pub message: MessageId,
 }
 
-/// What a button asks for.
+/// The action of a button.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// ✅ Record the deposit.
@@ -121,7 +121,7 @@ pub enum Verb {
     Resume,
 }
 
-/// What happened to a conversation; past participles.
+/// What happened to a session; named by past participles.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// `/depot`.
@@ -138,7 +138,7 @@ pub enum Event {
     Tapped(Tap),
     /// The ledger gave an expired draft back; the message is the card that was tapped.
     Resumed(Box<Draft>, MessageId),
-    /// A voice note became text; empty where nobody speaks.
+    /// A voice note was transcribed; empty if no speech was found.
     Transcribed(String),
     /// Nothing could listen to a voice note.
     TranscriptionFailed,

@@ -1,4 +1,4 @@
-//! Who runs which effect next: lanes, leases and what is due.
+//! Lanes and leases: which instance runs which effect next, and when it is due.
 //!
 //! A commit that leaves work in a free lane takes that lane in the same write, so there is no separate claim. The lease
 //! ends by itself: a crash costs its remainder and no attempt.
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// Takes `lane` if it is free and has work, gives it back if `token` holds it and it has none; true if taken.
-    pub(super) fn settle_lane(&mut self, lane: Lane, token: u64, context: &Context) -> bool {
+    pub(super) fn assign_lane(&mut self, lane: Lane, token: u64, context: &Context) -> bool {
         let now = context.now;
         let has_work = context.may_run && self.next_effect(lane, now).is_some();
         match self.lease(lane) {
@@ -97,7 +97,7 @@ impl Session {
         self.pending.push(Pending { id, effect, since: now, attempts: 0, not_before: None });
     }
 
-    /// Appends a sentence, unless so many wait already that one more would tell nobody anything.
+    /// Appends a sentence, unless too many effects are pending already.
     pub(super) fn say(&mut self, sentence: Sentence, now: Timestamp) {
         if self.pending.len() < PENDING_MAX {
             self.push(Effect::Say(sentence), now);

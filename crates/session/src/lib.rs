@@ -78,7 +78,7 @@ pub struct Card {
     pub not_before: Option<Timestamp>,
 }
 
-/// What makes duplicates harmless: the last update ids and message ids, by membership and never by order alone.
+/// The last update ids and message ids: a duplicate is recognised by membership, never by order alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Ids of the last updates; they restart at random after a quiet week.
@@ -119,24 +119,24 @@ pub struct Session {
     /// Notes that came when they could not be worked on: they open the next deposit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Waiting>,
-    /// What is to be done outside, in order.
+    /// The pending effects, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<Pending>,
     /// The number of the next effect.
     #[serde(default)]
     pub next_effect: u32,
-    /// Who runs the effects that talk to the chat and the ledger.
+    /// The lease of the chat lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat_lane: Option<Lease>,
-    /// Who runs the effects that compute.
+    /// The lease of the compute lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_lane: Option<Lease>,
-    /// What makes duplicates harmless.
+    /// The ids by which duplicates are recognised.
     #[serde(default)]
     pub seen: Seen,
 }
 
-/// What waits for the current deposit to be out of the way.
+/// A note or command that waits until the current deposit is closed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Waiting {
@@ -155,7 +155,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Session {
-    /// A conversation that nobody has begun.
+    /// A session that was never stored.
     #[must_use]
     pub fn new(key: SessionKey, now: Timestamp) -> Self {
         Self {

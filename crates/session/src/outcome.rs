@@ -1,4 +1,4 @@
-//! What becomes of a conversation when one of its effects comes to an end.
+//! The outcomes of effects: how the end of an effect changes the session.
 
 use crate::Session;
 use crate::apply::Context;
@@ -10,7 +10,7 @@ use deposit::Timestamp;
 use deposit::{LINES_MAX, Recorded, SAID_CHARS_MAX, Understanding, Weight};
 
 impl Session {
-    /// Settles an effect. Only the holder of the lane's lease is heard; what a late holder did is repaired.
+    /// Settles an effect. Only the outcome of the lane's lease holder counts; that of an expired lease is repaired.
     pub(super) fn on_outcome(
         &mut self,
         effect: EffectId,
@@ -138,7 +138,7 @@ impl Session {
     }
 
     fn defer(&mut self, mut pending: Pending, index: usize, until: Timestamp, counted: bool) {
-        // The first failure is worth a word on the card: the decision is kept, the ledger is slow.
+        // The first failure is shown on the card: the decision is stored, the ledger is slow.
         let is_first = pending.not_before.is_none();
         pending.attempts += u32::from(counted);
         pending.not_before = Some(until);
@@ -161,7 +161,7 @@ impl Session {
             draft.said.push(text.to_owned());
         }
         self.push(Effect::Understand(note), context.now);
-        // It keeps its place among the notes that came after it.
+        // It stays before the notes that came after it.
         if let Some(last) = self.pending.pop() {
             self.pending.insert(index, last);
         }
@@ -181,7 +181,7 @@ impl Session {
     }
 
     pub(super) fn not_understood(&mut self, asked: Asked, notice: Notice) {
-        self.settle_empty(asked);
+        self.ask_if_empty(asked);
         if let State::AwaitingValidation { .. } = self.state
             && let Some(draft) = self.take_draft()
         {
@@ -190,7 +190,7 @@ impl Session {
         }
     }
 
-    /// The ledger holds the deposit otherwise than before, perhaps ahead of the outcome of its recording.
+    /// The ledger holds another revision of the deposit, perhaps before the outcome of its recording is committed.
     pub(super) fn undone(&mut self, recorded: &Recorded) {
         if let State::Recording { leaving } = &self.state
             && leaving.draft.id == recorded.id
@@ -202,7 +202,7 @@ impl Session {
         self.recorded(recorded);
     }
 
-    /// The ledger's row is what the card shows: that of the deposit on its way, or a later one of the deposit that closed.
+    /// Shows the row of the ledger on the card: of the deposit that is being recorded, or a later one of the closed deposit.
     fn recorded(&mut self, recorded: &Recorded) {
         let is_current = match &self.state {
             State::Recording { leaving } => leaving.draft.id == recorded.id,
@@ -227,7 +227,7 @@ impl Session {
         self.card.not_before = None;
     }
 
-    /// Ends what is pending for a chat that is closed to the bot; recording goes on.
+    /// Ends the pending messages for a chat that is closed to the bot; recording goes on.
     fn fall_silent(&mut self) {
         self.pending.retain(|pending| !matches!(pending.effect, Effect::Say(_)));
         self.leave_card_as_it_is();

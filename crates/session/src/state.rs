@@ -1,21 +1,21 @@
-//! Where a conversation stands.
+//! The states of a session.
 
 use serde::{Deserialize, Serialize};
 
 use deposit::{Corrected, Unclear};
 use deposit::{Draft, Leaving, Recorded, Status};
 
-/// Where a conversation stands; each variant holds just what is true in it.
+/// The state of a session; each variant holds only its own data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum State {
     /// Nothing is open.
     Idle,
-    /// A deposit is open and the bot has asked what it is.
+    /// A deposit is open and the bot has asked for a description.
     AwaitingDescription {
         /// The deposit.
         draft: Draft,
-        /// What was asked.
+        /// The question.
         asked: Asked,
     },
     /// The first note of a deposit is being worked on.
@@ -27,15 +27,15 @@ pub enum State {
     AwaitingValidation {
         /// The deposit, with at least one line.
         draft: Draft,
-        /// What the card shows of it.
+        /// The view of the card.
         view: CardView,
-        /// What the card says above the lines.
+        /// The notice on the card.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         notice: Option<Notice>,
     },
     /// Decided; the ledger is being written.
     Recording {
-        /// What is on its way.
+        /// The decided deposit.
         leaving: Leaving,
     },
     /// In the ledger, as the card shows it.
@@ -53,7 +53,7 @@ pub enum Asked {
     Opening,
     /// A voice note is kept, and nothing can listen to it.
     VoiceKept,
-    /// A voice note is kept, and nobody speaks in it.
+    /// A voice note is stored, and no speech was found in it.
     NothingHeard,
     /// A photo is kept, and says nothing of weight or number.
     PhotoKept,
@@ -114,11 +114,11 @@ pub enum CardView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
-    /// The deposit is full; what came last waits for the next one.
+    /// The deposit is full; the last note waits for the next one.
     Full,
     /// A voice note was kept, and nothing can listen to it.
     VoiceKept,
-    /// A voice note was kept, and nobody speaks in it.
+    /// A voice note was stored, and no speech was found in it.
     NothingHeard,
     /// A photo was attached.
     PhotoKept,
