@@ -24,8 +24,8 @@ use depot_bot::clock::Clock;
 use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::session::{Session, SessionKey};
 use depot_bot::simulator::{Options, Simulator, SystemClock, User, UserProfile};
-use depot_bot::store::authority::{Stored, VolatileStore as _};
 use depot_bot::store::redis::{RedisOptions, RedisStore};
+use depot_bot::store::replication::{StoredSession, VolatileStore as _};
 use depot_bot::store::{Commit, Committed, SessionStore as _};
 
 use crate::servers::{PostgresServer, RedisServer};
@@ -271,7 +271,7 @@ async fn fill(redis: &RedisServer, documents: i64) -> anyhow::Result<()> {
         let due_at = Some(now.after(Duration::from_secs(86_400)));
         let commit = Commit { expected: 0, session: &session, due_at, kept_for: None, now };
         anyhow::ensure!(store.commit(&commit).await? == Committed::Applied, "a session was there before");
-        store.paid(&[Stored::new(Arc::new(session), Duration::from_secs(300))]).await?;
+        store.mark_replicated(&[StoredSession::new(Arc::new(session), Duration::from_secs(300))]).await?;
     }
     Ok(())
 }

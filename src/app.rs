@@ -124,15 +124,8 @@ pub async fn start_before(onlooker: Option<Onlooker>, config: Config, clock: Clo
     let replaying = replay::run(updates.clone(), loops.clone());
     let answers = updates.answers.clone();
     let intake = intake::start(&config, &chat.client, &ledger, Arc::new(updates), &clock).await?;
-    let vitals = vitals::Vitals::new(
-        &config,
-        &health,
-        &service,
-        &ledger,
-        &database,
-        intake.status(),
-        stores.condition(),
-    );
+    let vitals =
+        vitals::Vitals::new(&config, &health, &service, &ledger, &database, intake.status(), stores.status());
     let app = App {
         http,
         webhook: intake.address(),

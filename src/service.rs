@@ -269,7 +269,7 @@ impl ValidationSessionService {
     /// The store's.
     pub async fn due(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
         let due = self.store.due(self.clock.now(), limit).await;
-        self.expiry.looked(due.is_ok(), self.store.silence());
+        self.expiry.looked(due.is_ok(), self.store.heartbeat_age());
         Ok(due?)
     }
 
@@ -317,8 +317,8 @@ impl ValidationSessionService {
     ///
     /// # Errors
     /// What led to it must come again.
-    pub async fn mirrored(&self, session: &Session) -> Result<(), ServiceError> {
-        let mirrored = self.store.mirrored(session).await;
+    pub async fn replicated(&self, session: &Session) -> Result<(), ServiceError> {
+        let mirrored = self.store.replicated(session).await;
         if mirrored.is_err() {
             self.cache.forget(session.key);
         } else {

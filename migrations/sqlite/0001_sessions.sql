@@ -5,7 +5,7 @@ create table sessions (
     owner       bigint not null,
     epoch       bigint not null,
     version     bigint not null,
-    commit_mark bigint not null,
+    commit_id   bigint not null,
     schema      bigint not null,
     document    text   not null,
     due_at      bigint,

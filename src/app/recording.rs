@@ -11,7 +11,7 @@ use crate::deposit::{Leaving, Recorded};
 use crate::effects::execute::{Record, RecordError};
 use crate::ledger::{Ledger, Owner};
 use crate::session::Session;
-use crate::store::authority::Mirrored;
+use crate::store::replication::MirrorOutcome;
 use crate::store::sql::SqlStore;
 use crate::store::{SessionStore, StoreError};
 
@@ -40,7 +40,7 @@ impl Record for Recording {
         taxonomy: &str,
     ) -> Result<Recorded, RecordError> {
         let owner = Owner { chat: session.key.chat, user: session.key.user };
-        let Some(decision) = self.sessions.unmirrored(session) else {
+        let Some(decision) = self.sessions.unreplicated(session) else {
             return Ok(self.ledger.record(leaving, &owner, taxonomy).await?);
         };
         let mirroring = self.sql.mirroring(&[decision], session.epoch, self.clock.now())?;
@@ -53,7 +53,7 @@ impl Record for Recording {
 /// Whether documents entered, all of them.
 struct IsKept<J>(J);
 
-impl<J: Job<Output = Vec<Mirrored>>> Job for IsKept<J> {
+impl<J: Job<Output = Vec<MirrorOutcome>>> Job for IsKept<J> {
     type Output = bool;
 
     async fn run(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
@@ -63,7 +63,7 @@ impl<J: Job<Output = Vec<Mirrored>>> Job for IsKept<J> {
     async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<bool>, sqlx::Error> {
         let mirrorings: Vec<&J> = jobs.iter().map(|job| &job.0).collect();
         let outcomes = J::run_all(&mirrorings, connection).await?;
-        let is_kept = |it: &Vec<Mirrored>| it.iter().all(|outcome| *outcome == Mirrored::Written);
+        let is_kept = |it: &Vec<MirrorOutcome>| it.iter().all(|outcome| *outcome == MirrorOutcome::Written);
         Ok(outcomes.iter().map(is_kept).collect())
     }
 }

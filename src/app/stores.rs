@@ -11,9 +11,9 @@ use crate::database::Database;
 use crate::deposit::BotId;
 use crate::rng::Rng;
 use crate::store::SessionStore;
-use crate::store::authority::{DurableStore, InCharge, VolatileStore};
-use crate::store::failover::{Condition, Failover};
 use crate::store::redis::{self, RedisOptions, RedisStore};
+use crate::store::replication::{DurableStore, Primary, VolatileStore};
+use crate::store::replication::{ReplicatedStore, ReplicationStatus};
 use crate::store::sql::SqlStore;
 
 /// The stores of a running bot.
@@ -22,7 +22,7 @@ pub(super) enum Stores {
     /// `REDIS_URL` is not set: the embedded default.
     Sql(Arc<SqlStore>),
     /// Redis in charge while it can be.
-    Both(Failover),
+    Both(ReplicatedStore),
 }
 
 /// Opens what the configuration names.
@@ -37,11 +37,11 @@ pub(super) async fn open(
 ) -> anyhow::Result<Stores> {
     let sql = Arc::new(SqlStore::new(database.clone(), config.telegram.bot));
     let Some(redis) = redis else {
-        sql.take_charge(clock.now()).await.context("DATABASE_URL")?;
+        sql.become_primary(clock.now()).await.context("DATABASE_URL")?;
         return Ok(Stores::Sql(sql));
     };
     Ok(Stores::Both(
-        Failover::start(sql, Arc::new(redis), clock.clone(), &Rng::system(), config.session.ttl).await,
+        ReplicatedStore::start(sql, Arc::new(redis), clock.clone(), &Rng::system(), config.session.ttl).await,
     ))
 }
 
@@ -55,10 +55,10 @@ impl Stores {
     }
 
     /// How both stores are; `None` without Redis.
-    pub(super) fn condition(&self) -> Option<watch::Receiver<Condition>> {
+    pub(super) fn status(&self) -> Option<watch::Receiver<ReplicationStatus>> {
         match self {
             Self::Sql(_) => None,
-            Self::Both(both) => Some(both.condition()),
+            Self::Both(both) => Some(both.status()),
         }
     }
 
@@ -82,9 +82,9 @@ pub async fn session_store(
     clock: &Clock,
 ) -> anyhow::Result<Arc<dyn SessionStore>> {
     let sql = SqlStore::new(database.clone(), config.telegram.bot);
-    let authority = sql.authority(rand::random(), clock.now()).await?.authority;
-    match (&config.redis, authority.map(|authority| (authority.epoch, authority.store))) {
-        (Some(redis), Some((epoch, InCharge::Redis { run_id }))) => {
+    let leadership = sql.read_cluster(rand::random(), clock.now()).await?.leadership;
+    match (&config.redis, leadership.map(|leadership| (leadership.epoch, leadership.primary))) {
+        (Some(redis), Some((epoch, Primary::Redis { run_id }))) => {
             let store = redis_store(redis, config.telegram.bot)?;
             VolatileStore::serve(&store, epoch, &run_id);
             Ok(Arc::new(store))

@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::http::{Component, Condition, Health, Watchdog};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
-use crate::store::failover::Condition as Stores;
+use crate::store::replication::ReplicationStatus as Stores;
 use crate::telegram::intake::{IntakeStatus, Trouble};
 
 /// How often each component is asked.
@@ -116,27 +116,27 @@ impl Vitals {
         let stores = stores.borrow_and_update().clone();
         metrics::gauge!("depot_store_epoch").set(as_gauge(stores.epoch));
         for store in ["redis", "sql"] {
-            let is_in_charge = stores.is_open && stores.in_charge == store;
-            metrics::gauge!("depot_store_in_charge", "store" => store).set(f64::from(u8::from(is_in_charge)));
+            let is_primary = stores.is_open && stores.primary == store;
+            metrics::gauge!("depot_store_primary", "store" => store).set(f64::from(u8::from(is_primary)));
         }
-        metrics::gauge!("depot_unmirrored").set(as_gauge(stores.unmirrored));
-        metrics::gauge!("depot_unmirrored_age_seconds").set(stores.unmirrored_for.as_secs_f64());
+        metrics::gauge!("depot_replication_backlog").set(as_gauge(stores.backlog));
+        metrics::gauge!("depot_replication_lag_seconds").set(stores.lag.as_secs_f64());
         match stores.redis {
             Some(error) => {
                 component
                     .set(Condition::Degraded, format!("is away ({error}): conversations go on from SQL"));
             }
-            None if stores.in_charge == "sql" => {
+            None if stores.primary == "sql" => {
                 component.set(Condition::Degraded, "answers again, and has to prove itself first");
             }
             None => component.set(Condition::Ok, "answers"),
         }
         if !stores.sql_answers {
-            let (count, age) = (stores.unmirrored, stores.unmirrored_for.as_secs());
+            let (count, age) = (stores.backlog, stores.lag.as_secs());
             let detail = match count {
                 0 => "does not answer, or takes no writes: deposits wait to be recorded".to_owned(),
                 _ => format!(
-                    "does not answer, or takes no writes: {count} sessions are unmirrored for up to {age} s"
+                    "does not answer, or takes no writes: {count} sessions are backlog for up to {age} s"
                 ),
             };
             self.database.set(Condition::Degraded, detail);

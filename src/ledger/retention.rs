@@ -52,8 +52,8 @@ impl Kind {
                      where bot = $1 and parked_at < $2 and replay_at is null limit $3)"
             }
             Self::Conflicts => {
-                "delete from conflicts where (bot, chat, owner, epoch, version, commit_mark) in
-                    (select bot, chat, owner, epoch, version, commit_mark from conflicts
+                "delete from conflicts where (bot, chat, owner, epoch, version, commit_id) in
+                    (select bot, chat, owner, epoch, version, commit_id from conflicts
                      where bot = $1 and found_at < $2 limit $3)"
             }
             Self::Quarantine => {

@@ -134,7 +134,7 @@ impl ValidationSessionService {
         Context {
             now,
             ttl: self.ttl,
-            may_expire: self.expiry.until(now, self.store.silence()),
+            may_expire: self.expiry.until(now, self.store.heartbeat_age()),
             may_run: self.may_run.load(Ordering::Relaxed),
             fresh: Fresh { id: deposit_id(now, &self.rng), reference: DepositRef(self.rng.number()) },
             token: self.rng.number(),

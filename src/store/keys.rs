@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `<prefix><bot>:s:<chat>:<user>` | string | open: for ever; at rest: 72 h (`PX`) | one conversation: `<epoch>:<version>:<commit>:` and its JSON document |
 //! | `<prefix><bot>:due` | sorted set | for ever | members `<chat>:<user>`, scored by the millisecond at which they are next to be looked at |
-//! | `<prefix><bot>:unmirrored` | sorted set | for ever | members `<chat>:<user>` whose last commit is not in SQL yet, scored by the millisecond of the first such commit |
+//! | `<prefix><bot>:dirty` | sorted set | for ever | members `<chat>:<user>` whose last commit is not in SQL yet, scored by the millisecond of the first such commit |
 //! | `<prefix><bot>:epoch` | string | for ever | the epoch whose commits are taken; missing or lower: the conversations are to be copied from SQL |
 //! | `<prefix><bot>:copying:<copier>` | string | 1 h (`PX`) | a copy from SQL is under way; gone when it ends: Redis was emptied meanwhile |
 //! | `<prefix><bot>:cache:<kind>:<sha256>` | string | 1 to 7 days (`PX`) | what a paid server answered before |
@@ -33,7 +33,7 @@ pub const CALLS_KEPT: i64 = 2 * 86_400;
 pub struct Keys {
     bot: BotId,
     due: String,
-    unmirrored: String,
+    dirty: String,
     epoch: String,
     probe: String,
     sessions: String,
@@ -46,7 +46,7 @@ impl Keys {
         Self {
             bot,
             due: format!("{prefix}{bot}:due"),
-            unmirrored: format!("{prefix}{bot}:unmirrored"),
+            dirty: format!("{prefix}{bot}:dirty"),
             epoch: format!("{prefix}{bot}:epoch"),
             probe: format!("{prefix}{bot}:probe"),
             sessions: format!("{prefix}{bot}:s:"),
@@ -61,8 +61,8 @@ impl Keys {
 
     /// The sorted set of what is not mirrored yet.
     #[must_use]
-    pub fn unmirrored(&self) -> &str {
-        &self.unmirrored
+    pub fn dirty(&self) -> &str {
+        &self.dirty
     }
 
     /// The epoch that Redis serves.

@@ -3,16 +3,14 @@
 //! Four implementations pass the same contract suite (`tests/it/store_contract.rs`): Redis, SQLite and PostgreSQL, and
 //! memory, which is the oracle. A store knows documents, versions and one due index; it knows nothing of what they mean.
 //!
-//! With Redis configured, [`failover`] stands over both stores: it knows which one is in charge ([`authority`]), and its
+//! With Redis configured, [`failover`] stands over both stores: it knows which one is in charge ([`leadership`]), and its
 //! mirror copies what Redis commits to SQL.
 
-pub mod authority;
 mod document;
-pub mod failover;
 pub mod keys;
 pub mod memory;
-mod mirror;
 pub mod redis;
+pub mod replication;
 pub mod retry;
 pub mod sql;
 
@@ -22,7 +20,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::session::{Session, SessionKey};
-use crate::store::authority::Stored;
+use crate::store::replication::StoredSession;
 
 /// Where conversations live. One document per [`SessionKey`], written by one compare-and-set.
 #[async_trait]
@@ -57,19 +55,19 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// What led to it must come again: it is not known to be kept, or has lost against another branch.
-    async fn mirrored(&self, _session: &Session) -> Result<(), StoreError> {
+    async fn replicated(&self, _session: &Session) -> Result<(), StoreError> {
         Ok(())
     }
 
     /// This document as somebody who writes to SQL anyway may bring it there in the same transaction; `None` where it is
     /// safe already.
-    fn unmirrored(&self, _session: &Session) -> Option<Stored> {
+    fn unreplicated(&self, _session: &Session) -> Option<StoredSession> {
         None
     }
 
     /// For how long another instance was not heard of, the longest of them: it may hold updates that it cannot commit.
     /// `None` where no other is known.
-    fn silence(&self) -> Option<Duration> {
+    fn heartbeat_age(&self) -> Option<Duration> {
         None
     }
 

@@ -231,7 +231,7 @@ impl Updates {
         if self.effects.run(applied).await.recorded().await {
             return Ok(());
         }
-        self.service.mirrored(&applied.session).await
+        self.service.replicated(&applied.session).await
     }
 
     async fn slow_down(&self, sender: &Sender) -> Outcome {

@@ -231,7 +231,7 @@ pub const REDIS_MEMORY_BYTES: Metric =
     gauge("depot_redis_memory_bytes", &[], "The memory that Redis says it uses; 0 without Redis.");
 /// Who is in charge of conversations.
 pub const STORE_IN_CHARGE: Metric = gauge(
-    "depot_store_in_charge",
+    "depot_store_primary",
     &[("store", STORES)],
     "1 for the store that takes commits of conversations, 0 for the other; both 0 while it changes. Only with Redis.",
 );
@@ -245,11 +245,14 @@ pub const FAILOVERS: Metric = counter(
     "Changes of the store in charge that this process made, by the store that took charge.",
 );
 /// What Redis alone has.
-pub const UNMIRRORED: Metric =
-    gauge("depot_unmirrored", &[], "Conversations whose last commit is in Redis and not yet in SQL.");
+pub const UNMIRRORED: Metric = gauge(
+    "depot_replication_backlog",
+    &[],
+    "Conversations whose last commit is in Redis and not yet in SQL.",
+);
 /// Since when Redis alone has it.
 pub const UNMIRRORED_AGE_SECONDS: Metric = gauge(
-    "depot_unmirrored_age_seconds",
+    "depot_replication_lag_seconds",
     &[],
     "How long the oldest commit that is not yet in SQL has been in Redis.",
 );

@@ -28,7 +28,7 @@ async fn ready(bot: &TestBot) -> (String, String) {
 }
 
 /// Waits until readiness says this of the whole, with this store in charge.
-async fn is_in_charge(bot: &TestBot, store: &str, state: &str) {
+async fn is_primary(bot: &TestBot, store: &str, state: &str) {
     let said = async {
         loop {
             let (whole, sessions) = ready(bot).await;
@@ -42,7 +42,7 @@ async fn is_in_charge(bot: &TestBot, store: &str, state: &str) {
 }
 
 /// For how many seconds something has been in Redis alone, as readiness tells it.
-async fn unmirrored_for(http: &str) -> Option<u64> {
+async fn lag(http: &str) -> Option<u64> {
     let (_, body) = get(http, "/health/ready").await;
     let (_, rest) = body.split_once("unmirrored for up to ")?;
     rest.split(' ').next()?.parse().ok()
@@ -56,15 +56,15 @@ async fn redis_stops_in_the_middle_of_a_conversation_and_comes_back() {
         let user = bot.user(7);
         user.says("deux lampes, trois kilos");
         user.sees("Valider").await.unwrap();
-        is_in_charge(&bot, "redis", "ok").await;
+        is_primary(&bot, "redis", "ok").await;
         bot.redis.as_mut().unwrap().kill();
         user.taps("Valider").unwrap();
         user.sees_new("Dépôt n°\u{a0}1 enregistré").await.unwrap();
-        is_in_charge(&bot, sql, "degraded").await;
+        is_primary(&bot, sql, "degraded").await;
         user.says("une table, dix kilos");
         user.sees_new("Valider").await.unwrap();
         bot.redis.as_mut().unwrap().restart();
-        is_in_charge(&bot, "redis", "ok").await;
+        is_primary(&bot, "redis", "ok").await;
         user.taps("Valider").unwrap();
         user.sees_new("Dépôt n°\u{a0}2 enregistré").await.unwrap();
         assert_eq!(bot.completed(7).await, 2, "{behind:?}");
@@ -80,7 +80,7 @@ async fn redis_is_emptied_and_the_conversation_goes_on_from_the_mirror() {
     bot.redis.as_ref().unwrap().command::<()>(&["FLUSHALL"]);
     user.taps("Valider").unwrap();
     user.sees_new("Dépôt n°\u{a0}1 enregistré").await.unwrap();
-    is_in_charge(&bot, "redis", "ok").await;
+    is_primary(&bot, "redis", "ok").await;
     assert_eq!(bot.completed(7).await, 1);
 }
 
@@ -96,7 +96,7 @@ async fn redis_is_away_at_the_start() {
     user.sees("Valider").await.unwrap();
     user.taps("Valider").unwrap();
     user.sees_new("Dépôt n°\u{a0}1 enregistré").await.unwrap();
-    is_in_charge(&bot, "sqlite", "degraded").await;
+    is_primary(&bot, "sqlite", "degraded").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +114,7 @@ async fn redis_is_taken_away_and_added_by_the_operator() {
     bot.stop().await;
     bot.set("REDIS_URL", &redis);
     bot.resume().await;
-    is_in_charge(&bot, "redis", "ok").await;
+    is_primary(&bot, "redis", "ok").await;
     user.taps("Valider").unwrap();
     user.sees_new("Dépôt n°\u{a0}1 enregistré").await.unwrap();
     assert_eq!(bot.deposits(7).await[0].draft.lines.len(), 2);
@@ -129,7 +129,7 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
     let (known, unknown) = (bot.user(7), bot.user(8));
     known.says("deux lampes, trois kilos");
     known.sees("Valider").await.unwrap();
-    is_in_charge(&bot, "redis", "ok").await;
+    is_primary(&bot, "redis", "ok").await;
     postgres.kill();
     known.says("et une table, dix kilos");
     known.sees_new("table").await.unwrap();
@@ -137,11 +137,11 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
     known.sees("⏳").await.unwrap();
     let http = bot.app().http.to_string();
     bot.telegram.wait_for("the acknowledgement", |it| it.pending_updates() == 0).await.unwrap();
-    is_in_charge(&bot, "redis", "degraded").await;
+    is_primary(&bot, "redis", "degraded").await;
     let tells = async |more_than: u64| {
         let told = async {
             loop {
-                match unmirrored_for(&http).await {
+                match lag(&http).await {
                     Some(seconds) if seconds > more_than => return seconds,
                     _ => tokio::task::yield_now().await,
                 }
@@ -160,7 +160,7 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
     postgres.restart();
     known.sees("Dépôt n°\u{a0}1 enregistré").await.unwrap();
     unknown.sees("Valider").await.unwrap();
-    is_in_charge(&bot, "redis", "ok").await;
+    is_primary(&bot, "redis", "ok").await;
     assert_eq!(bot.deposits(7).await[0].draft.lines.len(), 2);
 }
 
@@ -177,7 +177,7 @@ async fn two_instances_follow_one_row() {
     second.resume().await;
     // Each Telegram counts its messages for itself, so nobody writes in both.
     for (bot, person) in [(&first, 7), (&second, 17)] {
-        is_in_charge(bot, "redis", "ok").await;
+        is_primary(bot, "redis", "ok").await;
         let user = bot.user(person);
         user.says("deux lampes, trois kilos");
         user.sees("Valider").await.unwrap();
@@ -187,11 +187,11 @@ async fn two_instances_follow_one_row() {
         let user = bot.user(person);
         user.says("une table, dix kilos");
         user.sees_new("table").await.unwrap();
-        is_in_charge(bot, "postgres", "degraded").await;
+        is_primary(bot, "postgres", "degraded").await;
     }
     first.redis.as_mut().unwrap().restart();
     for bot in [&first, &second] {
-        is_in_charge(bot, "redis", "ok").await;
+        is_primary(bot, "redis", "ok").await;
     }
     assert_eq!(first.app().service().store(), second.app().service().store(), "one store, one epoch");
 }
@@ -223,7 +223,7 @@ async fn a_tap_that_an_instance_cut_off_from_sql_holds_comes_before_the_end_of_i
     first.resume().await;
     second.resume().await;
     for bot in [&first, &second] {
-        is_in_charge(bot, "redis", "ok").await;
+        is_primary(bot, "redis", "ok").await;
     }
 
     let user = first.user(7);

@@ -130,7 +130,7 @@ async fn the_numbers_say_what_went_and_how_old_the_oldest_is() {
 }
 
 const CONFLICT: &str = "
-    insert into conflicts (bot, chat, owner, epoch, version, commit_mark, document, reason, found_at)
+    insert into conflicts (bot, chat, owner, epoch, version, commit_id, document, reason, found_at)
     values ($1, 1, 1, 1, 1, 1, '{}', 'test', $2)";
 const QUARANTINED: &str = "
     insert into quarantine (bot, chat, owner, sha256, document, reason, found_at)

@@ -10,9 +10,9 @@ use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{
     Answer, Cause, Event, Lane, Language, Note, State, Tap, Understanding, Verb, Verdict,
 };
-use depot_bot::store::authority::{DurableStore, VolatileStore};
-use depot_bot::store::failover::Failover;
 use depot_bot::store::memory::MemoryStore;
+use depot_bot::store::replication::ReplicatedStore;
+use depot_bot::store::replication::{DurableStore, VolatileStore};
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -128,7 +128,7 @@ async fn beside_another(
 ) {
     let until = clock.now().after(lasts);
     while clock.now() < until {
-        sql.sign_on(99, clock.now()).await.unwrap();
+        sql.heartbeat(99, clock.now()).await.unwrap();
         let _due = service.due(10).await.unwrap();
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -139,7 +139,7 @@ async fn nobody_expires_while_another_instance_is_silent() {
     let clock = Clock::tokio(Timestamp(1_000_000));
     let (sql, redis) = (MemoryStore::new(BotId(1)), MemoryStore::new(BotId(1)));
     let stores: (Arc<dyn DurableStore>, Arc<dyn VolatileStore>) = (Arc::new(sql.clone()), Arc::new(redis));
-    let failover = Failover::start(stores.0, stores.1, clock.clone(), &Rng::seeded(7), TTL).await;
+    let failover = ReplicatedStore::start(stores.0, stores.1, clock.clone(), &Rng::seeded(7), TTL).await;
     let service = ValidationSessionService::new(Arc::new(failover.clone()), clock.clone(), BotId(1), TTL);
     service.allow_expiry();
     let key = service.key(UserId(7));

@@ -261,7 +261,7 @@ impl Job for Over {
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let sql = "
-            insert into sessions (bot, chat, owner, epoch, version, commit_mark, schema, document, kept_until, updated_at)
+            insert into sessions (bot, chat, owner, epoch, version, commit_id, schema, document, kept_until, updated_at)
             values ($1, 500, 500, 1, 1, 1, 1, '{}', 1000, 0)";
         execute!(connection, sql, BOT.0).map(|_| ())
     }

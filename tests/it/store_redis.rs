@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use depot_bot::rng::Rng;
-use depot_bot::store::authority::VolatileStore as _;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::redis::{RedisOptions, RedisStore};
+use depot_bot::store::replication::VolatileStore as _;
 use depot_bot::store::{Commit, Committed, SessionStore, StoreError, retry};
 use secrecy::SecretString;
 use tokio::io::copy_bidirectional;
@@ -237,11 +237,11 @@ async fn a_discarded_document_owes_nothing_to_the_mirror() {
     let store = opened(redis_store(&server, BOT, PATIENT)).await;
     let keys = Keys::new(PREFIX, BOT);
     applied(&store, 1).await;
-    assert_eq!(server.command::<u64>(&["ZCARD", keys.unmirrored()]), 1);
+    assert_eq!(server.command::<u64>(&["ZCARD", keys.dirty()]), 1);
     server.command::<()>(&["SET", &keys.session(key(7)), "rubbish"]);
     let document = store.unreadable(key(7)).await.unwrap().unwrap();
     assert!(store.discard(key(7), &document).await.unwrap());
-    assert_eq!(server.command::<u64>(&["ZCARD", keys.unmirrored()]), 0);
+    assert_eq!(server.command::<u64>(&["ZCARD", keys.dirty()]), 0);
 }
 
 #[tokio::test]

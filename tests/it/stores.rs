@@ -8,10 +8,10 @@ use depot_bot::database::{Connection, Database, Job};
 use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::execute;
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::store::authority::VolatileStore as _;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::redis::{RedisOptions, RedisStore};
+use depot_bot::store::replication::VolatileStore as _;
 use depot_bot::store::sql::SqlStore;
 use depot_bot::store::{Commit, SessionStore};
 use secrecy::SecretString;
@@ -68,7 +68,7 @@ impl Subject {
         let store = Arc::new(SqlStore::new(database.clone(), BOT));
         let other = Arc::new(SqlStore::new(database.clone(), OTHER_BOT));
         for store in [&store, &other] {
-            store.take_charge(NOW).await.unwrap();
+            store.become_primary(NOW).await.unwrap();
         }
         Self { store, other, engine: Engine::Sql(database, folder) }
     }

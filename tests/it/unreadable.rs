@@ -165,7 +165,7 @@ impl Job for Crowd {
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let sql = "
-            insert into sessions (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, updated_at)
+            insert into sessions (bot, chat, owner, epoch, version, commit_id, schema, document, due_at, updated_at)
             values ($1, $2, $2, 1, 1, 1, 1000, '{\"schema\":1000}', $3, $3)";
         for person in 0..self.0 {
             execute!(&mut *connection, sql, KEY.bot.0, 1_000_000 + person, 1_000)?;

@@ -1,7 +1,7 @@
 //! The store in memory: the oracle that the others are compared with, and the model of both of them in simulations.
 //! It forgets everything with the process.
 
-mod charge;
+mod leadership;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::clock::Timestamp;
 use crate::deposit::BotId;
 use crate::session::{Session, SessionKey};
-use crate::store::authority::{Authority, Branch};
+use crate::store::replication::{Branch, Leadership};
 use crate::store::{
     Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, place_after,
 };
@@ -48,10 +48,10 @@ struct Held {
     rows: BTreeMap<SessionKey, Row>,
     /// The epoch whose commits are taken.
     served: Option<u64>,
-    authority: Option<Authority>,
+    leadership: Option<Leadership>,
     instances: BTreeMap<i64, Timestamp>,
     conflicts: Vec<Branch>,
-    unmirrored: BTreeMap<SessionKey, Instant>,
+    dirty: BTreeMap<SessionKey, Instant>,
     run_id: String,
     /// How many copies were begun, and which of them are under way.
     copies: u64,
@@ -66,7 +66,7 @@ struct Row {
     document: String,
     due_at: Option<Timestamp>,
     kept_until: Option<Timestamp>,
-    mirrored: (u64, u64),
+    replicated: (u64, u64),
 }
 
 impl MemoryStore {
@@ -76,10 +76,10 @@ impl MemoryStore {
         let held = Held {
             rows: BTreeMap::new(),
             served: Some(1),
-            authority: None,
+            leadership: None,
             instances: BTreeMap::new(),
             conflicts: Vec::new(),
-            unmirrored: BTreeMap::new(),
+            dirty: BTreeMap::new(),
             run_id: "first".to_owned(),
             copies: 0,
             copying: BTreeSet::new(),
@@ -167,10 +167,10 @@ impl SessionStore for MemoryStore {
             document,
             due_at: commit.due_at,
             kept_until: commit.kept_for.map(|duration| commit.now.after(duration)),
-            mirrored: current.map_or((0, 0), |row| row.mirrored),
+            replicated: current.map_or((0, 0), |row| row.replicated),
         };
         held.rows.insert(session.key, row);
-        held.unmirrored.entry(session.key).or_insert_with(Instant::now);
+        held.dirty.entry(session.key).or_insert_with(Instant::now);
         Ok(Committed::Applied)
     }
 
@@ -189,7 +189,7 @@ impl SessionStore for MemoryStore {
         let is_same = held.rows.get(&key).is_some_and(|row| row.document.as_bytes() == document);
         if is_same {
             held.rows.remove(&key);
-            held.unmirrored.remove(&key);
+            held.dirty.remove(&key);
         }
         Ok(is_same)
     }

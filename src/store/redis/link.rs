@@ -146,7 +146,7 @@ impl Link {
     }
 
     /// Waits until nothing that was sent can be executed any more.
-    pub(super) async fn quiet(&self) {
+    pub(super) async fn drain(&self) {
         let until = *lock(&self.busy_until);
         tokio::time::sleep_until(until).await;
     }

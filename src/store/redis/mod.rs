@@ -1,8 +1,8 @@
 //! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
 
 mod cache;
-mod charge;
 mod inspect;
+mod leadership;
 mod link;
 mod offset;
 mod options;
@@ -42,7 +42,7 @@ struct Scripts {
     due: Script,
     restore: Script,
     open: Script,
-    paid: Script,
+    replicated: Script,
     probe: Script,
     discard: Script,
 }
@@ -50,13 +50,13 @@ struct Scripts {
 impl Scripts {
     fn new() -> Self {
         Self {
-            commit: Script::new(include_str!("../commit.lua")),
-            due: Script::new(include_str!("../due.lua")),
-            restore: Script::new(include_str!("../restore.lua")),
-            open: Script::new(include_str!("../open.lua")),
-            paid: Script::new(include_str!("../paid.lua")),
-            probe: Script::new(include_str!("../probe.lua")),
-            discard: Script::new(include_str!("../discard.lua")),
+            commit: Script::new(include_str!("scripts/commit.lua")),
+            due: Script::new(include_str!("scripts/due.lua")),
+            restore: Script::new(include_str!("scripts/restore.lua")),
+            open: Script::new(include_str!("scripts/open.lua")),
+            replicated: Script::new(include_str!("scripts/replicated.lua")),
+            probe: Script::new(include_str!("scripts/probe.lua")),
+            discard: Script::new(include_str!("scripts/discard.lua")),
         }
     }
 }
@@ -153,7 +153,7 @@ impl SessionStore for RedisStore {
         let keys = [
             self.keys.session(key),
             self.keys.due().to_owned(),
-            self.keys.unmirrored().to_owned(),
+            self.keys.dirty().to_owned(),
             self.keys.epoch().to_owned(),
         ];
         let arguments = [
@@ -215,7 +215,7 @@ impl SessionStore for RedisStore {
 
     async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
         let mut invocation = self.scripts.discard.key(self.keys.session(key));
-        invocation.key(self.keys.due()).key(self.keys.unmirrored()).arg(document).arg(Keys::member(key));
+        invocation.key(self.keys.due()).key(self.keys.dirty()).arg(document).arg(Keys::member(key));
         let invocation = &invocation;
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
         self.observed("discard", run).await.map_err(|trouble| match trouble {

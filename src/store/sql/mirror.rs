@@ -5,22 +5,22 @@ use std::sync::LazyLock;
 
 use crate::database::{Connection, Job, one_by_one};
 use crate::session::SessionKey;
-use crate::store::authority::{Mirrored, Stored};
-use crate::store::sql::charge::{AUTHORITY, AuthorityRow, read_authority};
+use crate::store::replication::{MirrorOutcome, StoredSession};
+use crate::store::sql::leadership::{LEADERSHIP, LeadershipRow, read_leadership};
 use crate::store::{StoreError, document};
 use crate::{execute, fetch_optional, on};
 
 const INTO: &str = "
     insert into sessions
-        (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at,
-         mirrored_epoch, mirrored_version)";
+        (bot, chat, owner, epoch, version, commit_id, schema, document, due_at, kept_until, updated_at,
+         replicated_epoch, replicated_version)";
 
 const OVER: &str = "
     on conflict (bot, chat, owner) do update
-    set epoch = excluded.epoch, version = excluded.version, commit_mark = excluded.commit_mark,
+    set epoch = excluded.epoch, version = excluded.version, commit_id = excluded.commit_id,
         schema = excluded.schema, document = excluded.document, due_at = excluded.due_at,
         kept_until = excluded.kept_until, updated_at = excluded.updated_at,
-        mirrored_epoch = excluded.mirrored_epoch, mirrored_version = excluded.mirrored_version";
+        replicated_epoch = excluded.replicated_epoch, replicated_version = excluded.replicated_version";
 
 /// A row whose time is over gives way to anything: Redis has dropped its document, and the conversation began anew with low
 /// versions. The clocks of the two may differ by a minute.
@@ -33,7 +33,7 @@ const UPWARDS: &str = "
 const VALUES: usize = 11;
 
 /// The statement that writes so many documents, unless the conversations were copied to Redis since they were committed:
-/// what is written then would not be; it returns whose it wrote. On PostgreSQL it holds the row of authority, so that a
+/// what is written then would not be; it returns whose it wrote. On PostgreSQL it holds the leadership row, so that a
 /// change of it waits for the transaction.
 fn statement(rows: usize, lock: &str) -> String {
     let row = |row: usize| {
@@ -46,7 +46,7 @@ fn statement(rows: usize, lock: &str) -> String {
     format!(
         "{INTO} select * from (values {}) as given
         where exists
-            (select 1 from authority where bot = $1 and (epoch <= ${epoch} or store = 'sql'){lock})
+            (select 1 from leadership where bot = $1 and (epoch <= ${epoch} or primary_store = 'sql'){lock})
         {OVER}{UPWARDS}
         returning chat, owner",
         rows.join(", "),
@@ -54,11 +54,11 @@ fn statement(rows: usize, lock: &str) -> String {
 }
 
 const STAMP: &str = "
-    select epoch, version, commit_mark, mirrored_epoch, mirrored_version from sessions
+    select epoch, version, commit_id, replicated_epoch, replicated_version from sessions
     where bot = $1 and chat = $2 and owner = $3 and (kept_until is null or kept_until > $4 + 60000)";
 
 pub(super) const CONFLICT: &str = "
-    insert into conflicts (bot, chat, owner, epoch, version, commit_mark, document, reason, found_at)
+    insert into conflicts (bot, chat, owner, epoch, version, commit_id, document, reason, found_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing";
 
 /// A document on its way into SQL.
@@ -74,7 +74,7 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    pub(super) fn new(stored: &Stored) -> Result<Self, StoreError> {
+    pub(super) fn new(stored: &StoredSession) -> Result<Self, StoreError> {
         let session = &stored.session;
         Ok(Self {
             key: session.key,
@@ -90,12 +90,14 @@ impl Copied {
 
     /// Whether the row that is there has all that this document says: it is this one, or came after it.
     fn is_in(&self, there: Stamp, is_late: bool) -> bool {
-        let (epoch, version, mark, mirrored_epoch, mirrored_version) = there;
+        let (epoch, version, mark, replicated_epoch, replicated_version) = there;
         if (epoch, version) == (self.epoch, self.version) {
             return mark == self.mark;
         }
         // Within its epoch, and while the epoch lasts, there is one line of versions.
-        !is_late || epoch == self.epoch || (mirrored_epoch, mirrored_version) >= (self.epoch, self.version)
+        !is_late
+            || epoch == self.epoch
+            || (replicated_epoch, replicated_version) >= (self.epoch, self.version)
     }
 }
 
@@ -123,14 +125,17 @@ impl Mirror {
 }
 
 impl Job for Mirror {
-    type Output = Vec<Mirrored>;
+    type Output = Vec<MirrorOutcome>;
 
-    async fn run(&self, connection: &mut Connection) -> Result<Vec<Mirrored>, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Vec<MirrorOutcome>, sqlx::Error> {
         let documents: Vec<&Copied> = self.documents.iter().collect();
         self.mirror(connection, &documents).await
     }
 
-    async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<Vec<Mirrored>>, sqlx::Error> {
+    async fn run_all(
+        jobs: &[&Self],
+        connection: &mut Connection,
+    ) -> Result<Vec<Vec<MirrorOutcome>>, sqlx::Error> {
         let (Some(first), true) = (jobs.first(), Self::may_go_together(jobs)) else {
             return one_by_one(jobs, connection).await;
         };
@@ -162,20 +167,20 @@ impl Mirror {
         &self,
         connection: &mut Connection,
         documents: &[&Copied],
-    ) -> Result<Vec<Mirrored>, sqlx::Error> {
+    ) -> Result<Vec<MirrorOutcome>, sqlx::Error> {
         let mut outcomes = Vec::with_capacity(documents.len());
         let mut rest = documents;
         while let Some((part, statements)) = part_of(rest) {
             rest = rest.get(part.len()..).unwrap_or_default();
             let written = self.write(connection, part, statements).await?;
             if written.len() == part.len() {
-                outcomes.extend(part.iter().map(|_| Mirrored::Written));
+                outcomes.extend(part.iter().map(|_| MirrorOutcome::Written));
                 continue;
             }
             let is_late = self.is_late(connection).await?;
             for document in part {
                 outcomes.push(if written.contains(&(document.key.chat.0, document.key.user.0)) {
-                    Mirrored::Written
+                    MirrorOutcome::Written
                 } else {
                     self.compare(connection, document, is_late).await?
                 });
@@ -218,8 +223,8 @@ impl Mirror {
 
     /// Whether the epoch of the documents is over.
     async fn is_late(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
-        let authority: Option<AuthorityRow> = fetch_optional!(connection, AUTHORITY, self.bot)?;
-        Ok(authority.map(read_authority).is_some_and(|row| row.epoch.cast_signed() > self.epoch))
+        let leadership: Option<LeadershipRow> = fetch_optional!(connection, LEADERSHIP, self.bot)?;
+        Ok(leadership.map(read_leadership).is_some_and(|row| row.epoch.cast_signed() > self.epoch))
     }
 
     /// What became of a document: written now or before, or lost against another branch.
@@ -228,13 +233,13 @@ impl Mirror {
         connection: &mut Connection,
         copied: &Copied,
         is_late: bool,
-    ) -> Result<Mirrored, sqlx::Error> {
+    ) -> Result<MirrorOutcome, sqlx::Error> {
         let SessionKey { bot, chat, user } = copied.key;
         let there: Option<Stamp> = fetch_optional!(&mut *connection, STAMP, bot.0, chat.0, user.0, self.now)?;
         // One that has just been written by its part is there as it is.
         let is_higher = |there: &Stamp| (there.0, there.1) >= (copied.epoch, copied.version);
         if there.filter(is_higher).is_some_and(|there| copied.is_in(there, is_late)) {
-            return Ok(Mirrored::Written);
+            return Ok(MirrorOutcome::Written);
         }
         let reason = "mirrored too late";
         execute!(
@@ -250,6 +255,6 @@ impl Mirror {
             reason,
             self.now,
         )?;
-        Ok(Mirrored::Lost)
+        Ok(MirrorOutcome::Lost)
     }
 }

@@ -1,6 +1,6 @@
 //! The sessions in SQL, on SQLite and PostgreSQL: one row per conversation, committed in groups by the writer.
 
-mod charge;
+mod leadership;
 mod mirror;
 
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::store::{
 };
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
-/// The statements that write check the row of authority; on PostgreSQL they hold it, so that a change of it waits for
+/// The statements that write check the leadership row; on PostgreSQL they hold it, so that a change of it waits for
 /// them, and whoever reads after the change sees what they wrote. On SQLite there is one writer at a time anyway.
 macro_rules! checked {
     ($lock:literal) => {
         Checked {
             insert: concat!(
                 "insert into sessions
-                    (bot, chat, owner, epoch, version, commit_mark, schema, document, due_at, kept_until, updated_at)
+                    (bot, chat, owner, epoch, version, commit_id, schema, document, due_at, kept_until, updated_at)
                 select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-                where exists (select 1 from authority where bot = $1 and epoch = $4 and store = 'sql'",
+                where exists (select 1 from leadership where bot = $1 and epoch = $4 and primary_store = 'sql'",
                 $lock,
                 ") on conflict (bot, chat, owner) do nothing"
             ),
             update: concat!(
                 "update sessions
-                set epoch = $4, version = $5, commit_mark = $6, schema = $7, document = $8,
+                set epoch = $4, version = $5, commit_id = $6, schema = $7, document = $8,
                     due_at = $9, kept_until = $10, updated_at = $11
                 where bot = $1 and chat = $2 and owner = $3 and version = $12
-                and exists (select 1 from authority where bot = $1 and epoch = $4 and store = 'sql'",
+                and exists (select 1 from leadership where bot = $1 and epoch = $4 and primary_store = 'sql'",
                 $lock,
                 ")"
             ),
@@ -51,10 +51,11 @@ struct Checked {
 const ON_SQLITE: Checked = checked!("");
 const ON_POSTGRES: Checked = checked!(" for share");
 
-const SERVES: &str = "select count(*) from authority where bot = $1 and epoch = $2 and store = 'sql'";
+const SERVES: &str =
+    "select count(*) from leadership where bot = $1 and epoch = $2 and primary_store = 'sql'";
 
 const CURRENT: &str = "
-    select epoch, version, commit_mark, document from sessions
+    select epoch, version, commit_id, document from sessions
     where bot = $1 and chat = $2 and owner = $3";
 
 const LOAD: &str = "select document from sessions where bot = $1 and chat = $2 and owner = $3";

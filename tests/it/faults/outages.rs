@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use tokio::task::block_in_place;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::storm::{Storm, in_charge, quantile};
+use crate::faults::storm::{Storm, primary, quantile};
 use crate::faults::{deposits_patiently, describes, holds_what_was_seen};
 use crate::oracle::{measured, soaks};
 use crate::process::{Process, get, listed, listed_by, telegram, until, variables};
@@ -28,7 +28,7 @@ async fn redis_stops_in_mid_conversation_and_the_next_tap_is_answered() {
         let mut bot = TestBot::on(Clock::system(), behind, &OPEN).await;
         let sql = if behind == Behind::SqliteAndRedis { "sqlite" } else { "postgres" };
         let (user, other) = (bot.user(7), bot.user(8));
-        in_charge(&bot, "redis", "ok").await;
+        primary(&bot, "redis", "ok").await;
         for round in 0..if soaks() { 8 } else { 1 } {
             describes(&user).await;
             describes(&other).await;
@@ -39,10 +39,10 @@ async fn redis_stops_in_mid_conversation_and_the_next_tap_is_answered() {
             answers.push(tapped.elapsed());
             user.sees_new("enregistré").await.unwrap();
             confirmations.push(tapped.elapsed());
-            in_charge(&bot, sql, "degraded").await;
+            primary(&bot, sql, "degraded").await;
             block_in_place(|| bot.redis.as_mut().unwrap().restart());
             let started = Instant::now();
-            in_charge(&bot, "redis", "ok").await;
+            primary(&bot, "redis", "ok").await;
             returns.push(started.elapsed());
             other.taps("Valider").unwrap();
             other.sees_new("enregistré").await.unwrap();
@@ -75,7 +75,7 @@ async fn f38_with_both_stores_away_nothing_is_acknowledged_and_nothing_lost() {
     let mut bot = TestBot::prepared(Clock::system(), Behind::SqliteAndRedis, &OPEN).await;
     bot.set("DATABASE_URL", &postgres.database());
     bot.resume().await;
-    in_charge(&bot, "redis", "ok").await;
+    primary(&bot, "redis", "ok").await;
     let people: Vec<_> = (1..=20).map(|id| bot.user(id)).collect();
     for user in &people {
         describes(user).await;
@@ -103,7 +103,7 @@ async fn f38_with_both_stores_away_nothing_is_acknowledged_and_nothing_lost() {
         user.sees_new("enregistré").await.unwrap();
     }
     let recovered = began.elapsed();
-    in_charge(&bot, "redis", "ok").await;
+    primary(&bot, "redis", "ok").await;
     bot.telegram.wait_for("everything to be acknowledged", quiet).await.unwrap();
     for user in &people {
         holds_what_was_seen(&bot, user.id(), 1).await;

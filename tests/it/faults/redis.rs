@@ -8,7 +8,7 @@ use depot_bot::clock::Clock;
 use tokio::task::block_in_place;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::storm::{LOOK, PATIENCE, Storm, epoch, in_charge};
+use crate::faults::storm::{LOOK, PATIENCE, Storm, epoch, primary};
 use crate::oracle::soaks;
 use crate::proxy::{FaultProxy, Line};
 use crate::servers::RedisServer;
@@ -23,7 +23,7 @@ async fn bot_on(redis: RedisServer) -> TestBot {
     bot.set("REDIS_URL", &redis.url());
     bot.redis = Some(redis);
     bot.resume().await;
-    in_charge(&bot, "redis", "ok").await;
+    primary(&bot, "redis", "ok").await;
     bot
 }
 
@@ -33,7 +33,7 @@ async fn bot_behind_proxy() -> (TestBot, FaultProxy) {
     let proxy = FaultProxy::to_unix(&bot.redis.as_ref().unwrap().socket()).await;
     bot.set("REDIS_URL", &format!("redis://{}", proxy.address()));
     bot.resume().await;
-    in_charge(&bot, "redis", "ok").await;
+    primary(&bot, "redis", "ok").await;
     (bot, proxy)
 }
 
@@ -52,7 +52,7 @@ async fn opened_anew(bot: &TestBot, before: u64) {
         }
     };
     tokio::time::timeout(PATIENCE, later).await.expect("Redis is opened anew");
-    in_charge(bot, "redis", "ok").await;
+    primary(bot, "redis", "ok").await;
 }
 
 /// F10: frozen, and thawed: what was sent into it is not executed late.
@@ -64,10 +64,10 @@ async fn f10_redis_is_frozen_and_thawed() {
         storm.goes_on(SOME).await;
         let before = epoch(&bot).await;
         bot.redis.as_ref().unwrap().pause();
-        in_charge(&bot, "sqlite", "degraded").await;
+        primary(&bot, "sqlite", "degraded").await;
         lasts(&storm, Duration::from_secs(*seconds)).await;
         bot.redis.as_ref().unwrap().resume();
-        storm.recovers(in_charge(&bot, "redis", "ok")).await;
+        storm.recovers(primary(&bot, "redis", "ok")).await;
         assert_eq!(epoch(&bot).await, before + 2, "there and back again");
         storm.goes_on(SOME).await;
     }
@@ -126,7 +126,7 @@ async fn f14_redis_is_killed_again_and_again() {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
     }
-    storm.recovers(in_charge(&bot, "redis", "ok")).await;
+    storm.recovers(primary(&bot, "redis", "ok")).await;
     storm.ends("F14", &bot).await;
 }
 
@@ -137,10 +137,10 @@ async fn f15_redis_is_full() {
     let mut storm = Storm::over(&bot, PEOPLE);
     storm.goes_on(SOME).await;
     bot.redis.as_ref().unwrap().limit_memory(1);
-    in_charge(&bot, "sqlite", "degraded").await;
+    primary(&bot, "sqlite", "degraded").await;
     lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     bot.redis.as_ref().unwrap().limit_memory(0);
-    storm.recovers(in_charge(&bot, "redis", "ok")).await;
+    storm.recovers(primary(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
     storm.ends("F15", &bot).await;
 }
@@ -152,10 +152,10 @@ async fn f17_redis_is_demoted_and_promoted() {
     let mut storm = Storm::over(&bot, PEOPLE);
     storm.goes_on(SOME).await;
     bot.redis.as_ref().unwrap().demote();
-    in_charge(&bot, "sqlite", "degraded").await;
+    primary(&bot, "sqlite", "degraded").await;
     lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     bot.redis.as_ref().unwrap().promote();
-    storm.recovers(in_charge(&bot, "redis", "ok")).await;
+    storm.recovers(primary(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
     storm.ends("F17", &bot).await;
 }
@@ -187,10 +187,10 @@ async fn f20_redis_is_a_black_hole() {
     let mut storm = Storm::over(&bot, PEOPLE);
     storm.goes_on(SOME).await;
     proxy.set(Line::BlackHole);
-    in_charge(&bot, "sqlite", "degraded").await;
+    primary(&bot, "sqlite", "degraded").await;
     lasts(&storm, Duration::from_secs(if soaks() { 120 } else { 0 })).await;
     proxy.set(Line::Clear);
-    storm.recovers(in_charge(&bot, "redis", "ok")).await;
+    storm.recovers(primary(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
     storm.ends("F20", &bot).await;
 }
@@ -206,7 +206,7 @@ async fn f21_redis_is_slow() {
         lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     }
     proxy.set(Line::Clear);
-    storm.recovers(in_charge(&bot, "redis", "ok")).await;
+    storm.recovers(primary(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
     assert!(proxy.done().delayed > 10, "{:?}", proxy.done());
     storm.ends("F21", &bot).await;
@@ -225,14 +225,14 @@ async fn f25_redis_no_longer_takes_the_password() {
     let mut bot = TestBot::prepared(Clock::system(), Behind::Sqlite, &OPEN).await;
     bot.set("REDIS_URL", &format!("{}?user=depot&pass=first", redis.url()));
     bot.resume().await;
-    in_charge(&bot, "redis", "ok").await;
+    primary(&bot, "redis", "ok").await;
     let mut storm = Storm::over(&bot, PEOPLE);
     storm.goes_on(SOME).await;
     user("second");
-    in_charge(&bot, "sqlite", "degraded").await;
+    primary(&bot, "sqlite", "degraded").await;
     lasts(&storm, Duration::from_secs(if soaks() { 60 } else { 0 })).await;
     user("first");
-    storm.recovers(in_charge(&bot, "redis", "ok")).await;
+    storm.recovers(primary(&bot, "redis", "ok")).await;
     storm.goes_on(SOME).await;
     storm.ends("F25", &bot).await;
 }
@@ -253,7 +253,7 @@ async fn f26_redis_flaps() {
     let changes = epoch(&bot).await - before;
     let windows = began.elapsed().as_secs() / 5 + 1;
     assert!(changes <= windows, "{changes} changes in {:?}", began.elapsed());
-    in_charge(&bot, "redis", "ok").await;
+    primary(&bot, "redis", "ok").await;
     storm.goes_on(SOME).await;
     storm.ends(&format!("F26 ({changes} changes of epoch)"), &bot).await;
 }

@@ -3,7 +3,7 @@
 use depot_bot::clock::Clock;
 
 use crate::bot::{Behind, TestBot};
-use crate::faults::storm::in_charge;
+use crate::faults::storm::primary;
 use crate::faults::{confirmed, deposits_patiently, describes, holds, holds_what_was_seen};
 use crate::oracle::measured;
 use crate::proxy::FaultProxy;
@@ -45,7 +45,7 @@ async fn f23_a_key_that_holds_something_else_stops_nobody() {
         (":s:7:7", &["SET", "", "2:4:x:{}"]),
         (":s:7:7", &["RPUSH", "", "a list"]),
         (":due", &["SET", "", "a string"]),
-        (":unmirrored", &["SET", "", "a string"]),
+        (":dirty", &["SET", "", "a string"]),
         (":epoch", &["RPUSH", "", "a list"]),
         (":epoch", &["SET", "", "rubbish"]),
         (":epoch", &["SET", "", "1"]),
@@ -53,7 +53,7 @@ async fn f23_a_key_that_holds_something_else_stops_nobody() {
         (":probe", &["RPUSH", "", "a list"]),
     ] {
         let bot = TestBot::on(Clock::system(), Behind::SqliteAndRedis, &[("ACCESS_MODE", "open")]).await;
-        in_charge(&bot, "redis", "ok").await;
+        primary(&bot, "redis", "ok").await;
         let (user, other) = (bot.user(7), bot.user(8));
         describes(&user).await;
         describes(&other).await;

@@ -104,7 +104,7 @@ async fn looks(bot: &Process) {
 }
 
 fn is_of_a_change(line: &Value) -> bool {
-    line["target"].as_str().unwrap().starts_with("depot_bot::store::failover")
+    line["target"].as_str().unwrap().starts_with("depot_bot::store::replication")
 }
 
 fn is_of_sql(line: &Value) -> bool {

@@ -146,7 +146,7 @@ pub(super) async fn epoch(bot: &TestBot) -> u64 {
 }
 
 /// Waits until this store is in charge, and readiness says so.
-pub(super) async fn in_charge(bot: &TestBot, store: &str, state: &str) {
+pub(super) async fn primary(bot: &TestBot, store: &str, state: &str) {
     let said = async {
         loop {
             let (whole, sessions) = readiness(bot).await;

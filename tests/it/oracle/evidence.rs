@@ -42,7 +42,7 @@ pub(crate) struct Evidence {
     pub(super) documents: BTreeMap<i64, Head>,
     /// What Redis has of them, and whether it is in charge.
     pub(super) in_redis: BTreeMap<i64, Head>,
-    pub(super) redis_is_in_charge: bool,
+    pub(super) redis_is_primary: bool,
     pub(super) redis_answers: bool,
     pub(super) epoch: u64,
     /// Marks of branches that lost.
@@ -195,11 +195,11 @@ impl Evidence {
     pub(super) async fn read_sql(&mut self, url: &str, bot: BotId) {
         let mut sql = Sql::open(url).await;
         self.documents = sql.documents().await;
-        let authority: Vec<(i64, String)> = sql.rows("select epoch, store from authority").await;
-        if let Some((epoch, store)) = authority.first() {
-            (self.epoch, self.redis_is_in_charge) = (epoch.cast_unsigned(), store == "redis");
+        let leadership: Vec<(i64, String)> = sql.rows("select epoch, primary_store from leadership").await;
+        if let Some((epoch, store)) = leadership.first() {
+            (self.epoch, self.redis_is_primary) = (epoch.cast_unsigned(), store == "redis");
         }
-        let marks: Vec<(i64,)> = sql.rows("select commit_mark from conflicts").await;
+        let marks: Vec<(i64,)> = sql.rows("select commit_id from conflicts").await;
         self.conflicts = marks.iter().map(|(mark,)| mark.cast_unsigned().to_string()).collect();
         let parked: Vec<(i64,)> = sql.rows("select update_id from parked_updates").await;
         self.parked = parked.into_iter().map(|(id,)| id).collect();

@@ -31,7 +31,7 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
     // Redis has what SQL has, or it is not in charge.
     for (user, head) in &evidence.documents {
         let in_redis = evidence.in_redis.get(user);
-        if evidence.redis_is_in_charge && evidence.redis_answers && in_redis != Some(head) {
+        if evidence.redis_is_primary && evidence.redis_answers && in_redis != Some(head) {
             let sent = in_redis.and_then(|head| evidence.sent.get(&head.mark));
             report.broken(
                 "P5",
@@ -40,7 +40,7 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
                 ),
             );
         }
-        let newest = in_redis.filter(|_| evidence.redis_is_in_charge).unwrap_or(head);
+        let newest = in_redis.filter(|_| evidence.redis_is_primary).unwrap_or(head);
         if newest.version > 0 && !evidence.sent.contains_key(&newest.mark) {
             report.broken("P5", format!("person {user}: nobody committed what is stored: {newest:?}"));
         }

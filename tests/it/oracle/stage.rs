@@ -153,10 +153,10 @@ impl Stage {
         Sql::open(&self.variables["DATABASE_URL"]).await
     }
 
-    /// The row of authority: epoch, store, and whether it is open.
-    pub(crate) async fn authority(&self) -> Option<(i64, String, i64)> {
+    /// The leadership row: epoch, store, and whether it is open.
+    pub(crate) async fn leadership(&self) -> Option<(i64, String, i64)> {
         let mut sql = self.sql().await;
-        sql.rows("select epoch, store, opened from authority").await.pop()
+        sql.rows("select epoch, primary_store, opened from leadership").await.pop()
     }
 
     /// Waits for what rings no bell.
@@ -221,7 +221,7 @@ impl Stage {
             return Some(format!("{} deliveries wait", waiting[0].0));
         }
         let documents = self.sql().await.documents().await;
-        if self.authority().await.is_some_and(|(_, store, _)| store == "redis") {
+        if self.leadership().await.is_some_and(|(_, store, _)| store == "redis") {
             // What a bot that died left in Redis alone is owed to SQL for a second.
             let owed = self.in_redis().into_iter().find(|(person, head)| documents.get(person) != Some(head));
             if let Some((person, head)) = owed {
@@ -233,7 +233,7 @@ impl Stage {
     }
 
     /// Waits until nothing is left to do; says what still is after a minute.
-    async fn quiet(&self) -> Option<String> {
+    async fn drain(&self) -> Option<String> {
         if self.comes(self.patience(), async || self.unrest().await.is_none()).await {
             return None;
         }
@@ -282,7 +282,7 @@ impl Stage {
 
     /// Waits until all is quiet and readiness says `state` (empty: whatever it says), stops the bot, and judges.
     pub(crate) async fn ends(&self, mut bot: Process, state: &str) -> Report {
-        let unrest = self.quiet().await;
+        let unrest = self.drain().await;
         let quiet_at = unrest.is_none().then(|| self.clock.now());
         let is_ready = async || {
             let (_, body) = get(&bot.http, "/health/ready").await;

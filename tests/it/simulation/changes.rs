@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use depot_bot::store::failover::{Condition, Failover};
+use depot_bot::store::replication::{ReplicatedStore, ReplicationStatus};
 use depot_bot::store::{Committed, SessionStore as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -15,8 +15,8 @@ use crate::stores::{after, session};
 /// One instance, and how it says its stores are.
 struct Alone {
     world: Arc<World>,
-    failover: Failover,
-    condition: watch::Receiver<Condition>,
+    failover: ReplicatedStore,
+    status: watch::Receiver<ReplicationStatus>,
 }
 
 impl Alone {
@@ -25,9 +25,9 @@ impl Alone {
         let process = Arc::new(Process::default());
         let reach = |engine| Arc::new(Model::new(&world, engine, 0, &process));
         let (sql, redis) = (reach(&world.sql), reach(&world.redis));
-        let failover = Failover::start(sql, redis, world.clock.clone(), &world.rng, world.ttl).await;
-        let condition = failover.condition();
-        let mut alone = Self { world, failover, condition };
+        let failover = ReplicatedStore::start(sql, redis, world.clock.clone(), &world.rng, world.ttl).await;
+        let status = failover.status();
+        let mut alone = Self { world, failover, status };
         alone.serves("redis").await;
         alone
     }
@@ -35,8 +35,8 @@ impl Alone {
     /// Waits until this store is in charge and takes commits; says how long that took.
     async fn serves(&mut self, store: &str) -> Duration {
         let began = Instant::now();
-        let is_it = |it: &Condition| it.is_open && it.in_charge == store;
-        let waited = tokio::time::timeout(Duration::from_secs(300), self.condition.wait_for(is_it)).await;
+        let is_it = |it: &ReplicationStatus| it.is_open && it.primary == store;
+        let waited = tokio::time::timeout(Duration::from_secs(300), self.status.wait_for(is_it)).await;
         assert!(waited.is_ok(), "{store} does not take charge:\n{}", self.world.seen().journal.join("\n"));
         began.elapsed()
     }
@@ -47,7 +47,7 @@ impl Alone {
         document.epoch = self.failover.epoch();
         let committed = self.failover.commit(&after(version - 1, &document)).await.unwrap();
         assert_eq!(committed, Committed::Applied);
-        self.failover.mirrored(&document).await.unwrap();
+        self.failover.replicated(&document).await.unwrap();
     }
 }
 
@@ -109,7 +109,7 @@ async fn sql_goes_on_where_the_copy_to_redis_does_not_come_to_an_end() {
 async fn what_was_never_committed_is_owed_to_nobody() {
     let alone = Alone::start().await;
     let nothing = session(key(7), 0);
-    alone.failover.mirrored(&nothing).await.unwrap();
-    assert!(alone.failover.unmirrored(&nothing).is_none());
+    alone.failover.replicated(&nothing).await.unwrap();
+    assert!(alone.failover.unreplicated(&nothing).is_none());
     assert_eq!(alone.world.sql.memory.stamp(key(7)), None);
 }

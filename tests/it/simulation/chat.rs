@@ -14,8 +14,7 @@ use depot_bot::model::{Understand, UnderstandError};
 use depot_bot::session::{
     CardView, Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb,
 };
-use depot_bot::store::authority::{DurableStore as _, Mirrored};
-use depot_bot::store::failover::Failover;
+use depot_bot::store::replication::{DurableStore as _, MirrorOutcome, ReplicatedStore};
 use depot_bot::store::{SessionStore as _, StoreError};
 use tokio::time::sleep;
 
@@ -78,7 +77,7 @@ impl View {
 pub(super) struct Outside {
     pub(super) chat: Model,
     pub(super) sql: Model,
-    pub(super) stores: Failover,
+    pub(super) stores: ReplicatedStore,
 }
 
 impl Outside {
@@ -150,9 +149,9 @@ impl Chat for Outside {
 impl Record for Outside {
     async fn record(&self, session: &Session, leaving: &Leaving, _: &str) -> Result<Recorded, RecordError> {
         let (world, person) = (self.sql.world.clone(), session.key.chat.0);
-        if let Some(decision) = self.stores.unmirrored(session) {
+        if let Some(decision) = self.stores.unreplicated(session) {
             let kept = self.sql.mirror(&[decision], session.epoch, world.clock.now()).await?;
-            if kept != [Mirrored::Written] {
+            if kept != [MirrorOutcome::Written] {
                 return Err(StoreError::Superseded { store: "model" }.into());
             }
         }

@@ -7,8 +7,8 @@ use depot_bot::deposit::Status;
 use depot_bot::effects::retry::COMPUTE_ATTEMPTS_MAX;
 use depot_bot::session::{Session, SessionKey, Waiting};
 use depot_bot::store::SessionStore as _;
-use depot_bot::store::authority::{DurableStore as _, InCharge, VolatileStore as _};
 use depot_bot::store::memory::MemoryStore;
+use depot_bot::store::replication::{DurableStore as _, Primary, VolatileStore as _};
 use futures_util::FutureExt as _;
 
 use super::chat::short;
@@ -23,15 +23,15 @@ fn now<T>(answer: impl Future<Output = T>) -> T {
 
 impl World {
     /// The store in charge, if it is open.
-    fn in_charge(&self) -> Option<&MemoryStore> {
-        let authority = now(self.sql.memory.authority(0, self.clock.now())).unwrap().authority?;
-        let InCharge::Redis { run_id } = &authority.store else { return Some(&self.sql.memory) };
+    fn primary(&self) -> Option<&MemoryStore> {
+        let leadership = now(self.sql.memory.read_cluster(0, self.clock.now())).unwrap().leadership?;
+        let Primary::Redis { run_id } = &leadership.primary else { return Some(&self.sql.memory) };
         let probe = now(self.redis.memory.probe()).unwrap();
-        (probe.run_id == *run_id && probe.epoch == Some(authority.epoch)).then_some(&self.redis.memory)
+        (probe.run_id == *run_id && probe.epoch == Some(leadership.epoch)).then_some(&self.redis.memory)
     }
 
     fn document(&self, person: i64) -> Option<Session> {
-        now(self.in_charge()?.load(key(person))).unwrap()
+        now(self.primary()?.load(key(person))).unwrap()
     }
 
     /// What is not at rest yet; nothing when the simulation may end.
@@ -40,7 +40,7 @@ impl World {
         if waiting > 0 {
             return Some(format!("{waiting} updates wait at Telegram"));
         }
-        let Some(store) = self.in_charge() else { return Some("no store is in charge".to_owned()) };
+        let Some(store) = self.primary() else { return Some("no store is in charge".to_owned()) };
         for person in 1..=people {
             let Some(session) = now(store.load(key(person))).unwrap() else { continue };
             let lanes = session.chat_lane.is_some() || session.compute_lane.is_some();

@@ -9,7 +9,7 @@ use depot_bot::effects::{Effects, deadlines};
 use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{Cause, Event, Language, Verdict};
 use depot_bot::speech::NoTranscriber;
-use depot_bot::store::failover::Failover;
+use depot_bot::store::replication::ReplicatedStore;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +40,7 @@ impl Instance {
         let (sql, redis) = (Arc::new(reach(&world.sql)), Arc::new(reach(&world.redis)));
         let (clock, rng) = (world.clock.clone(), world.rng.clone());
         let ledger = Model::clone(&sql);
-        let failover = Failover::start(sql, redis, clock.clone(), &rng, world.ttl).await;
+        let failover = ReplicatedStore::start(sql, redis, clock.clone(), &rng, world.ttl).await;
         let (chat, stores) = (reach(&world.chat), failover.clone());
         let outside = Arc::new(Outside { chat, sql: ledger, stores });
         let service = ValidationSessionService::new(Arc::new(failover), clock.clone(), BOT, world.ttl);
@@ -124,7 +124,7 @@ impl Instance {
         };
         let handled = self.service.update(key(update.person), cause, &update.event).await?;
         if !self.effects.run(&handled).await.recorded().await {
-            self.service.mirrored(&handled.session).await?;
+            self.service.replicated(&handled.session).await?;
         }
         let session = &handled.session;
         Ok((handled.verdict, (session.epoch, session.version, session.commit)))

@@ -66,7 +66,7 @@ async fn run(seed: u64, mutation: Mutation) -> Ended {
     world.note("all is calm from now on");
     let calm = world.time();
     let mut violations = Vec::new();
-    // What looks like rest may be the moment between a change of authority and what comes behind it.
+    // What looks like rest may be the moment between a change of leadership and what comes behind it.
     let mut rested = 0;
     loop {
         match world.unrest(people) {

@@ -174,7 +174,7 @@ impl Model {
     fn patience(&self, what: &str) -> Duration {
         Duration::from_millis(match (self.engine.kind, what) {
             (Kind::Redis, _) => 500,
-            (Kind::Sql, "authority" | "sign on") => 700,
+            (Kind::Sql, "read cluster" | "heartbeat") => 700,
             (Kind::Sql, _) => 2_000,
             (Kind::Chat, _) => 3_000,
         })

@@ -5,10 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use depot_bot::clock::Timestamp;
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::store::authority::{
-    Authority, Branch, DurableStore, Mirrored, Page as Stock, Probe, Row, Stored, VolatileStore,
-};
 use depot_bot::store::memory::MemoryStore;
+use depot_bot::store::replication::{
+    Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Probe, StoredSession,
+    VolatileStore,
+};
 use depot_bot::store::{Commit, Committed, Page, SessionStore, Statistics, StoreError};
 use futures_util::FutureExt as _;
 use tokio::time::sleep_until;
@@ -112,21 +113,21 @@ impl SessionStore for Model {
 
 #[async_trait]
 impl DurableStore for Model {
-    async fn authority(&self, instance: i64, at: Timestamp) -> Result<Row, StoreError> {
-        let row = self.read("authority", move |memory| now(memory.authority(instance, at))).await;
+    async fn read_cluster(&self, instance: i64, at: Timestamp) -> Result<ClusterState, StoreError> {
+        let row = self.read("read cluster", move |memory| now(memory.read_cluster(instance, at))).await;
         let alone = self.is_mutated(Mutation::WaitsForNobody);
-        row.map(|row| if alone { Row { others: Vec::new(), ..row } } else { row })
+        row.map(|row| if alone { ClusterState { other_members: Vec::new(), ..row } } else { row })
     }
 
-    async fn change_authority(
+    async fn change_leadership(
         &self,
-        from: Option<&Authority>,
-        to: &Authority,
+        from: Option<&Leadership>,
+        to: &Leadership,
         at: Timestamp,
-    ) -> Result<Option<Authority>, StoreError> {
+    ) -> Result<Option<Leadership>, StoreError> {
         let (from, to, model) = (from.cloned(), to.clone(), self.clone());
         self.write("change", move |memory| {
-            let changed = now(memory.change_authority(from.as_ref(), &to, at))?;
+            let changed = now(memory.change_leadership(from.as_ref(), &to, at))?;
             let (instance, to) = (model.instance, &to);
             model.world.note(format_args!("{instance} wants {to:?}, the row is {changed:?}"));
             Ok(changed)
@@ -134,24 +135,24 @@ impl DurableStore for Model {
         .await
     }
 
-    async fn sign_on(&self, instance: i64, at: Timestamp) -> Result<(), StoreError> {
-        self.write("sign on", move |memory| now(memory.sign_on(instance, at))).await
+    async fn heartbeat(&self, instance: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.write("heartbeat", move |memory| now(memory.heartbeat(instance, at))).await
     }
 
-    async fn sign_off(&self, instance: i64) -> Result<(), StoreError> {
-        self.write("sign off", move |memory| now(memory.sign_off(instance))).await
+    async fn deregister(&self, instance: i64) -> Result<(), StoreError> {
+        self.write("deregister", move |memory| now(memory.deregister(instance))).await
     }
 
     async fn mirror(
         &self,
-        documents: &[Stored],
+        documents: &[StoredSession],
         epoch: u64,
         at: Timestamp,
-    ) -> Result<Vec<Mirrored>, StoreError> {
+    ) -> Result<Vec<MirrorOutcome>, StoreError> {
         let (documents, model) = (documents.to_vec(), self.clone());
         self.write("mirror", move |memory| {
             if model.is_mutated(Mutation::MirrorLies) {
-                return Ok(vec![Mirrored::Written; documents.len()]);
+                return Ok(vec![MirrorOutcome::Written; documents.len()]);
             }
             let outcomes = now(memory.mirror(&documents, epoch, at))?;
             for (stored, outcome) in documents.iter().zip(&outcomes) {
@@ -167,17 +168,17 @@ impl DurableStore for Model {
         .await
     }
 
-    async fn stored_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Stock, StoreError> {
-        self.read("stock", move |memory| now(memory.stored_after(after, limit))).await
+    async fn sessions_after(&self, after: Option<SessionKey>, limit: usize) -> Result<CopyPage, StoreError> {
+        self.read("copy page", move |memory| now(memory.sessions_after(after, limit))).await
     }
 
     async fn forget(&self, key: SessionKey) -> Result<(), StoreError> {
         self.write("forget", move |memory| now(memory.forget(key))).await
     }
 
-    async fn keep_conflicts(&self, branches: &[Branch], at: Timestamp) -> Result<(), StoreError> {
+    async fn record_conflicts(&self, branches: &[Branch], at: Timestamp) -> Result<(), StoreError> {
         let branches = branches.to_vec();
-        self.write("conflicts", move |memory| now(memory.keep_conflicts(&branches, at))).await
+        self.write("conflicts", move |memory| now(memory.record_conflicts(&branches, at))).await
     }
 
     fn serve(&self, epoch: u64) {
@@ -191,15 +192,15 @@ impl VolatileStore for Model {
         self.write("probe", |memory| now(memory.probe())).await
     }
 
-    async fn fit(&self) -> Result<(), StoreError> {
-        self.read("fit", |memory| now(memory.fit())).await
+    async fn check_eligibility(&self) -> Result<(), StoreError> {
+        self.read("check eligibility", |memory| now(memory.check_eligibility())).await
     }
 
     fn serve(&self, epoch: u64, run_id: &str) {
         VolatileStore::serve(&self.memory, epoch, run_id);
     }
 
-    async fn restore(&self, documents: &[Stored], at: Timestamp) -> Result<Vec<Branch>, StoreError> {
+    async fn restore(&self, documents: &[StoredSession], at: Timestamp) -> Result<Vec<Branch>, StoreError> {
         let (documents, model) = (documents.to_vec(), self.clone());
         self.write("restore", move |memory| {
             let lost = now(memory.restore(&documents, at))?;
@@ -224,16 +225,16 @@ impl VolatileStore for Model {
         .await
     }
 
-    async fn debt(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        self.read("debt", move |memory| now(memory.debt(age, limit))).await
+    async fn backlog(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.read("backlog", move |memory| now(memory.backlog(age, limit))).await
     }
 
-    async fn paid(&self, documents: &[Stored]) -> Result<(), StoreError> {
+    async fn mark_replicated(&self, documents: &[StoredSession]) -> Result<(), StoreError> {
         let documents = documents.to_vec();
-        self.write("paid", move |memory| now(memory.paid(&documents))).await
+        self.write("mark_replicated", move |memory| now(memory.mark_replicated(&documents))).await
     }
 
-    async fn quiet(&self) {
+    async fn drain(&self) {
         let until = *self.busy_until.lock().unwrap();
         if !self.is_mutated(Mutation::WaitsForNobody) {
             sleep_until(until).await;

@@ -18,9 +18,9 @@ const TEXT: &str = "une bouilloire, un kilo deux";
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// Waits until the row says that this store is in charge, since this epoch or a later one.
-async fn in_charge(stage: &Stage, store: &str, epoch: i64) {
+async fn primary(stage: &Stage, store: &str, epoch: i64) {
     let is =
-        async || stage.authority().await.is_some_and(|row| row.0 >= epoch && row.1 == store && row.2 == 1);
+        async || stage.leadership().await.is_some_and(|row| row.0 >= epoch && row.1 == store && row.2 == 1);
     stage.until(&format!("{store} is in charge"), is).await;
 }
 
@@ -69,9 +69,9 @@ async fn copy_before_epoch() {
         let bot = stage.start(&[]).await;
         let crowd = Crowd::gather(&stage, as_usual);
         stage.redis().kill();
-        in_charge(&stage, "sql", 2).await;
+        primary(&stage, "sql", 2).await;
         stage.redis().restart();
-        in_charge(&stage, "redis", 3).await;
+        primary(&stage, "redis", 3).await;
         let went_home = timeout(Duration::from_secs(60), crowd.goes_home()).await;
         assert!(!plant.is_empty() || went_home.is_ok_and(|rounds| rounds.unwrap() > 4));
         stage.ends(bot, "").await
@@ -101,7 +101,7 @@ async fn mirror_overwrites() {
         stage.comes(long, async || version().await < before).await;
         stage.kill(&mut late).await;
         stage.empty_redis();
-        in_charge(&stage, "redis", 3).await;
+        primary(&stage, "redis", 3).await;
         user.says("/status");
         stage.ends(bot, "").await
     })
@@ -120,7 +120,7 @@ async fn late_mirror_accepted() {
         stage.telegram.faults(|faults| faults.hold_updates = true);
         stage.empty_redis();
         let mut other = stage.start(&[]).await;
-        in_charge(&stage, "redis", 3).await;
+        primary(&stage, "redis", 3).await;
         stage.kill(&mut other).await;
         bot.signal(Signal::SIGCONT);
         stage.telegram.faults(|faults| faults.hold_updates = false);
@@ -145,7 +145,7 @@ async fn stale_cache() {
         other.ended().await;
         stage.died();
         bot.signal(Signal::SIGCONT);
-        let (epoch, ..) = stage.authority().await.unwrap();
+        let (epoch, ..) = stage.leadership().await.unwrap();
         let knows = async || get(&bot.http, "/health/ready").await.1.contains(&format!("epoch {epoch}"));
         stage.until("it knows who is in charge now", knows).await;
         // Something else: two answers of the same words would be a repeat.

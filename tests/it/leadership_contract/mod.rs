@@ -13,8 +13,8 @@ use depot_bot::clock::Timestamp;
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::fetch_one;
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::store::authority::{DurableStore, Stored, VolatileStore};
 use depot_bot::store::memory::MemoryStore;
+use depot_bot::store::replication::{DurableStore, StoredSession, VolatileStore};
 use depot_bot::store::sql::SqlStore;
 use secrecy::SecretString;
 
@@ -169,15 +169,15 @@ fn document(key: SessionKey, epoch: u64, version: u64) -> Session {
 }
 
 /// The same with what is kept beside it.
-fn stored(key: SessionKey, epoch: u64, version: u64) -> Stored {
-    Stored {
+fn stored(key: SessionKey, epoch: u64, version: u64) -> StoredSession {
+    StoredSession {
         session: Arc::new(document(key, epoch, version)),
         due_at: None,
         kept_until: None,
-        mirrored: (epoch, version),
+        replicated: (epoch, version),
     }
 }
 
-fn due(stored: Stored, at: Timestamp) -> Stored {
-    Stored { due_at: Some(at), ..stored }
+fn due(stored: StoredSession, at: Timestamp) -> StoredSession {
+    StoredSession { due_at: Some(at), ..stored }
 }

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use crate::clock::Timestamp;
 use crate::diagnostic::Severity;
 use crate::session::SessionKey;
-use crate::store::authority::{Branch, Probe, Stored, VolatileStore};
 use crate::store::keys::{COPYING_KEPT, Keys, PROBE_KEPT};
 use crate::store::redis::link::Call;
 use crate::store::redis::{NAME, RedisStore, unavailable, without_effect};
+use crate::store::replication::{Branch, Probe, StoredSession, VolatileStore};
 use crate::store::{StoreError, document};
 
 /// Redis time, the epoch served, how many are unmirrored, since when: as `probe.lua` returns them.
@@ -32,7 +32,7 @@ impl VolatileStore for RedisStore {
                 .probe
                 .key(self.keys.probe())
                 .key(self.keys.epoch())
-                .key(self.keys.unmirrored())
+                .key(self.keys.dirty())
                 .key(self.keys.due())
                 .arg(PROBE_KEPT.as_millis())
                 .invoke_async(&mut call.connection)
@@ -41,12 +41,12 @@ impl VolatileStore for RedisStore {
             Ok((call.run_id, look))
         };
         let probed: Result<(Arc<str>, Look), _> = Self::observe("probe", self.link.ask(asked)).await;
-        let (run_id, (now, epoch, unmirrored, since)) = probed.map_err(without_effect)?;
-        let unmirrored_for = if since == 0 { Duration::ZERO } else { Timestamp(now).since(Timestamp(since)) };
-        Ok(Probe { run_id: run_id.to_string(), epoch: epoch.parse().ok(), unmirrored, unmirrored_for })
+        let (run_id, (now, epoch, backlog, since)) = probed.map_err(without_effect)?;
+        let lag = if since == 0 { Duration::ZERO } else { Timestamp(now).since(Timestamp(since)) };
+        Ok(Probe { run_id: run_id.to_string(), epoch: epoch.parse().ok(), backlog, lag })
     }
 
-    async fn fit(&self) -> Result<(), StoreError> {
+    async fn check_eligibility(&self) -> Result<(), StoreError> {
         let refused =
             self.describe().await?.diagnostics().into_iter().find(|it| it.severity == Severity::Fatal);
         refused
@@ -58,7 +58,7 @@ impl VolatileStore for RedisStore {
         self.link.trust(run_id);
     }
 
-    async fn restore(&self, documents: &[Stored], now: Timestamp) -> Result<Vec<Branch>, StoreError> {
+    async fn restore(&self, documents: &[StoredSession], now: Timestamp) -> Result<Vec<Branch>, StoreError> {
         if documents.is_empty() {
             return Ok(Vec::new());
         }
@@ -104,26 +104,19 @@ impl VolatileStore for RedisStore {
         }
     }
 
-    async fn debt(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+    async fn backlog(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
         let until =
             self.link.offset.in_redis_time(Instant::now()) - i64::try_from(age.as_millis()).unwrap_or(0);
         let mut range = redis::cmd("ZRANGE");
-        range
-            .arg(self.keys.unmirrored())
-            .arg("-inf")
-            .arg(until)
-            .arg("BYSCORE")
-            .arg("LIMIT")
-            .arg(0)
-            .arg(limit);
+        range.arg(self.keys.dirty()).arg("-inf").arg(until).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
         let range = &range;
         let asked = |mut call: Call| async move { range.query_async(&mut call.connection).await };
-        let members: Vec<String> = self.observed("debt", asked).await.map_err(without_effect)?;
+        let members: Vec<String> = self.observed("backlog", asked).await.map_err(without_effect)?;
         Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
     }
 
-    async fn paid(&self, documents: &[Stored]) -> Result<(), StoreError> {
-        let mut invocation = self.scripts.paid.key(self.keys.unmirrored());
+    async fn mark_replicated(&self, documents: &[StoredSession]) -> Result<(), StoreError> {
+        let mut invocation = self.scripts.replicated.key(self.keys.dirty());
         invocation.arg(self.keys.sessions());
         for stored in documents {
             let session = &stored.session;
@@ -132,11 +125,11 @@ impl VolatileStore for RedisStore {
         }
         let invocation = &invocation;
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
-        self.observed("paid", run).await.map(|_: u64| ()).map_err(without_effect)
+        self.observed("mark_replicated", run).await.map(|_: u64| ()).map_err(without_effect)
     }
 
-    async fn quiet(&self) {
-        self.link.quiet().await;
+    async fn drain(&self) {
+        self.link.drain().await;
     }
 }
 
@@ -147,15 +140,11 @@ struct CopyOf {
 }
 
 impl RedisStore {
-    fn copy_of(&self, stored: &Stored, now: Timestamp) -> Result<CopyOf, StoreError> {
+    fn copy_of(&self, stored: &StoredSession, now: Timestamp) -> Result<CopyOf, StoreError> {
         let session = &stored.session;
         let kept_for = stored.kept_until.map(|until| until.since(now).as_millis().max(1));
         Ok(CopyOf {
-            keys: [
-                self.keys.session(session.key),
-                self.keys.due().to_owned(),
-                self.keys.unmirrored().to_owned(),
-            ],
+            keys: [self.keys.session(session.key), self.keys.due().to_owned(), self.keys.dirty().to_owned()],
             arguments: [
                 session.epoch.to_string(),
                 session.version.to_string(),
@@ -186,11 +175,11 @@ async fn all(script: &Script, copies: &[CopyOf], mut call: Call) -> RedisResult<
 }
 
 /// The replaced document, if it had something that SQL never got.
-fn branch(stored: &Stored, there: &[u8]) -> Option<Branch> {
+fn branch(stored: &StoredSession, there: &[u8]) -> Option<Branch> {
     let text = String::from_utf8_lossy(there);
     let mut parts = text.splitn(4, ':');
     let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
     let stamp = (number()?, number()?, number()?);
     let document = parts.next()?.to_owned();
-    ((stamp.0, stamp.1) > stored.mirrored).then(|| Branch { key: stored.session.key, document, stamp })
+    ((stamp.0, stamp.1) > stored.replicated).then(|| Branch { key: stored.session.key, document, stamp })
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::store::authority::{Authority, DurableStore as _, InCharge, Stored, VolatileStore};
 use depot_bot::store::memory::MemoryStore;
+use depot_bot::store::replication::{DurableStore as _, Leadership, Primary, StoredSession, VolatileStore};
 use depot_bot::store::{SessionStore, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -93,12 +93,12 @@ impl Case {
         session
     }
 
-    async fn documents(&self, wanted: &[Wanted]) -> Vec<Stored> {
+    async fn documents(&self, wanted: &[Wanted]) -> Vec<StoredSession> {
         let mut documents = Vec::new();
         for wanted in wanted {
             let session = Arc::new(self.document(*wanted).await);
-            let mirrored = (session.epoch, session.version.saturating_sub(wanted.mark));
-            documents.push(Stored { session, due_at: Some(NOW), kept_until: None, mirrored });
+            let replicated = (session.epoch, session.version.saturating_sub(wanted.mark));
+            documents.push(StoredSession { session, due_at: Some(NOW), kept_until: None, replicated });
         }
         documents
     }
@@ -149,7 +149,7 @@ pub(super) fn durable(runtime: &Runtime, subject: &Durable) {
 
 async fn durable_case(subject: &Durable, oracle: &MemoryStore, first: i64, steps: Vec<Step>) {
     let store = &subject.store;
-    let row = async || oracle.authority(1, NOW).await.unwrap().authority;
+    let row = async || oracle.read_cluster(1, NOW).await.unwrap().leadership;
     let epoch = row().await.map_or(0, |row| row.epoch);
     let mut case = Case { oracle: oracle.clone(), first, epoch };
     for step in steps {
@@ -159,12 +159,12 @@ async fn durable_case(subject: &Durable, oracle: &MemoryStore, first: i64, steps
             Step::Change(redis, opened) => {
                 let from = row().await;
                 let to = match &from {
-                    Some(from) if *opened && !from.opened => Authority { opened: true, ..from.clone() },
-                    _ if *redis => Authority::redis(case.epoch + 1, "first"),
-                    _ => Authority::sql(case.epoch + 1),
+                    Some(from) if *opened && !from.opened => Leadership { opened: true, ..from.clone() },
+                    _ if *redis => Leadership::redis(case.epoch + 1, "first"),
+                    _ => Leadership::sql(case.epoch + 1),
                 };
-                let now = store.change_authority(from.as_ref(), &to, NOW).await.unwrap();
-                assert_eq!(now, oracle.change_authority(from.as_ref(), &to, NOW).await.unwrap());
+                let now = store.change_leadership(from.as_ref(), &to, NOW).await.unwrap();
+                assert_eq!(now, oracle.change_leadership(from.as_ref(), &to, NOW).await.unwrap());
                 case.epoch = to.epoch;
             }
             Step::Mirror(wanted, behind) => {
@@ -177,10 +177,10 @@ async fn durable_case(subject: &Durable, oracle: &MemoryStore, first: i64, steps
             Step::Open(_) | Step::Restore(_) | Step::Paid(_) => unreachable!("Redis does that"),
         }
         case.compare(&**store, &step).await;
-        assert_eq!(store.authority(1, NOW).await.unwrap().authority, row().await);
+        assert_eq!(store.read_cluster(1, NOW).await.unwrap().leadership, row().await);
         let more = (subject.conflicts().await - conflicts.0, oracle.conflicts().len() - conflicts.1);
         assert_eq!(more.0, more.1, "kept as conflicts after {step:?}");
-        assert!(row().await.is_none_or(|row| row.store != InCharge::Sql || row.opened));
+        assert!(row().await.is_none_or(|row| row.primary != Primary::Sql || row.opened));
     }
 }
 
@@ -210,17 +210,17 @@ async fn volatile_case(store: &dyn VolatileStore, oracle: &MemoryStore, first: i
             }
             Step::Paid(wanted) => {
                 let documents = case.documents(&[*wanted]).await;
-                store.paid(&documents).await.unwrap();
-                oracle.paid(&documents).await.unwrap();
+                store.mark_replicated(&documents).await.unwrap();
+                oracle.mark_replicated(&documents).await.unwrap();
             }
             Step::Change(..) | Step::Mirror(..) => unreachable!("SQL does that"),
         }
         case.compare(store, &step).await;
         let owed = |keys: Vec<SessionKey>| keys.into_iter().collect::<BTreeSet<_>>();
         let (one, other) =
-            (store.debt(Duration::ZERO, 10_000).await, oracle.debt(Duration::ZERO, 10_000).await);
+            (store.backlog(Duration::ZERO, 10_000).await, oracle.backlog(Duration::ZERO, 10_000).await);
         assert_eq!(owed(one.unwrap()), owed(other.unwrap()), "owed after {step:?}");
         let (one, other) = (store.probe().await.unwrap(), oracle.probe().await.unwrap());
-        assert_eq!((one.epoch, one.unmirrored), (other.epoch, other.unmirrored), "after {step:?}");
+        assert_eq!((one.epoch, one.backlog), (other.epoch, other.backlog), "after {step:?}");
     }
 }

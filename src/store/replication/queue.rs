@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::session::{Session, SessionKey};
-use crate::store::authority::Stored;
-use crate::store::mirror::Ended;
+use crate::store::replication::StoredSession;
+use crate::store::replication::mirror::Ended;
 
 /// How long a document that nobody waits for may wait for company; much less than the time after which a note in Redis
-/// counts as somebody's debt, which is paid by writing the document once more.
+/// counts as somebody's backlog, which is paid by writing the document once more.
 pub(super) const COMPANY: Duration = Duration::from_secs(2);
 /// How many documents one group takes.
 const GROUP_MAX: usize = 256;
@@ -32,7 +32,7 @@ pub(super) struct Queue {
 }
 
 pub(super) struct Entry {
-    pub(super) stored: Stored,
+    pub(super) stored: StoredSession,
     /// The epoch under which it was committed.
     pub(super) epoch: u64,
     /// Since when the conversation waits; as long as nothing fails, when it came.
@@ -52,7 +52,7 @@ pub(super) enum Haste {
 impl Queue {
     /// Takes a document that waits since then; a later one of a conversation takes the place of one that still waits. Without
     /// room for another conversation it is left to Redis, which has noted it, unless it is needed.
-    pub(super) fn put(&mut self, stored: Stored, epoch: u64, haste: Haste, since: Instant) {
+    pub(super) fn put(&mut self, stored: StoredSession, epoch: u64, haste: Haste, since: Instant) {
         let key = stored.session.key;
         let is_full = self.waiting.len() >= WAITING_MAX;
         if is_full && haste == Haste::Company && !self.waiting.contains_key(&key) {
@@ -61,7 +61,7 @@ impl Queue {
         if haste == Haste::Next {
             self.next.insert(key);
         }
-        let stamp = |stored: &Stored| (stored.session.epoch, stored.session.version);
+        let stamp = |stored: &StoredSession| (stored.session.epoch, stored.session.version);
         match self.waiting.get_mut(&key) {
             Some(entry) => {
                 entry.since = entry.since.min(since);
@@ -153,11 +153,11 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::deposit::{BotId, ChatId, UserId};
 
-    fn stored(user: i64, epoch: u64, version: u64) -> Stored {
+    fn stored(user: i64, epoch: u64, version: u64) -> StoredSession {
         let key = SessionKey { bot: BotId(1), chat: ChatId(user), user: UserId(user) };
         let mut session = Session::new(key, Timestamp(0));
         (session.epoch, session.version) = (epoch, version);
-        Stored::new(Arc::new(session), Duration::from_secs(300))
+        StoredSession::new(Arc::new(session), Duration::from_secs(300))
     }
 
     fn put(queue: &mut Queue, (user, epoch, version): (i64, u64, u64), haste: Haste, now: Instant) {

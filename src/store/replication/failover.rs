@@ -1,4 +1,4 @@
-//! The changes of authority: leaving Redis, and going to it.
+//! The changes of leadership: leaving Redis, and going to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::session::Session;
 use crate::store::StoreError;
-use crate::store::authority::{Authority, InCharge, Probe, Stored};
-use crate::store::failover::watch::Watch;
-use crate::store::failover::{Condition, LEASE, Shared, Standing};
+use crate::store::replication::monitor::Monitor;
+use crate::store::replication::{LEASE, LeaderView, ReplicationStatus, Shared};
+use crate::store::replication::{Leadership, Primary, Probe, StoredSession};
 
 /// How long a command that was sent to Redis may still be executed: its deadline in Redis time.
 const COMMAND: Duration = Duration::from_millis(500);
@@ -21,36 +21,36 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long a copy to Redis may fail before SQL goes on.
 const COPY_FAILS: Duration = Duration::from_secs(10);
 
-impl Watch {
+impl Monitor {
     /// Redis is away: SQL takes charge, if it can.
-    pub(super) async fn leave(&mut self, from: &Authority, error: &StoreError, alone: bool) {
+    pub(super) async fn leave(&mut self, from: &Leadership, error: &StoreError, alone: bool) {
         self.is_away(error);
         self.good_since = None;
-        let to = Authority::sql(from.epoch + 1);
-        let Some(authority) = self.shared.appoint(Some(from), to.clone()).await else { return };
-        if authority == to {
+        let to = Leadership::sql(from.epoch + 1);
+        let Some(leadership) = self.shared.elect(Some(from), to.clone()).await else { return };
+        if leadership == to {
             self.note_flap();
             tracing::warn!(epoch = to.epoch, "conversations go on from the database");
             metrics::counter!("depot_failovers_total", "to" => "sql").increment(1);
         }
-        if authority.store == InCharge::Sql {
+        if leadership.primary == Primary::Sql {
             self.cannot_copy_since = None;
-            self.shared.settle_on_sql(&authority, alone).await;
+            self.shared.settle_on_sql(&leadership, alone).await;
         }
     }
 
     /// Redis is to take charge: back, empty, restarted or rolled back, it is one procedure.
-    pub(super) async fn go_to_redis(&mut self, from: &Authority, probe: &Probe) {
-        if let Err(error) = self.shared.redis.fit().await {
+    pub(super) async fn go_to_redis(&mut self, from: &Leadership, probe: &Probe) {
+        if let Err(error) = self.shared.redis.check_eligibility().await {
             self.good_since = None;
             self.is_away(&error);
-            if from.store != InCharge::Sql {
+            if from.primary != Primary::Sql {
                 self.leave(from, &error, false).await;
             }
             return;
         }
-        if from.store != InCharge::Sql {
-            self.shared.stand(from.clone(), false);
+        if from.primary != Primary::Sql {
+            self.shared.publish_view(from.clone(), false);
         }
         // What this instance has seen committed, and perhaps acknowledged, enters SQL before it is copied back: behind the
         // change it would have lost.
@@ -58,34 +58,34 @@ impl Watch {
             return;
         }
         let epoch = from.epoch.max(probe.epoch.unwrap_or_default()) + 1;
-        let to = Authority::redis(epoch, &probe.run_id);
-        match self.shared.appoint(Some(from), to.clone()).await {
-            Some(authority) if authority == to => self.copy(&to).await,
+        let to = Leadership::redis(epoch, &probe.run_id);
+        match self.shared.elect(Some(from), to.clone()).await {
+            Some(leadership) if leadership == to => self.copy(&to).await,
             // Another instance was quicker, or the database does not answer.
             Some(_) | None => {}
         }
     }
 
     /// Copies to Redis what SQL has, and opens it.
-    pub(super) async fn copy(&mut self, authority: &Authority) {
-        let InCharge::Redis { run_id } = &authority.store else { return };
-        self.shared.redis.serve(authority.epoch, run_id);
-        self.shared.stand(authority.clone(), false);
-        match self.shared.copy_all(authority).await {
+    pub(super) async fn copy(&mut self, leadership: &Leadership) {
+        let Primary::Redis { run_id } = &leadership.primary else { return };
+        self.shared.redis.serve(leadership.epoch, run_id);
+        self.shared.publish_view(leadership.clone(), false);
+        match self.shared.copy_all(leadership).await {
             Ok((opened, copied)) => {
                 tracing::info!(epoch = opened.epoch, copied, "conversations were copied to Redis");
                 metrics::counter!("depot_failovers_total", "to" => "redis").increment(1);
                 self.returned_at = (!self.is_first).then(Instant::now);
                 self.cannot_copy_since = None;
-                self.shared.stand(opened, true);
+                self.shared.publish_view(opened, true);
                 self.recovered();
             }
-            Err(error) => self.cannot_copy(authority, &error).await,
+            Err(error) => self.cannot_copy(leadership, &error).await,
         }
     }
 
     /// Updates wait while Redis is being filled; where it fails to be for too long, SQL goes on.
-    async fn cannot_copy(&mut self, authority: &Authority, error: &StoreError) {
+    async fn cannot_copy(&mut self, leadership: &Leadership, error: &StoreError) {
         match self.cannot_copy_since {
             None => {
                 self.cannot_copy_since = Some(Instant::now());
@@ -94,7 +94,7 @@ impl Watch {
             Some(since) if since.elapsed() >= COPY_FAILS && self.shared.is_of_redis(error) => {
                 // As good as a return that did not last: the next one waits for longer.
                 self.returned_at = Some(Instant::now());
-                self.leave(authority, error, false).await;
+                self.leave(leadership, error, false).await;
             }
             Some(_) => {}
         }
@@ -103,9 +103,9 @@ impl Watch {
 
 impl Shared {
     /// Changes the row if it still is `from`; returns it as it is then, `None` if SQL does not answer.
-    pub(super) async fn appoint(&self, from: Option<&Authority>, to: Authority) -> Option<Authority> {
-        match self.sql.change_authority(from, &to, self.clock.now()).await {
-            Ok(authority) => authority,
+    pub(super) async fn elect(&self, from: Option<&Leadership>, to: Leadership) -> Option<Leadership> {
+        match self.sql.change_leadership(from, &to, self.clock.now()).await {
+            Ok(leadership) => leadership,
             Err(error) => {
                 tracing::debug!(%error, "the store in charge could not be changed");
                 None
@@ -114,11 +114,11 @@ impl Shared {
     }
 
     /// SQL takes charge once nobody can commit to Redis any more.
-    pub(super) async fn settle_on_sql(&self, authority: &Authority, alone: bool) {
-        self.stand(authority.clone(), false);
-        self.sql.serve(authority.epoch);
+    pub(super) async fn settle_on_sql(&self, leadership: &Leadership, alone: bool) {
+        self.publish_view(leadership.clone(), false);
+        self.sql.serve(leadership.epoch);
         let others_end_at = Instant::now() + LEASE + COMMAND;
-        self.redis.quiet().await;
+        self.redis.drain().await;
         if !alone {
             sleep_until(others_end_at).await;
         }
@@ -126,7 +126,7 @@ impl Shared {
         if !self.mirror.flush(5 * LAST_WORDS).await {
             tracing::warn!("conversations go on before all that Redis had committed is in the database");
         }
-        self.stand(authority.clone(), true);
+        self.publish_view(leadership.clone(), true);
     }
 
     /// Whether it was Redis that made the trouble.
@@ -140,28 +140,28 @@ impl Shared {
         }
     }
 
-    pub(super) fn stand(&self, authority: Authority, is_open: bool) {
-        let standing = Standing { authority, is_open };
-        self.standing.send_if_modified(|current| {
-            let changes = *current != standing;
-            *current = standing;
+    pub(super) fn publish_view(&self, leadership: Leadership, is_open: bool) {
+        let view = LeaderView { leadership, is_open };
+        self.view.send_if_modified(|current| {
+            let changes = *current != view;
+            *current = view;
             changes
         });
         self.turned.notify_waiters();
     }
 
     /// Copies all documents, and opens the epoch; returns the row as it is then, and how many were copied.
-    async fn copy_all(&self, authority: &Authority) -> Result<(Authority, usize), StoreError> {
+    async fn copy_all(&self, leadership: &Leadership) -> Result<(Leadership, usize), StoreError> {
         let copied = self.copy_documents().await?;
         // Noted first: whoever finds Redis without its epoch after this knows that it was emptied.
-        let opened = Authority { opened: true, ..authority.clone() };
-        if !authority.opened {
-            let now = self.sql.change_authority(Some(authority), &opened, self.clock.now()).await?;
+        let opened = Leadership { opened: true, ..leadership.clone() };
+        if !leadership.opened {
+            let now = self.sql.change_leadership(Some(leadership), &opened, self.clock.now()).await?;
             if now.as_ref() != Some(&opened) {
                 return Err(StoreError::Superseded { store: self.redis.name() });
             }
         }
-        self.redis.open(authority.epoch).await?;
+        self.redis.open(leadership.epoch).await?;
         Ok((opened, copied))
     }
 
@@ -170,7 +170,7 @@ impl Shared {
         let (mut after, mut copied, mut limit) = (None, 0, PAGE);
         self.redis.begin_copy().await?;
         loop {
-            let page = self.sql.stored_after(after, limit).await?;
+            let page = self.sql.sessions_after(after, limit).await?;
             let lost = match self.redis.restore(&page.documents, self.clock.now()).await {
                 Err(StoreError::Unavailable { .. }) if limit > SMALLER => {
                     limit /= SMALLER;
@@ -185,7 +185,7 @@ impl Shared {
                     sessions = lost.len(),
                     "steps that only Redis knew have lost: they are kept in `conflicts`"
                 );
-                self.sql.keep_conflicts(&lost, self.clock.now()).await?;
+                self.sql.record_conflicts(&lost, self.clock.now()).await?;
             }
             copied += page.documents.len();
             match page.last {
@@ -197,12 +197,14 @@ impl Shared {
 
     /// Brings to the mirror what it owes for longer than `age`.
     pub(super) async fn pay(&self, age: Duration, limit: usize, epoch: u64) -> Result<(), StoreError> {
-        let stored = |session| Stored::new(Arc::new(session), self.ttl);
-        for key in self.redis.debt(age, limit).await? {
+        let stored = |session| StoredSession::new(Arc::new(session), self.ttl);
+        for key in self.redis.backlog(age, limit).await? {
             match self.redis.load(key).await {
                 Ok(Some(session)) => self.mirror.take(stored(session), epoch),
                 // Its time is over; the note would be the oldest for ever.
-                Ok(None) => self.redis.paid(&[stored(Session::new(key, self.clock.now()))]).await?,
+                Ok(None) => {
+                    self.redis.mark_replicated(&[stored(Session::new(key, self.clock.now()))]).await?
+                }
                 Err(error @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
                     tracing::debug!(%error, "a session that cannot be read is not mirrored");
                 }
@@ -214,24 +216,24 @@ impl Shared {
 
     pub(super) fn report(
         &self,
-        standing: &Standing,
+        view: &LeaderView,
         probe: &Result<Probe, StoreError>,
         sql_answers: bool,
-        unmirrored: u64,
-        unmirrored_for: Duration,
+        backlog: u64,
+        lag: Duration,
     ) {
-        let condition = Condition {
-            in_charge: standing.authority.store.name(),
-            epoch: standing.authority.epoch,
-            is_open: standing.is_open,
+        let status = ReplicationStatus {
+            primary: view.leadership.primary.name(),
+            epoch: view.leadership.epoch,
+            is_open: view.is_open,
             redis: probe.as_ref().err().map(ToString::to_string),
             sql_answers,
-            unmirrored,
-            unmirrored_for,
+            backlog,
+            lag,
         };
-        self.condition.send_if_modified(|current| {
-            let changes = *current != condition;
-            *current = condition;
+        self.status.send_if_modified(|current| {
+            let changes = *current != status;
+            *current = status;
             changes
         });
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use depot_bot::store::authority::{Branch, Probe, Stored};
 use depot_bot::store::keys::{Keys, PREFIX};
+use depot_bot::store::replication::{Branch, Probe, StoredSession};
 use depot_bot::store::{Commit, Committed, StoreError};
 
 use super::{Volatile, document, due, stored};
@@ -29,7 +29,7 @@ macro_rules! for_each_store {
             fn any_sequence_has_the_outcome_that_memory_has() {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
                 let subject = runtime.block_on(super::Volatile::$engine());
-                crate::charge_contract::random::volatile(&runtime, &subject);
+                crate::leadership_contract::random::volatile(&runtime, &subject);
             }
         }
     };
@@ -50,7 +50,7 @@ async fn commit(subject: &Volatile, epoch: u64, version: u64) -> Result<Committe
 }
 
 async fn owed(subject: &Volatile) -> Vec<i64> {
-    let keys = subject.beside.debt(Duration::ZERO, 100).await.unwrap();
+    let keys = subject.beside.backlog(Duration::ZERO, 100).await.unwrap();
     keys.into_iter().map(|key| key.chat.0).collect()
 }
 
@@ -74,9 +74,9 @@ async fn only_the_epoch_that_is_open_is_served(subject: Volatile) {
 async fn a_look_tells_who_it_is_and_what_it_owes(subject: Volatile) {
     let probe = subject.store.probe().await.unwrap();
     assert!(!probe.run_id.is_empty(), "{probe:?}");
-    let nothing = Probe { epoch: None, unmirrored: 0, unmirrored_for: Duration::ZERO, ..probe.clone() };
+    let nothing = Probe { epoch: None, backlog: 0, lag: Duration::ZERO, ..probe.clone() };
     assert_eq!(probe, nothing);
-    subject.store.fit().await.unwrap();
+    subject.store.check_eligibility().await.unwrap();
     subject.open(5).await;
     for chat in 1..=3 {
         let session = document(key(chat), 5, 1);
@@ -85,8 +85,8 @@ async fn a_look_tells_who_it_is_and_what_it_owes(subject: Volatile) {
     let aged = async {
         loop {
             let seen = subject.beside.probe().await.unwrap();
-            assert_eq!((&seen.run_id, seen.epoch, seen.unmirrored), (&probe.run_id, Some(5), 3));
-            if seen.unmirrored_for >= Duration::from_millis(5) {
+            assert_eq!((&seen.run_id, seen.epoch, seen.backlog), (&probe.run_id, Some(5), 3));
+            if seen.lag >= Duration::from_millis(5) {
                 return;
             }
             tokio::task::yield_now().await;
@@ -106,16 +106,20 @@ async fn what_is_owed_is_noted_with_the_commit_and_paid_as_it_still_is(subject: 
     let mut both = owed(&subject).await;
     both.sort_unstable();
     assert_eq!(both, [7, 8]);
-    assert_eq!(subject.store.debt(Duration::ZERO, 1).await.unwrap().len(), 1);
-    assert_eq!(subject.store.debt(Duration::from_secs(3600), 100).await.unwrap(), []);
+    assert_eq!(subject.store.backlog(Duration::ZERO, 1).await.unwrap().len(), 1);
+    assert_eq!(subject.store.backlog(Duration::from_secs(3600), 100).await.unwrap(), []);
     // Version 1 is mirrored, but version 2 is there.
-    subject.beside.paid(&[stored(key(7), 1, 1), stored(key(8), 1, 1)]).await.unwrap();
+    subject.beside.mark_replicated(&[stored(key(7), 1, 1), stored(key(8), 1, 1)]).await.unwrap();
     assert_eq!(owed(&subject).await, [7]);
     let mut twin = document(key(7), 1, 2);
     twin.commit = 99;
-    subject.store.paid(&[Stored { session: Arc::new(twin), ..stored(key(7), 1, 2) }]).await.unwrap();
+    subject
+        .store
+        .mark_replicated(&[StoredSession { session: Arc::new(twin), ..stored(key(7), 1, 2) }])
+        .await
+        .unwrap();
     assert_eq!(owed(&subject).await, [7], "another branch was mirrored");
-    subject.store.paid(&[stored(key(7), 1, 2)]).await.unwrap();
+    subject.store.mark_replicated(&[stored(key(7), 1, 2)]).await.unwrap();
     assert!(owed(&subject).await.is_empty());
     // A repeated commit owes nothing new, a new one does.
     assert_eq!(commit(&subject, 1, 2).await.unwrap(), Committed::Applied);
@@ -134,14 +138,14 @@ async fn only_what_is_higher_is_restored(subject: Volatile) {
         let commit = Commit { expected: 1, ..commit };
         assert_eq!(subject.store.commit(&commit).await.unwrap(), Committed::Applied);
     }
-    subject.store.paid(&[stored(key(4), 1, 3)]).await.unwrap();
+    subject.store.mark_replicated(&[stored(key(4), 1, 3)]).await.unwrap();
     let later = NOW.after(Duration::from_secs(60));
     let copies = [
-        stored(key(1), 1, 2),                                            // lower: kept
-        stored(key(2), 1, 3),                                            // the same: kept
-        Stored { mirrored: (1, 2), ..due(stored(key(3), 2, 3), later) }, // another branch, which lacks version 3
-        stored(key(4), 2, 4),                                            // goes on from what was paid
-        due(stored(key(5), 1, 1), later),                                // new
+        stored(key(1), 1, 2),                                                     // lower: kept
+        stored(key(2), 1, 3),                                                     // the same: kept
+        StoredSession { replicated: (1, 2), ..due(stored(key(3), 2, 3), later) }, // another branch, which lacks version 3
+        stored(key(4), 2, 4),             // goes on from what was paid
+        due(stored(key(5), 1, 1), later), // new
     ];
     let lost = subject.beside.restore(&copies, NOW).await.unwrap();
     let [Branch { key: whose, document: text, stamp }] = lost.as_slice() else { panic!("{lost:?}") };
@@ -181,7 +185,7 @@ async fn a_server_of_another_run_is_not_available(mut subject: Volatile) {
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
     let probe = subject.store.probe().await.unwrap();
     assert_ne!(probe.run_id, before.run_id);
-    assert_eq!((probe.epoch, probe.unmirrored), (Some(1), 1), "it kept everything");
+    assert_eq!((probe.epoch, probe.backlog), (Some(1), 1), "it kept everything");
     subject.open(2).await;
     assert_eq!(commit(&subject, 2, 2).await.unwrap(), Committed::Applied);
 }
@@ -225,11 +229,11 @@ async fn a_server_that_is_unfit_says_why() {
     let subject = Volatile::redis().await;
     let Engine::Redis(server) = &subject.engine else { unreachable!() };
     server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
-    let unfit = subject.store.fit().await.unwrap_err().to_string();
+    let unfit = subject.store.check_eligibility().await.unwrap_err().to_string();
     assert!(unfit.contains("allkeys-lru"), "{unfit}");
     server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     server.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
-    let unfit = subject.store.fit().await.unwrap_err().to_string();
+    let unfit = subject.store.check_eligibility().await.unwrap_err().to_string();
     assert!(unfit.contains("replica"), "{unfit}");
 }
 

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::session::SessionKey;
-use crate::store::authority::{
-    Authority, Branch, DurableStore, InCharge, Mirrored, Page, Probe, Row as AuthorityRow, Stored,
+use crate::store::memory::{Held, MemoryStore, NAME, Row};
+use crate::store::replication::{
+    Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Primary, Probe, StoredSession,
     VolatileStore,
 };
-use crate::store::memory::{Held, MemoryStore, NAME, Row};
 use crate::store::{StoreError, document};
 
 const SEEN_LATELY: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ impl MemoryStore {
     pub fn empty(&self) {
         let mut held = self.held();
         held.rows.clear();
-        held.unmirrored.clear();
+        held.dirty.clear();
         held.copying.clear();
         held.served = None;
     }
@@ -61,7 +61,7 @@ impl MemoryStore {
 }
 
 impl Held {
-    fn put(&mut self, stored: &Stored, mirrored: (u64, u64)) -> Result<(), StoreError> {
+    fn put(&mut self, stored: &StoredSession, replicated: (u64, u64)) -> Result<(), StoreError> {
         let session = &stored.session;
         let row = Row {
             epoch: session.epoch,
@@ -70,7 +70,7 @@ impl Held {
             document: document::encode(session)?,
             due_at: stored.due_at,
             kept_until: stored.kept_until,
-            mirrored,
+            replicated,
         };
         self.rows.insert(session.key, row);
         Ok(())
@@ -83,7 +83,7 @@ impl Held {
         }
     }
 
-    fn branch(stored: &Stored) -> Result<Branch, StoreError> {
+    fn branch(stored: &StoredSession) -> Result<Branch, StoreError> {
         let session = &stored.session;
         let stamp = (session.epoch, session.version, session.commit);
         Ok(Branch { key: session.key, document: document::encode(session)?, stamp })
@@ -103,68 +103,68 @@ impl Row {
 
 #[async_trait]
 impl DurableStore for MemoryStore {
-    async fn authority(&self, instance: i64, now: Timestamp) -> Result<AuthorityRow, StoreError> {
+    async fn read_cluster(&self, instance: i64, now: Timestamp) -> Result<ClusterState, StoreError> {
         let held = self.held();
         let others = held.instances.iter().filter(|(id, _)| **id != instance);
         let others = others.filter(|(_, seen)| **seen > now.before(SEEN_LATELY));
         let others = others.map(|(id, seen)| (*id, *seen)).collect();
-        Ok(AuthorityRow { authority: held.authority.clone(), others })
+        Ok(ClusterState { leadership: held.leadership.clone(), other_members: others })
     }
 
-    async fn change_authority(
+    async fn change_leadership(
         &self,
-        from: Option<&Authority>,
-        to: &Authority,
+        from: Option<&Leadership>,
+        to: &Leadership,
         _now: Timestamp,
-    ) -> Result<Option<Authority>, StoreError> {
+    ) -> Result<Option<Leadership>, StoreError> {
         let mut held = self.held();
-        if held.authority.as_ref() == from {
-            held.authority = Some(to.clone());
-            held.served = (to.store == InCharge::Sql).then_some(to.epoch);
+        if held.leadership.as_ref() == from {
+            held.leadership = Some(to.clone());
+            held.served = (to.primary == Primary::Sql).then_some(to.epoch);
         }
-        Ok(held.authority.clone())
+        Ok(held.leadership.clone())
     }
 
-    async fn sign_on(&self, instance: i64, now: Timestamp) -> Result<(), StoreError> {
+    async fn heartbeat(&self, instance: i64, now: Timestamp) -> Result<(), StoreError> {
         self.held().instances.insert(instance, now);
         Ok(())
     }
 
-    async fn sign_off(&self, instance: i64) -> Result<(), StoreError> {
+    async fn deregister(&self, instance: i64) -> Result<(), StoreError> {
         self.held().instances.remove(&instance);
         Ok(())
     }
 
     async fn mirror(
         &self,
-        documents: &[Stored],
+        documents: &[StoredSession],
         epoch: u64,
         now: Timestamp,
-    ) -> Result<Vec<Mirrored>, StoreError> {
+    ) -> Result<Vec<MirrorOutcome>, StoreError> {
         let mut held = self.held();
-        let authority = held.authority.clone();
-        let is_late = authority.as_ref().is_some_and(|authority| authority.epoch > epoch);
-        let is_closed = authority.is_none_or(|authority| is_late && authority.store != InCharge::Sql);
+        let leadership = held.leadership.clone();
+        let is_late = leadership.as_ref().is_some_and(|leadership| leadership.epoch > epoch);
+        let is_closed = leadership.is_none_or(|leadership| is_late && leadership.primary != Primary::Sql);
         let mut outcomes = Vec::with_capacity(documents.len());
         for stored in documents {
             let session = &stored.session;
             let stamp = (session.epoch, session.version);
             let there = held.rows.get(&session.key).filter(|row| !row.is_over(now));
-            let there = there.map(|row| (row.stamp(), row.commit, row.mirrored));
+            let there = there.map(|row| (row.stamp(), row.commit, row.replicated));
             let outcome = match there {
-                Some((there, mark, _)) if there == stamp && mark == session.commit => Mirrored::Written,
-                Some((there, _, mirrored)) if there > stamp => {
-                    let is_in = !is_late || there.0 == stamp.0 || mirrored >= stamp;
-                    if is_in { Mirrored::Written } else { Mirrored::Lost }
+                Some((there, mark, _)) if there == stamp && mark == session.commit => MirrorOutcome::Written,
+                Some((there, _, replicated)) if there > stamp => {
+                    let is_in = !is_late || there.0 == stamp.0 || replicated >= stamp;
+                    if is_in { MirrorOutcome::Written } else { MirrorOutcome::Lost }
                 }
-                Some((there, ..)) if there == stamp => Mirrored::Lost,
-                Some(_) | None if is_closed => Mirrored::Lost,
+                Some((there, ..)) if there == stamp => MirrorOutcome::Lost,
+                Some(_) | None if is_closed => MirrorOutcome::Lost,
                 Some(_) | None => {
                     held.put(stored, stamp)?;
-                    Mirrored::Written
+                    MirrorOutcome::Written
                 }
             };
-            if outcome == Mirrored::Lost {
+            if outcome == MirrorOutcome::Lost {
                 held.keep_conflict(Held::branch(stored)?);
             }
             outcomes.push(outcome);
@@ -172,20 +172,20 @@ impl DurableStore for MemoryStore {
         Ok(outcomes)
     }
 
-    async fn stored_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Page, StoreError> {
+    async fn sessions_after(&self, after: Option<SessionKey>, limit: usize) -> Result<CopyPage, StoreError> {
         let held = self.held();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows =
             held.rows.range((from, Bound::Unbounded)).filter(|(key, _)| key.bot == self.bot).take(limit);
-        let mut page = Page::default();
+        let mut page = CopyPage::default();
         for (key, row) in rows {
             page.last = Some(*key);
             page.documents.extend(document::decode(*key, row.document.as_bytes()).ok().map(|session| {
-                Stored {
+                StoredSession {
                     session: Arc::new(session),
                     due_at: row.due_at,
                     kept_until: row.kept_until,
-                    mirrored: row.mirrored,
+                    replicated: row.replicated,
                 }
             }));
         }
@@ -197,7 +197,7 @@ impl DurableStore for MemoryStore {
         Ok(())
     }
 
-    async fn keep_conflicts(&self, branches: &[Branch], _now: Timestamp) -> Result<(), StoreError> {
+    async fn record_conflicts(&self, branches: &[Branch], _now: Timestamp) -> Result<(), StoreError> {
         let mut held = self.held();
         branches.iter().for_each(|branch| held.keep_conflict(branch.clone()));
         Ok(())
@@ -212,16 +212,16 @@ impl DurableStore for MemoryStore {
 impl VolatileStore for MemoryStore {
     async fn probe(&self) -> Result<Probe, StoreError> {
         let held = self.held();
-        let oldest = held.unmirrored.values().min();
+        let oldest = held.dirty.values().min();
         Ok(Probe {
             run_id: held.run_id.clone(),
             epoch: held.served,
-            unmirrored: held.unmirrored.len() as u64,
-            unmirrored_for: oldest.map_or(Duration::ZERO, Instant::elapsed),
+            backlog: held.dirty.len() as u64,
+            lag: oldest.map_or(Duration::ZERO, Instant::elapsed),
         })
     }
 
-    async fn fit(&self) -> Result<(), StoreError> {
+    async fn check_eligibility(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -230,7 +230,7 @@ impl VolatileStore for MemoryStore {
         (view.epoch, view.trusted) = (epoch, Some(run_id.to_owned()));
     }
 
-    async fn restore(&self, documents: &[Stored], _now: Timestamp) -> Result<Vec<Branch>, StoreError> {
+    async fn restore(&self, documents: &[StoredSession], _now: Timestamp) -> Result<Vec<Branch>, StoreError> {
         let mut held = self.trusted()?;
         let mut lost = Vec::new();
         for stored in documents {
@@ -238,14 +238,13 @@ impl VolatileStore for MemoryStore {
             if held.rows.get(&key).is_some_and(|row| row.stamp() >= stamp) {
                 continue;
             }
-            let was_unmirrored = held.unmirrored.remove(&key).is_some();
-            if let Some(row) =
-                held.rows.get(&key).filter(|row| was_unmirrored && row.stamp() > stored.mirrored)
+            let was_dirty = held.dirty.remove(&key).is_some();
+            if let Some(row) = held.rows.get(&key).filter(|row| was_dirty && row.stamp() > stored.replicated)
             {
                 let stamp = (row.epoch, row.version, row.commit);
                 lost.push(Branch { key, document: row.document.clone(), stamp });
             }
-            held.put(stored, stored.mirrored)?;
+            held.put(stored, stored.replicated)?;
         }
         Ok(lost)
     }
@@ -273,27 +272,27 @@ impl VolatileStore for MemoryStore {
         Ok(())
     }
 
-    async fn debt(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+    async fn backlog(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
         let held = self.trusted()?;
-        let mut owed: Vec<_> = held.unmirrored.iter().filter(|(_, since)| since.elapsed() >= age).collect();
+        let mut owed: Vec<_> = held.dirty.iter().filter(|(_, since)| since.elapsed() >= age).collect();
         owed.sort_unstable_by_key(|(_, since)| **since);
         Ok(owed.into_iter().take(limit).map(|(key, _)| *key).collect())
     }
 
-    async fn paid(&self, documents: &[Stored]) -> Result<(), StoreError> {
+    async fn mark_replicated(&self, documents: &[StoredSession]) -> Result<(), StoreError> {
         let mut held = self.trusted()?;
         for stored in documents {
             let session = &stored.session;
             let stamp = (session.epoch, session.version, session.commit);
             let is_still = |row: &Row| (row.epoch, row.version, row.commit) == stamp;
             if held.rows.get(&session.key).is_none_or(is_still) {
-                held.unmirrored.remove(&session.key);
-            } else if let Some(since) = held.unmirrored.get_mut(&session.key) {
+                held.dirty.remove(&session.key);
+            } else if let Some(since) = held.dirty.get_mut(&session.key) {
                 *since = Instant::now();
             }
         }
         Ok(())
     }
 
-    async fn quiet(&self) {}
+    async fn drain(&self) {}
 }

@@ -1,13 +1,21 @@
 //! Redis and SQL as one store: Redis is in charge while it can be, SQL otherwise, and nobody has to restart anything.
 //!
-//! The row of [`authority`](crate::store::authority) says which store serves which epoch. This store brings each commit
+//! The row of [`leadership`](crate::store::replication) says which store serves which epoch. This store brings each commit
 //! to the one in charge; `watch` looks at both and makes the changes (`change`); the mirror copies to SQL what Redis
 //! commits. Callers that meet trouble say so, wait until it was looked at, and go on with whichever store is in charge
 //! then.
 
-mod change;
-mod others;
-mod watch;
+mod contract;
+mod failover;
+mod membership;
+mod mirror;
+mod monitor;
+mod queue;
+
+pub use contract::{
+    Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Primary, Probe, StoredSession,
+    VolatileStore,
+};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,10 +32,9 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Timestamp};
 use crate::rng::Rng;
 use crate::session::{Session, SessionKey};
-use crate::store::authority::{Authority, DurableStore, InCharge, Stored, VolatileStore};
-use crate::store::failover::others::Others;
-use crate::store::failover::watch::Watch;
-use crate::store::mirror::{Ended, Mirror};
+use crate::store::replication::membership::Members;
+use crate::store::replication::mirror::{Ended, Mirror};
+use crate::store::replication::monitor::Monitor;
 use crate::store::{Commit, Committed, Page, SessionStore, Statistics, StoreError};
 
 /// How long a caller waits while the store in charge changes; within the 5 s that an update has for one try.
@@ -39,15 +46,15 @@ const FLUSH: Duration = Duration::from_secs(3);
 
 /// Two stores behind one contract; clones share them.
 #[derive(Clone)]
-pub struct Failover {
+pub struct ReplicatedStore {
     shared: Arc<Shared>,
 }
 
 /// How the stores are, for readiness and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
+pub struct ReplicationStatus {
     /// `redis` or `sql`: which one is in charge.
-    pub in_charge: &'static str,
+    pub primary: &'static str,
     /// Since which epoch.
     pub epoch: u64,
     /// Whether conversations can be committed; not while they are being copied.
@@ -57,9 +64,9 @@ pub struct Condition {
     /// Whether SQL answers.
     pub sql_answers: bool,
     /// How many documents are in Redis only.
-    pub unmirrored: u64,
+    pub backlog: u64,
     /// For how long the oldest of them has been.
-    pub unmirrored_for: Duration,
+    pub lag: Duration,
 }
 
 struct Shared {
@@ -71,23 +78,23 @@ struct Shared {
     ttl: Duration,
     /// A name for this instance, new with each start.
     instance: i64,
-    standing: channel::Sender<Standing>,
+    view: channel::Sender<LeaderView>,
     lease: Mutex<Lease>,
-    others: Mutex<Others>,
+    others: Mutex<Members>,
     /// How many callers met trouble, and how many of those were looked after.
-    suspicions: channel::Sender<u64>,
+    failure_reports: channel::Sender<u64>,
     answered: AtomicU64,
-    /// The standing changed, or a look came to its end.
+    /// The view changed, or a look came to its end.
     turned: Notify,
-    condition: channel::Sender<Condition>,
+    status: channel::Sender<ReplicationStatus>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 /// Which store is in charge, as far as this instance knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Standing {
-    authority: Authority,
+struct LeaderView {
+    leadership: Leadership,
     /// Whether it takes commits here; callers wait while it does not.
     is_open: bool,
 }
@@ -101,8 +108,8 @@ struct Lease {
     alone: bool,
 }
 
-impl Failover {
-    /// Takes up both stores and looks who is in charge; from then on it is watched until [`Failover::stop`].
+impl ReplicatedStore {
+    /// Takes up both stores and looks who is in charge; from then on it is watched until [`ReplicatedStore::stop`].
     ///
     /// Returns when a store is in charge, or after a few seconds without one: then updates wait.
     pub async fn start(
@@ -119,19 +126,19 @@ impl Failover {
             clock,
             ttl,
             instance: rng.number().cast_signed(),
-            standing: channel::Sender::new(Standing { authority: Authority::sql(0), is_open: false }),
+            view: channel::Sender::new(LeaderView { leadership: Leadership::sql(0), is_open: false }),
             lease: Mutex::new(Lease { read_at: None, alone: false }),
             others: Mutex::default(),
-            suspicions: channel::Sender::new(0),
+            failure_reports: channel::Sender::new(0),
             answered: AtomicU64::new(0),
             turned: Notify::new(),
-            condition: channel::Sender::default(),
+            status: channel::Sender::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         let (mirroring, stop) = (Arc::clone(&shared), shared.stop.clone());
         shared.tasks.spawn(async move { stop.run_until_cancelled(mirroring.mirror.run()).await });
-        let mut watch = Watch::new(Arc::clone(&shared));
+        let mut watch = Monitor::new(Arc::clone(&shared));
         Box::pin(watch.begin()).await;
         shared.tasks.spawn(watch.run());
         Self { shared }
@@ -143,7 +150,7 @@ impl Failover {
         self.shared.stop.cancel();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
-        if let Err(error) = self.shared.sql.sign_off(self.shared.instance).await {
+        if let Err(error) = self.shared.sql.deregister(self.shared.instance).await {
             tracing::debug!(%error, "this instance is not signed off; others believe in it for ten seconds more");
         }
         flushed
@@ -151,21 +158,21 @@ impl Failover {
 
     /// How the stores are; changes whenever something about them does.
     #[must_use]
-    pub fn condition(&self) -> channel::Receiver<Condition> {
-        self.shared.condition.subscribe()
+    pub fn status(&self) -> channel::Receiver<ReplicationStatus> {
+        self.shared.status.subscribe()
     }
 }
 
-impl std::fmt::Debug for Failover {
+impl std::fmt::Debug for ReplicatedStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Failover").field("standing", &*self.shared.standing.borrow()).finish_non_exhaustive()
+        f.debug_struct("ReplicatedStore").field("view", &*self.shared.view.borrow()).finish_non_exhaustive()
     }
 }
 
 impl Shared {
     /// The store in charge, once it takes commits.
-    async fn serving(&self, deadline: Instant) -> Result<Standing, StoreError> {
-        let open = || Some(self.standing.borrow().clone()).filter(|standing| standing.is_open);
+    async fn serving(&self, deadline: Instant) -> Result<LeaderView, StoreError> {
+        let open = || Some(self.view.borrow().clone()).filter(|view| view.is_open);
         self.wait(deadline, open).await.ok_or_else(|| unavailable("the store in charge is changing"))
     }
 
@@ -180,42 +187,42 @@ impl Shared {
         }
     }
 
-    fn store(&self, standing: &Standing) -> Result<&dyn SessionStore, StoreError> {
-        match standing.authority.store {
-            InCharge::Sql => Ok(&*self.sql),
-            InCharge::Redis { .. } if self.lease().is_valid() => Ok(&*self.redis),
-            InCharge::Redis { .. } => Err(unavailable("nobody knows whether Redis is still in charge")),
+    fn store(&self, view: &LeaderView) -> Result<&dyn SessionStore, StoreError> {
+        match view.leadership.primary {
+            Primary::Sql => Ok(&*self.sql),
+            Primary::Redis { .. } if self.lease().is_valid() => Ok(&*self.redis),
+            Primary::Redis { .. } => Err(unavailable("nobody knows whether Redis is still in charge")),
         }
     }
 
     /// Says that the store in charge made trouble, waits until that was looked at, and says whether another try is worth
     /// while: another store is in charge.
-    async fn has_changed(&self, from: &Standing, deadline: Instant) -> bool {
+    async fn has_changed(&self, from: &LeaderView, deadline: Instant) -> bool {
         let mut number = 0;
-        self.suspicions.send_modify(|suspicions| {
-            *suspicions += 1;
-            number = *suspicions;
+        self.failure_reports.send_modify(|failure_reports| {
+            *failure_reports += 1;
+            number = *failure_reports;
         });
         let looked = || (self.answered.load(Ordering::Relaxed) >= number).then_some(());
         let _late = self.wait(deadline, looked).await;
-        *self.standing.borrow() != *from
+        *self.view.borrow() != *from
     }
 
     /// Runs `attempt` on the store in charge, and once more on each that takes charge while it fails.
     async fn attempt<'s, T>(
         &'s self,
-        attempt: impl Fn(Standing, &'s dyn SessionStore) -> BoxFuture<'s, Result<T, StoreError>> + Send + Sync,
+        attempt: impl Fn(LeaderView, &'s dyn SessionStore) -> BoxFuture<'s, Result<T, StoreError>> + Send + Sync,
     ) -> Result<T, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let standing = self.serving(deadline).await?;
-            let outcome = match self.store(&standing) {
-                Ok(store) => attempt(standing.clone(), store).await,
+            let view = self.serving(deadline).await?;
+            let outcome = match self.store(&view) {
+                Ok(store) => attempt(view.clone(), store).await,
                 Err(error) => Err(error),
             };
             match outcome {
-                Err(error) if is_suspicious(&error, &standing) => {
-                    if !self.has_changed(&standing, deadline).await || Instant::now() >= deadline {
+                Err(error) if is_suspicious(&error, &view) => {
+                    if !self.has_changed(&view, deadline).await || Instant::now() >= deadline {
                         return Err(error);
                     }
                 }
@@ -224,7 +231,7 @@ impl Shared {
         }
     }
 
-    fn others(&self) -> MutexGuard<'_, Others> {
+    fn others(&self) -> MutexGuard<'_, Members> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -240,11 +247,11 @@ impl Lease {
 }
 
 /// Whether an error may mean that another store has to take charge, or has done so.
-fn is_suspicious(error: &StoreError, standing: &Standing) -> bool {
+fn is_suspicious(error: &StoreError, view: &LeaderView) -> bool {
     match error {
         StoreError::Superseded { .. } => true,
         StoreError::Unavailable { .. } | StoreError::Unknown { .. } | StoreError::Refused { .. } => {
-            standing.authority.store != InCharge::Sql
+            view.leadership.primary != Primary::Sql
         }
         StoreError::Corrupt { .. } | StoreError::Newer { .. } | StoreError::TooLarge { .. } => false,
     }
@@ -255,26 +262,26 @@ fn unavailable(reason: &str) -> StoreError {
 }
 
 #[async_trait]
-impl SessionStore for Failover {
+impl SessionStore for ReplicatedStore {
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
         self.shared.attempt(move |_, store| store.load(key)).await
     }
 
     fn epoch(&self) -> u64 {
-        self.shared.standing.borrow().authority.epoch
+        self.shared.view.borrow().leadership.epoch
     }
 
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         let shared = &*self.shared;
         shared
-            .attempt(move |standing: Standing, store| {
+            .attempt(move |view: LeaderView, store| {
                 async move {
-                    if commit.session.epoch != standing.authority.epoch {
+                    if commit.session.epoch != view.leadership.epoch {
                         return overtaken(commit, store).await;
                     }
                     let committed = store.commit(commit).await?;
-                    if let (Committed::Applied, InCharge::Redis { .. }) =
-                        (&committed, &standing.authority.store)
+                    if let (Committed::Applied, Primary::Redis { .. }) =
+                        (&committed, &view.leadership.primary)
                     {
                         shared.take(commit);
                     }
@@ -291,13 +298,13 @@ impl SessionStore for Failover {
 
     /// The copy in SQL goes first: the conversation begins anew with low versions, which must not meet the old ones.
     async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
-        if self.shared.standing.borrow().authority.store != InCharge::Sql {
+        if self.shared.view.borrow().leadership.primary != Primary::Sql {
             self.shared.sql.forget(key).await?;
         }
         self.shared.attempt(move |_, store| store.discard(key, document)).await
     }
 
-    async fn mirrored(&self, session: &Session) -> Result<(), StoreError> {
+    async fn replicated(&self, session: &Session) -> Result<(), StoreError> {
         let shared = &self.shared;
         if shared.owes_nothing(session) {
             return Ok(());
@@ -317,11 +324,11 @@ impl SessionStore for Failover {
         }
     }
 
-    fn silence(&self) -> Option<Duration> {
-        self.shared.others().silence()
+    fn heartbeat_age(&self) -> Option<Duration> {
+        self.shared.others().heartbeat_age()
     }
 
-    fn unmirrored(&self, session: &Session) -> Option<Stored> {
+    fn unreplicated(&self, session: &Session) -> Option<StoredSession> {
         (!self.shared.owes_nothing(session)).then(|| self.shared.stored(session))
     }
 
@@ -335,10 +342,10 @@ impl SessionStore for Failover {
 
     /// While SQL alone is in charge, nothing of the mirror is deleted: Redis may come back with an older version of it.
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let standing = self.shared.serving(Instant::now()).await?;
-        match standing.authority.store {
-            InCharge::Redis { .. } => self.shared.sql.purge(now).await,
-            InCharge::Sql => Ok(0),
+        let view = self.shared.serving(Instant::now()).await?;
+        match view.leadership.primary {
+            Primary::Redis { .. } => self.shared.sql.purge(now).await,
+            Primary::Sql => Ok(0),
         }
     }
 
@@ -351,9 +358,9 @@ impl SessionStore for Failover {
     }
 
     fn name(&self) -> &'static str {
-        match self.shared.standing.borrow().authority.store {
-            InCharge::Sql => self.shared.sql.name(),
-            InCharge::Redis { .. } => self.shared.redis.name(),
+        match self.shared.view.borrow().leadership.primary {
+            Primary::Sql => self.shared.sql.name(),
+            Primary::Redis { .. } => self.shared.redis.name(),
         }
     }
 }
@@ -361,29 +368,29 @@ impl SessionStore for Failover {
 impl Shared {
     /// Whether SQL is where a document was committed to, or it never was committed.
     fn owes_nothing(&self, session: &Session) -> bool {
-        let standing = self.standing.borrow();
-        let is_its_own = standing.authority.epoch == session.epoch;
-        let is_in_sql = standing.authority.store == InCharge::Sql && is_its_own;
+        let view = self.view.borrow();
+        let is_its_own = view.leadership.epoch == session.epoch;
+        let is_in_sql = view.leadership.primary == Primary::Sql && is_its_own;
         session.version == 0 || is_in_sql
     }
 
     /// Whether what Redis committed under `epoch` is still what everybody reads.
     fn is_redis_in_charge_of(&self, epoch: u64) -> bool {
-        let standing = self.standing.borrow();
-        let is_its_own = standing.is_open && standing.authority.epoch == epoch;
-        is_its_own && standing.authority.store != InCharge::Sql && self.lease().is_valid()
+        let view = self.view.borrow();
+        let is_its_own = view.is_open && view.leadership.epoch == epoch;
+        is_its_own && view.leadership.primary != Primary::Sql && self.lease().is_valid()
     }
 
-    fn stored(&self, session: &Session) -> Stored {
-        Stored::new(Arc::new(session.clone()), self.ttl)
+    fn stored(&self, session: &Session) -> StoredSession {
+        StoredSession::new(Arc::new(session.clone()), self.ttl)
     }
 
     fn take(&self, commit: &Commit<'_>) {
         let session = Arc::new(commit.session.clone());
-        let stored = Stored {
+        let stored = StoredSession {
             due_at: commit.due_at,
             kept_until: commit.kept_for.map(|kept| commit.now.after(kept)),
-            mirrored: (session.epoch, session.version),
+            replicated: (session.epoch, session.version),
             session,
         };
         let epoch = stored.session.epoch;

@@ -1,11 +1,11 @@
-//! What SQL must do to hold the row of authority, to take what the mirror brings, and to give everything back.
+//! What SQL must do to hold the leadership row, to take what the mirror brings, and to give everything back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::session::SessionKey;
-use depot_bot::store::authority::{Authority, Branch, DurableStore, Mirrored, Stored};
+use depot_bot::store::replication::{Branch, DurableStore, Leadership, MirrorOutcome, StoredSession};
 use depot_bot::store::{Commit, Committed, StoreError};
 use futures_util::future::join_all;
 
@@ -32,7 +32,7 @@ macro_rules! for_each_store {
             fn any_sequence_has_the_outcome_that_memory_has() {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
                 let subject = runtime.block_on(super::Durable::$engine());
-                crate::charge_contract::random::durable(&runtime, &subject);
+                crate::leadership_contract::random::durable(&runtime, &subject);
             }
         }
     };
@@ -46,14 +46,14 @@ for_each_store! {
     what_is_over_gives_way_to_a_conversation_that_began_anew
     what_is_mirrored_together_is_as_if_each_had_come_alone
     what_comes_late_is_mirrored_while_sql_is_in_charge
-    what_comes_late_has_lost_once_redis_is_in_charge
+    what_comes_late_has_lost_once_redis_is_primary
     everything_is_given_back_in_pages
     what_lost_is_kept_once
     an_instance_is_alone_when_no_other_was_seen
 }
 
-async fn change(store: &dyn DurableStore, from: Option<&Authority>, to: &Authority) -> Authority {
-    let now = store.change_authority(from, to, NOW).await.unwrap().expect("there is a row");
+async fn change(store: &dyn DurableStore, from: Option<&Leadership>, to: &Leadership) -> Leadership {
+    let now = store.change_leadership(from, to, NOW).await.unwrap().expect("there is a row");
     if now == *to {
         store.serve(to.epoch);
     }
@@ -61,14 +61,14 @@ async fn change(store: &dyn DurableStore, from: Option<&Authority>, to: &Authori
 }
 
 /// SQL in charge under its first epoch.
-async fn charged(subject: &Durable) -> Authority {
-    change(&*subject.store, None, &Authority::sql(1)).await
+async fn charged(subject: &Durable) -> Leadership {
+    change(&*subject.store, None, &Leadership::sql(1)).await
 }
 
 /// Redis in charge under `epoch`, with everything copied.
-async fn gone_to_redis(subject: &Durable, from: &Authority, epoch: u64) -> Authority {
-    let closed = change(&*subject.store, Some(from), &Authority::redis(epoch, "first")).await;
-    let opened = Authority { opened: true, ..closed.clone() };
+async fn gone_to_redis(subject: &Durable, from: &Leadership, epoch: u64) -> Leadership {
+    let closed = change(&*subject.store, Some(from), &Leadership::redis(epoch, "first")).await;
+    let opened = Leadership { opened: true, ..closed.clone() };
     change(&*subject.store, Some(&closed), &opened).await
 }
 
@@ -77,7 +77,7 @@ fn superseded(committed: &Result<Committed, StoreError>) -> bool {
 }
 
 async fn of_racing_changers_one_wins(subject: Durable) {
-    let read = async || subject.store.authority(1, NOW).await.unwrap().authority;
+    let read = async || subject.store.read_cluster(1, NOW).await.unwrap().leadership;
     assert_eq!(read().await, None);
     let mut from = None;
     for round in 0..6_u64 {
@@ -85,22 +85,25 @@ async fn of_racing_changers_one_wins(subject: Durable) {
             let store = Arc::clone(if racer % 2 == 0 { &subject.store } else { &subject.beside });
             let from = from.clone();
             let epoch = 10 * round + racer + 1;
-            let to =
-                if racer < 3 { Authority::sql(epoch) } else { Authority::redis(epoch, &format!("{racer}")) };
+            let to = if racer < 3 {
+                Leadership::sql(epoch)
+            } else {
+                Leadership::redis(epoch, &format!("{racer}"))
+            };
             tokio::spawn(async move { (to.clone(), change(&*store, from.as_ref(), &to).await) })
         });
         let ended = join_all(racers.collect::<Vec<_>>()).await;
-        let ended: Vec<(Authority, Authority)> = ended.into_iter().map(Result::unwrap).collect();
+        let ended: Vec<(Leadership, Leadership)> = ended.into_iter().map(Result::unwrap).collect();
         let won = ended.iter().filter(|(to, now)| to == now).count();
         assert_eq!(won, 1, "{ended:?}");
         from = read().await;
         assert!(ended.iter().all(|(_, now)| Some(now) == from.as_ref()), "{ended:?} but {from:?}");
     }
     // Whether everything is copied is a part of what is compared.
-    let closed = change(&*subject.store, from.as_ref(), &Authority::redis(100, "first")).await;
-    let opened = Authority { opened: true, ..closed.clone() };
+    let closed = change(&*subject.store, from.as_ref(), &Leadership::redis(100, "first")).await;
+    let opened = Leadership { opened: true, ..closed.clone() };
     assert_eq!(change(&*subject.store, Some(&closed), &opened).await, opened);
-    let late = change(&*subject.beside, Some(&closed), &Authority::sql(101)).await;
+    let late = change(&*subject.beside, Some(&closed), &Leadership::sql(101)).await;
     assert_eq!(late, opened, "who saw it closed must look again");
 }
 
@@ -113,10 +116,10 @@ async fn a_commit_of_an_epoch_that_is_over_is_refused(subject: Durable) {
     assert!(superseded(&commit(1, 1).await), "nobody is in charge");
     let first = charged(&subject).await;
     assert_eq!((store.epoch(), commit(1, 1).await.unwrap()), (1, Committed::Applied));
-    let second = change(&*subject.beside, Some(&first), &Authority::redis(2, "first")).await;
+    let second = change(&*subject.beside, Some(&first), &Leadership::redis(2, "first")).await;
     assert!(superseded(&commit(1, 2).await) && superseded(&commit(2, 2).await), "Redis is in charge");
     assert_eq!(commit(1, 1).await.unwrap(), Committed::Applied, "what was applied stays so");
-    change(&*subject.beside, Some(&second), &Authority::sql(3)).await;
+    change(&*subject.beside, Some(&second), &Leadership::sql(3)).await;
     assert!(superseded(&commit(1, 2).await) && superseded(&commit(2, 2).await));
     assert_eq!(commit(3, 2).await.unwrap(), Committed::Applied);
     assert_eq!(store.load(key(7)).await.unwrap(), Some(document(key(7), 3, 2)));
@@ -126,7 +129,7 @@ async fn a_commit_of_an_epoch_that_is_over_is_refused(subject: Durable) {
 async fn all_keys(store: &dyn DurableStore) -> BTreeSet<SessionKey> {
     let (mut keys, mut place) = (BTreeSet::new(), None);
     loop {
-        let page = store.stored_after(place, 64).await.unwrap();
+        let page = store.sessions_after(place, 64).await.unwrap();
         keys.extend(page.documents.iter().map(|stored| stored.session.key));
         place = page.last;
         if place.is_none() {
@@ -136,9 +139,9 @@ async fn all_keys(store: &dyn DurableStore) -> BTreeSet<SessionKey> {
 }
 
 async fn what_was_applied_is_seen_after_the_change(subject: Durable) {
-    let mut authority = charged(&subject).await;
+    let mut leadership = charged(&subject).await;
     for round in 0..8_i64 {
-        let epoch = authority.epoch;
+        let epoch = leadership.epoch;
         let committers = (0..8_i64).map(|chat| {
             let store = Arc::clone(if chat % 2 == 0 { &subject.store } else { &subject.beside });
             tokio::spawn(async move {
@@ -160,7 +163,7 @@ async fn what_was_applied_is_seen_after_the_change(subject: Durable) {
         while all_keys(&*subject.store).await.range(key(8_000_000 * round)..).next().is_none() {
             tokio::task::yield_now().await;
         }
-        authority = change(&*subject.beside, Some(&authority), &Authority::sql(epoch + 1)).await;
+        leadership = change(&*subject.beside, Some(&leadership), &Leadership::sql(epoch + 1)).await;
         let seen = all_keys(&*subject.beside).await;
         for committer in committers {
             let applied = committer.await.unwrap();
@@ -171,7 +174,7 @@ async fn what_was_applied_is_seen_after_the_change(subject: Durable) {
     }
 }
 
-async fn mirrored(subject: &Durable, epoch: u64, versions: &[(u64, u64)]) -> Vec<Mirrored> {
+async fn mirrored(subject: &Durable, epoch: u64, versions: &[(u64, u64)]) -> Vec<MirrorOutcome> {
     let documents: Vec<_> =
         versions.iter().map(|(epoch, version)| stored(key(7), *epoch, *version)).collect();
     subject.store.mirror(&documents, epoch, NOW).await.unwrap()
@@ -184,21 +187,22 @@ async fn stamp(subject: &Durable, chat: i64) -> Option<(u64, u64)> {
 async fn only_what_is_higher_is_mirrored(subject: Durable) {
     let first = charged(&subject).await;
     gone_to_redis(&subject, &first, 2).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 2)]).await, [Mirrored::Written]);
+    assert_eq!(mirrored(&subject, 2, &[(2, 2)]).await, [MirrorOutcome::Written]);
     assert_eq!(
         mirrored(&subject, 2, &[(2, 2), (2, 1), (1, 9)]).await,
-        [Mirrored::Written; 3],
+        [MirrorOutcome::Written; 3],
         "descendants are there"
     );
     assert_eq!(stamp(&subject, 7).await, Some((2, 2)));
-    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 5), (2, 4)]).await, [Mirrored::Written; 3]);
+    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 5), (2, 4)]).await, [MirrorOutcome::Written; 3]);
     assert_eq!(stamp(&subject, 7).await, Some((2, 5)));
     assert_eq!(subject.conflicts().await, 0);
     // The same version with another mark is another branch.
     let mut twin = document(key(7), 2, 5);
     twin.commit = 99;
-    let twin = depot_bot::store::authority::Stored { session: Arc::new(twin), ..stored(key(7), 2, 5) };
-    assert_eq!(subject.store.mirror(&[twin], 2, NOW).await.unwrap(), [Mirrored::Lost]);
+    let twin =
+        depot_bot::store::replication::StoredSession { session: Arc::new(twin), ..stored(key(7), 2, 5) };
+    assert_eq!(subject.store.mirror(&[twin], 2, NOW).await.unwrap(), [MirrorOutcome::Lost]);
     assert_eq!(subject.conflicts().await, 1);
     assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(document(key(7), 2, 5)));
 }
@@ -206,22 +210,24 @@ async fn only_what_is_higher_is_mirrored(subject: Durable) {
 async fn what_is_over_gives_way_to_a_conversation_that_began_anew(subject: Durable) {
     let first = charged(&subject).await;
     gone_to_redis(&subject, &first, 2).await;
-    let closed = Stored { kept_until: Some(NOW.after(Duration::from_secs(3_600))), ..stored(key(7), 2, 40) };
-    assert_eq!(subject.store.mirror(&[closed], 2, NOW).await.unwrap(), [Mirrored::Written]);
+    let closed =
+        StoredSession { kept_until: Some(NOW.after(Duration::from_secs(3_600))), ..stored(key(7), 2, 40) };
+    assert_eq!(subject.store.mirror(&[closed], 2, NOW).await.unwrap(), [MirrorOutcome::Written]);
     // Redis drops the document when its time is over; here it waits to be purged.
     let later = NOW.after(Duration::from_secs(3_601));
     let anew = subject.store.mirror(&[stored(key(7), 2, 1)], 2, later).await.unwrap();
-    assert_eq!((anew, stamp(&subject, 7).await), (vec![Mirrored::Written], Some((2, 1))));
+    assert_eq!((anew, stamp(&subject, 7).await), (vec![MirrorOutcome::Written], Some((2, 1))));
     assert_eq!(subject.conflicts().await, 0);
 }
 
 async fn what_is_mirrored_together_is_as_if_each_had_come_alone(subject: Durable) {
     let first = charged(&subject).await;
     gone_to_redis(&subject, &first, 2).await;
-    let mirror =
-        async |documents: Vec<Stored>, epoch| subject.store.mirror(&documents, epoch, NOW).await.unwrap();
+    let mirror = async |documents: Vec<StoredSession>, epoch| {
+        subject.store.mirror(&documents, epoch, NOW).await.unwrap()
+    };
     let alone = (0..90).map(|chat| mirror(vec![stored(key(chat), 2, 3)], 2));
-    assert_eq!(join_all(alone).await.concat(), [Mirrored::Written; 90]);
+    assert_eq!(join_all(alone).await.concat(), [MirrorOutcome::Written; 90]);
     // Now some come twice, some are there already, some belong to another branch, and some come under another epoch.
     let newer = (0..30).map(|chat| (vec![stored(key(chat), 2, 4), stored(key(chat + 60), 2, 5)], 2));
     let again = (0..30).map(|chat| (vec![stored(key(chat), 2, 5), stored(key(chat + 30), 2, 3)], 2));
@@ -229,14 +235,14 @@ async fn what_is_mirrored_together_is_as_if_each_had_come_alone(subject: Durable
     let branches = (30..35).map(|chat| {
         let mut branch = document(key(chat), 2, 3);
         branch.commit = 99;
-        (vec![Stored { session: Arc::new(branch), ..stored(key(chat), 2, 3) }], 2)
+        (vec![StoredSession { session: Arc::new(branch), ..stored(key(chat), 2, 3) }], 2)
     });
     let all =
         newer.chain(again).chain(late).chain(branches).map(|(documents, epoch)| mirror(documents, epoch));
     let outcomes = join_all(all).await;
     let (kept, lost) = outcomes.split_at(60);
-    assert_eq!(kept.concat(), [Mirrored::Written; 120]);
-    assert_eq!(lost.concat(), [Mirrored::Lost; 15]);
+    assert_eq!(kept.concat(), [MirrorOutcome::Written; 120]);
+    assert_eq!(lost.concat(), [MirrorOutcome::Lost; 15]);
     assert_eq!(subject.conflicts().await, 15);
     for chat in 0..100 {
         let there = match chat {
@@ -251,40 +257,44 @@ async fn what_is_mirrored_together_is_as_if_each_had_come_alone(subject: Durable
 async fn what_comes_late_is_mirrored_while_sql_is_in_charge(subject: Durable) {
     let first = charged(&subject).await;
     let redis = gone_to_redis(&subject, &first, 2).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 1)]).await, [Mirrored::Written]);
-    change(&*subject.beside, Some(&redis), &Authority::sql(3)).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 5)]).await, [Mirrored::Written]);
+    assert_eq!(mirrored(&subject, 2, &[(2, 1)]).await, [MirrorOutcome::Written]);
+    change(&*subject.beside, Some(&redis), &Leadership::sql(3)).await;
+    assert_eq!(mirrored(&subject, 2, &[(2, 5)]).await, [MirrorOutcome::Written]);
     assert_eq!(stamp(&subject, 7).await, Some((2, 5)));
     let sixth = document(key(7), 3, 6);
     assert_eq!(subject.store.commit(&after(5, &sixth)).await.unwrap(), Committed::Applied);
     assert_eq!(
         mirrored(&subject, 2, &[(2, 4), (2, 5)]).await,
-        [Mirrored::Written; 2],
+        [MirrorOutcome::Written; 2],
         "what SQL went on from"
     );
     assert_eq!(subject.conflicts().await, 0);
     assert_eq!(
         mirrored(&subject, 2, &[(2, 6), (2, 7)]).await,
-        [Mirrored::Lost; 2],
+        [MirrorOutcome::Lost; 2],
         "SQL went on without them"
     );
     assert_eq!(subject.conflicts().await, 2);
     assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(sixth));
 }
 
-async fn what_comes_late_has_lost_once_redis_is_in_charge(subject: Durable) {
+async fn what_comes_late_has_lost_once_redis_is_primary(subject: Durable) {
     let first = charged(&subject).await;
     let redis = gone_to_redis(&subject, &first, 2).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 3)]).await, [Mirrored::Written]);
-    let sql = change(&*subject.beside, Some(&redis), &Authority::sql(3)).await;
+    assert_eq!(mirrored(&subject, 2, &[(2, 3)]).await, [MirrorOutcome::Written]);
+    let sql = change(&*subject.beside, Some(&redis), &Leadership::sql(3)).await;
     gone_to_redis(&subject, &sql, 4).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 4)]).await, [Mirrored::Lost], "it would not be copied");
-    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 2)]).await, [Mirrored::Written; 2]);
+    assert_eq!(mirrored(&subject, 2, &[(2, 4)]).await, [MirrorOutcome::Lost], "it would not be copied");
+    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 2)]).await, [MirrorOutcome::Written; 2]);
     assert_eq!((stamp(&subject, 7).await, subject.conflicts().await), (Some((2, 3)), 1));
     let unknown = stored(key(8), 2, 1);
-    assert_eq!(subject.store.mirror(&[unknown], 2, NOW).await.unwrap(), [Mirrored::Lost]);
+    assert_eq!(subject.store.mirror(&[unknown], 2, NOW).await.unwrap(), [MirrorOutcome::Lost]);
     assert_eq!((stamp(&subject, 8).await, subject.conflicts().await), (None, 2));
-    assert_eq!(mirrored(&subject, 4, &[(2, 4), (4, 5)]).await, [Mirrored::Written; 2], "what Redis has now");
+    assert_eq!(
+        mirrored(&subject, 4, &[(2, 4), (4, 5)]).await,
+        [MirrorOutcome::Written; 2],
+        "what Redis has now"
+    );
     assert_eq!(stamp(&subject, 7).await, Some((4, 5)));
 }
 
@@ -302,13 +312,13 @@ async fn everything_is_given_back_in_pages(subject: Durable) {
     let copied = due(stored(key(9), 2, 4), at(7));
     assert_eq!(
         subject.store.mirror(std::slice::from_ref(&copied), 2, NOW).await.unwrap(),
-        [Mirrored::Written]
+        [MirrorOutcome::Written]
     );
-    let page = subject.store.stored_after(None, 2).await.unwrap();
+    let page = subject.store.sessions_after(None, 2).await.unwrap();
     assert_eq!(page.documents.iter().map(|it| it.session.key).collect::<Vec<_>>(), [key(-5), key(3)]);
     let never = &page.documents[0];
-    assert_eq!((never.due_at, never.kept_until, never.mirrored), (Some(at(5)), Some(at(9)), (0, 0)));
-    let page = subject.store.stored_after(page.last, 2).await.unwrap();
+    assert_eq!((never.due_at, never.kept_until, never.replicated), (Some(at(5)), Some(at(9)), (0, 0)));
+    let page = subject.store.sessions_after(page.last, 2).await.unwrap();
     assert_eq!(page.documents, [copied]);
     subject.engine.spoil(key(3), "rubbish").await;
     assert_eq!(
@@ -320,26 +330,27 @@ async fn everything_is_given_back_in_pages(subject: Durable) {
 
 async fn what_lost_is_kept_once(subject: Durable) {
     let branch = |version| Branch { key: key(7), document: "{}".to_owned(), stamp: (2, version, u64::MAX) };
-    subject.store.keep_conflicts(&[], NOW).await.unwrap();
-    subject.store.keep_conflicts(&[branch(1), branch(2)], NOW).await.unwrap();
+    subject.store.record_conflicts(&[], NOW).await.unwrap();
+    subject.store.record_conflicts(&[branch(1), branch(2)], NOW).await.unwrap();
     assert_eq!(subject.conflicts().await, 2);
-    subject.beside.keep_conflicts(&[branch(2)], NOW).await.unwrap();
+    subject.beside.record_conflicts(&[branch(2)], NOW).await.unwrap();
     assert_eq!(subject.conflicts().await, 2, "the same again");
 }
 
 async fn an_instance_is_alone_when_no_other_was_seen(subject: Durable) {
     let (store, beside) = (&subject.store, &subject.beside);
     let at = |seconds| NOW.after(Duration::from_secs(seconds));
-    let alone = async |instance, seconds| store.authority(instance, at(seconds)).await.unwrap().is_alone();
+    let alone =
+        async |instance, seconds| store.read_cluster(instance, at(seconds)).await.unwrap().is_sole_member();
     assert!(alone(1, 0).await);
-    store.sign_on(1, at(0)).await.unwrap();
+    store.heartbeat(1, at(0)).await.unwrap();
     assert!(alone(1, 0).await, "itself is no other");
     assert!(!alone(2, 0).await);
-    beside.sign_on(2, at(4)).await.unwrap();
+    beside.heartbeat(2, at(4)).await.unwrap();
     assert!(!alone(1, 13).await && !alone(2, 9).await);
     assert!(alone(1, 14).await, "the other was not seen for ten seconds");
-    beside.sign_on(2, at(14)).await.unwrap();
+    beside.heartbeat(2, at(14)).await.unwrap();
     assert!(!alone(1, 14).await);
-    beside.sign_off(2).await.unwrap();
+    beside.deregister(2).await.unwrap();
     assert!(alone(1, 14).await);
 }

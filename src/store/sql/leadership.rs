@@ -1,4 +1,4 @@
-//! The row of authority, the instances, and the mirror's way into SQL.
+//! The leadership row, the instances, and the mirror's way into SQL.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,9 @@ use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
 use crate::deposit::{ChatId, UserId};
 use crate::session::SessionKey;
-use crate::store::authority::{Authority, Branch, DurableStore, InCharge, Mirrored, Page, Row, Stored};
+use crate::store::replication::{
+    Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Primary, StoredSession,
+};
 use crate::store::sql::SqlStore;
 use crate::store::sql::mirror::{CONFLICT, Copied, Mirror};
 use crate::store::{SessionStore as _, StoreError, document};
@@ -23,31 +25,32 @@ const READ_WITHIN: Duration = Duration::from_millis(700);
 /// How long one word that this instance runs may take: it says so again, and looks at Redis wait behind it.
 const SAID_WITHIN: Duration = Duration::from_millis(700);
 
-pub(super) const AUTHORITY: &str = "select epoch, store, run_id, opened from authority where bot = $1";
+pub(super) const LEADERSHIP: &str =
+    "select epoch, primary_store, redis_run_id, opened from leadership where bot = $1";
 
 const OTHERS: &str = "
-    select instance, seen_at from instances where bot = $1 and instance <> $2 and seen_at > $3 limit 100";
+    select instance, heartbeat_at from instances where bot = $1 and instance <> $2 and heartbeat_at > $3 limit 100";
 
-const APPOINT: &str = "
-    insert into authority (bot, epoch, store, run_id, opened, changed_at) values ($1, $2, $3, $4, $5, $6)
+const ELECT: &str = "
+    insert into leadership (bot, epoch, primary_store, redis_run_id, opened, changed_at) values ($1, $2, $3, $4, $5, $6)
     on conflict (bot) do nothing";
 
 const CHANGE: &str = "
-    update authority set epoch = $2, store = $3, run_id = $4, opened = $5, changed_at = $6
+    update leadership set epoch = $2, primary_store = $3, redis_run_id = $4, opened = $5, changed_at = $6
     where bot = $1 and epoch = $7 and opened = $8";
 
-const SIGN_ON: &str = "
-    insert into instances (bot, instance, started_at, seen_at) values ($1, $2, $3, $3)
-    on conflict (bot, instance) do update set seen_at = excluded.seen_at";
+const HEARTBEAT: &str = "
+    insert into instances (bot, instance, started_at, heartbeat_at) values ($1, $2, $3, $3)
+    on conflict (bot, instance) do update set heartbeat_at = excluded.heartbeat_at";
 
-const FORGET: &str = "delete from instances where bot = $1 and seen_at < $2";
+const FORGET: &str = "delete from instances where bot = $1 and heartbeat_at < $2";
 
-const SIGN_OFF: &str = "delete from instances where bot = $1 and instance = $2";
+const DEREGISTER: &str = "delete from instances where bot = $1 and instance = $2";
 
 const REMOVE: &str = "delete from sessions where bot = $1 and chat = $2 and owner = $3";
 
 const STORED: &str = "
-    select chat, owner, document, due_at, kept_until, mirrored_epoch, mirrored_version from sessions
+    select chat, owner, document, due_at, kept_until, replicated_epoch, replicated_version from sessions
     where bot = $1 and (chat > $2 or (chat = $2 and owner > $3))
     order by chat, owner limit $4";
 
@@ -58,10 +61,10 @@ impl SqlStore {
     /// [`StoreError::TooLarge`].
     pub fn mirroring(
         &self,
-        documents: &[Stored],
+        documents: &[StoredSession],
         epoch: u64,
         now: Timestamp,
-    ) -> Result<impl Job<Output = Vec<Mirrored>> + use<>, StoreError> {
+    ) -> Result<impl Job<Output = Vec<MirrorOutcome>> + use<>, StoreError> {
         let documents = documents.iter().map(Copied::new).collect::<Result<Vec<_>, _>>()?;
         Ok(Mirror { bot: self.bot.0, documents, epoch: epoch.cast_signed(), now: now.0 })
     }
@@ -70,13 +73,13 @@ impl SqlStore {
     ///
     /// # Errors
     /// [`StoreError::Refused`] if another instance runs that uses Redis: both would work on conversations of their own.
-    pub async fn take_charge(&self, now: Timestamp) -> Result<(), StoreError> {
-        let row = self.authority(rand::random(), now).await?;
-        let (alone, authority) = (row.is_alone(), row.authority);
-        let to = match authority {
-            None => Authority::sql(1),
-            Some(authority) if authority.store == InCharge::Sql => {
-                DurableStore::serve(self, authority.epoch);
+    pub async fn become_primary(&self, now: Timestamp) -> Result<(), StoreError> {
+        let row = self.read_cluster(rand::random(), now).await?;
+        let (alone, leadership) = (row.is_sole_member(), row.leadership);
+        let to = match leadership {
+            None => Leadership::sql(1),
+            Some(leadership) if leadership.primary == Primary::Sql => {
+                DurableStore::serve(self, leadership.epoch);
                 return Ok(());
             }
             Some(_) if !alone => {
@@ -87,70 +90,70 @@ impl SqlStore {
                 tracing::warn!(
                     "sessions were in Redis and go on from the database: REDIS_URL is not set any more"
                 );
-                Authority::sql(before.epoch + 1)
+                Leadership::sql(before.epoch + 1)
             }
         };
-        let appointed = self.change_authority(authority.as_ref(), &to, now).await?;
-        DurableStore::serve(self, appointed.unwrap_or(to).epoch);
+        let elected = self.change_leadership(leadership.as_ref(), &to, now).await?;
+        DurableStore::serve(self, elected.unwrap_or(to).epoch);
         Ok(())
     }
 }
 
 #[async_trait]
 impl DurableStore for SqlStore {
-    async fn authority(&self, instance: i64, now: Timestamp) -> Result<Row, StoreError> {
+    async fn read_cluster(&self, instance: i64, now: Timestamp) -> Result<ClusterState, StoreError> {
         let since = now.before(SEEN_LATELY).0;
         let read = ReadRow { bot: self.bot.0, instance, since };
         self.database.with_deadline(READ_WITHIN).read(read).await.map_err(|error| self.failure(error))
     }
 
-    async fn change_authority(
+    async fn change_leadership(
         &self,
-        from: Option<&Authority>,
-        to: &Authority,
+        from: Option<&Leadership>,
+        to: &Leadership,
         now: Timestamp,
-    ) -> Result<Option<Authority>, StoreError> {
+    ) -> Result<Option<Leadership>, StoreError> {
         self.write(Change { bot: self.bot.0, from: from.cloned(), to: to.clone(), now: now.0 }).await
     }
 
-    async fn sign_on(&self, instance: i64, now: Timestamp) -> Result<(), StoreError> {
+    async fn heartbeat(&self, instance: i64, now: Timestamp) -> Result<(), StoreError> {
         let long_gone = now.before(SEEN_LATELY * 60).0;
-        let sign_on = SignOn { bot: self.bot.0, instance, now: now.0, long_gone };
-        self.database.with_deadline(SAID_WITHIN).write(sign_on).await.map_err(|error| self.failure(error))
+        let heartbeat = Heartbeat { bot: self.bot.0, instance, now: now.0, long_gone };
+        self.database.with_deadline(SAID_WITHIN).write(heartbeat).await.map_err(|error| self.failure(error))
     }
 
-    async fn sign_off(&self, instance: i64) -> Result<(), StoreError> {
-        self.write(SignOff { bot: self.bot.0, instance }).await
+    async fn deregister(&self, instance: i64) -> Result<(), StoreError> {
+        self.write(Deregister { bot: self.bot.0, instance }).await
     }
 
     async fn mirror(
         &self,
-        documents: &[Stored],
+        documents: &[StoredSession],
         epoch: u64,
         now: Timestamp,
-    ) -> Result<Vec<Mirrored>, StoreError> {
+    ) -> Result<Vec<MirrorOutcome>, StoreError> {
         self.write(self.mirroring(documents, epoch, now)?).await
     }
 
-    async fn stored_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Page, StoreError> {
+    async fn sessions_after(&self, after: Option<SessionKey>, limit: usize) -> Result<CopyPage, StoreError> {
         let (chat, owner) = after.map_or((i64::MIN, i64::MIN), |key| (key.chat.0, key.user.0));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.read(ReadStored { bot: self.bot.0, chat, owner, limit }).await?;
         let key = |row: &StoredRow| SessionKey { bot: self.bot, chat: ChatId(row.0), user: UserId(row.1) };
         let last = rows.last().map(key);
         let documents = rows.into_iter().filter_map(|row| stored(key(&row), row)).collect();
-        Ok(Page { documents, last })
+        Ok(CopyPage { documents, last })
     }
 
     async fn forget(&self, key: SessionKey) -> Result<(), StoreError> {
         self.write(Remove(key)).await
     }
 
-    async fn keep_conflicts(&self, branches: &[Branch], now: Timestamp) -> Result<(), StoreError> {
+    async fn record_conflicts(&self, branches: &[Branch], now: Timestamp) -> Result<(), StoreError> {
         if branches.is_empty() {
             return Ok(());
         }
-        self.write(KeepConflicts { branches: branches.to_vec(), now: now.0 }).await
+        self.write(RecordConflicts { branches: branches.to_vec(), now: now.0 }).await
     }
 
     fn serve(&self, epoch: u64) {
@@ -158,14 +161,14 @@ impl DurableStore for SqlStore {
     }
 }
 
-pub(super) type AuthorityRow = (i64, String, Option<String>, i64);
+pub(super) type LeadershipRow = (i64, String, Option<String>, i64);
 
-pub(super) fn read_authority((epoch, store, run_id, opened): AuthorityRow) -> Authority {
-    let store = match (store.as_str(), run_id) {
-        ("redis", run_id) => InCharge::Redis { run_id: run_id.unwrap_or_default() },
-        _ => InCharge::Sql,
+pub(super) fn read_leadership((epoch, primary, run_id, opened): LeadershipRow) -> Leadership {
+    let primary = match (primary.as_str(), run_id) {
+        ("redis", run_id) => Primary::Redis { run_id: run_id.unwrap_or_default() },
+        _ => Primary::Sql,
     };
-    Authority { epoch: epoch.cast_unsigned(), store, opened: opened != 0 }
+    Leadership { epoch: epoch.cast_unsigned(), primary, opened: opened != 0 }
 }
 
 struct ReadRow {
@@ -175,35 +178,35 @@ struct ReadRow {
 }
 
 impl Job for ReadRow {
-    type Output = Row;
+    type Output = ClusterState;
 
-    async fn run(&self, connection: &mut Connection) -> Result<Row, sqlx::Error> {
-        let row: Option<AuthorityRow> = fetch_optional!(&mut *connection, AUTHORITY, self.bot)?;
+    async fn run(&self, connection: &mut Connection) -> Result<ClusterState, sqlx::Error> {
+        let row: Option<LeadershipRow> = fetch_optional!(&mut *connection, LEADERSHIP, self.bot)?;
         let others: Vec<(i64, i64)> = fetch_all!(connection, OTHERS, self.bot, self.instance, self.since)?;
         let others = others.into_iter().map(|(instance, seen_at)| (instance, Timestamp(seen_at))).collect();
-        Ok(Row { authority: row.map(read_authority), others })
+        Ok(ClusterState { leadership: row.map(read_leadership), other_members: others })
     }
 }
 
 struct Change {
     bot: i64,
-    from: Option<Authority>,
-    to: Authority,
+    from: Option<Leadership>,
+    to: Leadership,
     now: i64,
 }
 
 impl Job for Change {
-    type Output = Option<Authority>;
+    type Output = Option<Leadership>;
 
-    async fn run(&self, connection: &mut Connection) -> Result<Option<Authority>, sqlx::Error> {
-        let (epoch, store) = (self.to.epoch.cast_signed(), self.to.store.name());
+    async fn run(&self, connection: &mut Connection) -> Result<Option<Leadership>, sqlx::Error> {
+        let (epoch, store) = (self.to.epoch.cast_signed(), self.to.primary.name());
         let opened = i64::from(self.to.opened);
-        let run_id = match &self.to.store {
-            InCharge::Redis { run_id } => Some(run_id.as_str()),
-            InCharge::Sql => None,
+        let run_id = match &self.to.primary {
+            Primary::Redis { run_id } => Some(run_id.as_str()),
+            Primary::Sql => None,
         };
         match &self.from {
-            None => execute!(&mut *connection, APPOINT, self.bot, epoch, store, run_id, opened, self.now)?,
+            None => execute!(&mut *connection, ELECT, self.bot, epoch, store, run_id, opened, self.now)?,
             Some(from) => execute!(
                 &mut *connection,
                 CHANGE,
@@ -217,37 +220,37 @@ impl Job for Change {
                 i64::from(from.opened),
             )?,
         };
-        let row: Option<AuthorityRow> = fetch_optional!(connection, AUTHORITY, self.bot)?;
-        Ok(row.map(read_authority))
+        let row: Option<LeadershipRow> = fetch_optional!(connection, LEADERSHIP, self.bot)?;
+        Ok(row.map(read_leadership))
     }
 }
 
-struct SignOn {
+struct Heartbeat {
     bot: i64,
     instance: i64,
     now: i64,
     long_gone: i64,
 }
 
-impl Job for SignOn {
+impl Job for Heartbeat {
     type Output = ();
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         execute!(&mut *connection, FORGET, self.bot, self.long_gone)?;
-        execute!(connection, SIGN_ON, self.bot, self.instance, self.now).map(|_| ())
+        execute!(connection, HEARTBEAT, self.bot, self.instance, self.now).map(|_| ())
     }
 }
 
-struct SignOff {
+struct Deregister {
     bot: i64,
     instance: i64,
 }
 
-impl Job for SignOff {
+impl Job for Deregister {
     type Output = ();
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
-        execute!(connection, SIGN_OFF, self.bot, self.instance).map(|_| ())
+        execute!(connection, DEREGISTER, self.bot, self.instance).map(|_| ())
     }
 }
 
@@ -269,14 +272,14 @@ impl Job for ReadStored {
 }
 
 /// A row that can be read; one that cannot is left where it is.
-fn stored(key: SessionKey, row: StoredRow) -> Option<Stored> {
+fn stored(key: SessionKey, row: StoredRow) -> Option<StoredSession> {
     let (_, _, text, due_at, kept_until, epoch, version) = row;
     match document::decode(key, text.as_bytes()) {
-        Ok(session) => Some(Stored {
+        Ok(session) => Some(StoredSession {
             session: Arc::new(session),
             due_at: due_at.map(Timestamp),
             kept_until: kept_until.map(Timestamp),
-            mirrored: (epoch.cast_unsigned(), version.cast_unsigned()),
+            replicated: (epoch.cast_unsigned(), version.cast_unsigned()),
         }),
         Err(error) => {
             tracing::warn!(%error, "a session is not copied to Redis");
@@ -296,12 +299,12 @@ impl Job for Remove {
     }
 }
 
-struct KeepConflicts {
+struct RecordConflicts {
     branches: Vec<Branch>,
     now: i64,
 }
 
-impl Job for KeepConflicts {
+impl Job for RecordConflicts {
     type Output = ();
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {

@@ -14,18 +14,18 @@ use crate::store::{SessionStore, StoreError};
 
 /// The row: who is in charge, since which epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authority {
+pub struct Leadership {
     /// Grows by one or more with each change.
     pub epoch: u64,
     /// Which store.
-    pub store: InCharge,
+    pub primary: Primary,
     /// False while conversations are being copied to the store that is to take charge.
     pub opened: bool,
 }
 
 /// A store that is in charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InCharge {
+pub enum Primary {
     /// The database, which also holds this row.
     Sql,
     /// This run of a Redis server: after a restart it may have lost something, so it is another one.
@@ -35,7 +35,7 @@ pub enum InCharge {
     },
 }
 
-impl InCharge {
+impl Primary {
     /// `sql` or `redis`, for logs, metrics and readiness.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -46,40 +46,40 @@ impl InCharge {
     }
 }
 
-impl Authority {
+impl Leadership {
     /// SQL in charge from `epoch` on; it has everything already.
     #[must_use]
     pub fn sql(epoch: u64) -> Self {
-        Self { epoch, store: InCharge::Sql, opened: true }
+        Self { epoch, primary: Primary::Sql, opened: true }
     }
 
     /// A run of Redis that is to take charge once everything is copied to it.
     #[must_use]
     pub fn redis(epoch: u64, run_id: &str) -> Self {
-        Self { epoch, store: InCharge::Redis { run_id: run_id.to_owned() }, opened: false }
+        Self { epoch, primary: Primary::Redis { run_id: run_id.to_owned() }, opened: false }
     }
 }
 
 /// What an instance reads every quarter of a second.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ClusterState {
     /// The row; `None` before the first start of this bot.
-    pub authority: Option<Authority>,
+    pub leadership: Option<Leadership>,
     /// The other instances that were seen within the last ten seconds, and when that was, by their own clocks.
-    pub others: Vec<(i64, Timestamp)>,
+    pub other_members: Vec<(i64, Timestamp)>,
 }
 
-impl Row {
+impl ClusterState {
     /// Whether no other instance was seen lately.
     #[must_use]
-    pub fn is_alone(&self) -> bool {
-        self.others.is_empty()
+    pub fn is_sole_member(&self) -> bool {
+        self.other_members.is_empty()
     }
 }
 
 /// A document with what the stores keep beside it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stored {
+pub struct StoredSession {
     /// The document.
     pub session: Arc<Session>,
     /// When it is next to be looked at.
@@ -87,18 +87,18 @@ pub struct Stored {
     /// Until when it is kept; `None` as long as it is open or has something left to do.
     pub kept_until: Option<Timestamp>,
     /// Epoch and version that the mirror last wrote: Redis cannot have lost anything up to here.
-    pub mirrored: (u64, u64),
+    pub replicated: (u64, u64),
 }
 
-impl Stored {
+impl StoredSession {
     /// The document as it is to be kept, for sessions that live for `ttl`; never for longer than Redis keeps it, which
     /// counts from its last commit.
     #[must_use]
     pub fn new(session: Arc<Session>, ttl: Duration) -> Self {
         let due_at = session.due_at(ttl);
         let kept_until = session.kept_for().map(|kept| session.active_at.after(kept));
-        let mirrored = (session.epoch, session.version);
-        Self { session, due_at, kept_until, mirrored }
+        let replicated = (session.epoch, session.version);
+        Self { session, due_at, kept_until, replicated }
     }
 }
 
@@ -115,7 +115,7 @@ pub struct Branch {
 
 /// What became of a document on its way into SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mirrored {
+pub enum MirrorOutcome {
     /// It is there, or a later one of the same branch is.
     Written,
     /// It lost: SQL has another branch, or it came after the conversations were copied back. It was kept as a conflict.
@@ -125,11 +125,11 @@ pub enum Mirrored {
 /// SQL, as failover sees it.
 #[async_trait]
 pub trait DurableStore: SessionStore {
-    /// Reads the row of authority, and which other instances were seen lately.
+    /// Reads the leadership row, and which other instances were seen lately.
     ///
     /// # Errors
     /// The store's; a caller that gets none within a second stops using Redis, unless it is alone.
-    async fn authority(&self, instance: i64, now: Timestamp) -> Result<Row, StoreError>;
+    async fn read_cluster(&self, instance: i64, now: Timestamp) -> Result<ClusterState, StoreError>;
 
     /// Makes the row `to` if it still is `from` (`None`: if there is none), and returns it as it is then.
     ///
@@ -138,29 +138,29 @@ pub trait DurableStore: SessionStore {
     ///
     /// # Errors
     /// After [`StoreError::Unknown`] read the row.
-    async fn change_authority(
+    async fn change_leadership(
         &self,
-        from: Option<&Authority>,
-        to: &Authority,
+        from: Option<&Leadership>,
+        to: &Leadership,
         now: Timestamp,
-    ) -> Result<Option<Authority>, StoreError>;
+    ) -> Result<Option<Leadership>, StoreError>;
 
     /// Says that `instance` runs.
     ///
     /// # Errors
     /// The store's; it is said again soon.
-    async fn sign_on(&self, instance: i64, now: Timestamp) -> Result<(), StoreError>;
+    async fn heartbeat(&self, instance: i64, now: Timestamp) -> Result<(), StoreError>;
 
     /// Says that `instance` runs no more.
     ///
     /// # Errors
     /// The store's; others then believe for ten seconds more that it runs.
-    async fn sign_off(&self, instance: i64) -> Result<(), StoreError>;
+    async fn deregister(&self, instance: i64) -> Result<(), StoreError>;
 
     /// Writes documents that Redis has committed under `epoch`, each where SQL has nothing higher.
     ///
     /// A document of an epoch that is over still enters while SQL is in charge; once Redis is in charge again it has
-    /// missed the copy, and is [`Mirrored::Lost`]. Before anybody is in charge nothing enters.
+    /// missed the copy, and is [`MirrorOutcome::Lost`]. Before anybody is in charge nothing enters.
     ///
     /// # Crash
     /// Before: its update was not acknowledged and comes again. After: Redis may lose the document.
@@ -169,16 +169,16 @@ pub trait DurableStore: SessionStore {
     /// The store's; all documents may be written again.
     async fn mirror(
         &self,
-        documents: &[Stored],
+        documents: &[StoredSession],
         epoch: u64,
         now: Timestamp,
-    ) -> Result<Vec<Mirrored>, StoreError>;
+    ) -> Result<Vec<MirrorOutcome>, StoreError>;
 
     /// Documents by key, behind `after`; at most `limit`.
     ///
     /// # Errors
     /// The store's. A document that cannot be read is left out: it stays where it is.
-    async fn stored_after(&self, after: Option<SessionKey>, limit: usize) -> Result<Page, StoreError>;
+    async fn sessions_after(&self, after: Option<SessionKey>, limit: usize) -> Result<CopyPage, StoreError>;
 
     /// Removes the copy of a document that Redis has and nobody can read.
     ///
@@ -190,7 +190,7 @@ pub trait DurableStore: SessionStore {
     ///
     /// # Errors
     /// The store's; may be repeated.
-    async fn keep_conflicts(&self, branches: &[Branch], now: Timestamp) -> Result<(), StoreError>;
+    async fn record_conflicts(&self, branches: &[Branch], now: Timestamp) -> Result<(), StoreError>;
 
     /// Serves `epoch` from now on.
     fn serve(&self, epoch: u64);
@@ -198,9 +198,9 @@ pub trait DurableStore: SessionStore {
 
 /// A part of the documents, by key.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
+pub struct CopyPage {
     /// Those that can be read.
-    pub documents: Vec<Stored>,
+    pub documents: Vec<StoredSession>,
     /// The last key of the part; `None` when nothing follows.
     pub last: Option<SessionKey>,
 }
@@ -213,9 +213,9 @@ pub struct Probe {
     /// What its key `epoch` says; `None` if it is not there.
     pub epoch: Option<u64>,
     /// How many documents are not mirrored yet.
-    pub unmirrored: u64,
+    pub backlog: u64,
     /// How old the oldest commit among them is.
-    pub unmirrored_for: Duration,
+    pub lag: Duration,
 }
 
 /// Redis, as failover sees it.
@@ -231,7 +231,7 @@ pub trait VolatileStore: SessionStore {
     ///
     /// # Errors
     /// [`StoreError::Refused`] with what is to be mended.
-    async fn fit(&self) -> Result<(), StoreError>;
+    async fn check_eligibility(&self) -> Result<(), StoreError>;
 
     /// Serves `epoch` with this run of the server and no other from now on; one that answers with another `run_id` is
     /// not available.
@@ -244,7 +244,7 @@ pub trait VolatileStore: SessionStore {
     ///
     /// # Errors
     /// The store's; may be repeated.
-    async fn restore(&self, documents: &[Stored], now: Timestamp) -> Result<Vec<Branch>, StoreError>;
+    async fn restore(&self, documents: &[StoredSession], now: Timestamp) -> Result<Vec<Branch>, StoreError>;
 
     /// Begins a copy: what is emptied from now on cannot be opened.
     ///
@@ -263,15 +263,15 @@ pub trait VolatileStore: SessionStore {
     ///
     /// # Errors
     /// The store's.
-    async fn debt(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError>;
+    async fn backlog(&self, age: Duration, limit: usize) -> Result<Vec<SessionKey>, StoreError>;
 
     /// Takes the note `unmirrored` off those that still have this epoch, version and mark; that of those that were
     /// committed again since begins anew.
     ///
     /// # Errors
     /// The store's; then they are mirrored once more, which is harmless.
-    async fn paid(&self, documents: &[Stored]) -> Result<(), StoreError>;
+    async fn mark_replicated(&self, documents: &[StoredSession]) -> Result<(), StoreError>;
 
     /// Waits until nothing that was sent can be executed any more.
-    async fn quiet(&self);
+    async fn drain(&self);
 }

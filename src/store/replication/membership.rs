@@ -12,9 +12,9 @@ const GONE: Duration = Duration::from_secs(10);
 
 /// What each of them last said, and when that was first read here: their clocks may differ from ours.
 #[derive(Debug, Default)]
-pub(super) struct Others(BTreeMap<i64, (Timestamp, Instant)>);
+pub(super) struct Members(BTreeMap<i64, (Timestamp, Instant)>);
 
-impl Others {
+impl Members {
     /// Takes what was read at `read_at`, and leaves those who run; who is not there any more has signed off, or is gone for
     /// good.
     pub(super) fn hear(&mut self, seen: &mut Vec<(i64, Timestamp)>, read_at: Instant) {
@@ -29,7 +29,7 @@ impl Others {
     }
 
     /// For how long the one that is silent for longest was not heard of; `None` where there is no other.
-    pub(super) fn silence(&self) -> Option<Duration> {
+    pub(super) fn heartbeat_age(&self) -> Option<Duration> {
         self.0.values().map(|(_, heard_at)| heard_at.elapsed()).filter(|silence| *silence < GONE).max()
     }
 }
@@ -40,12 +40,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_not_heard_of_is_gone_whatever_its_clock_said() {
-        let mut others = Others::default();
+        let mut others = Members::default();
         let mut hear = async |seen: &[(i64, i64)], seconds| {
             let mut seen = seen.iter().map(|(instance, at)| (*instance, Timestamp(*at))).collect();
             others.hear(&mut seen, Instant::now());
             tokio::time::advance(Duration::from_secs(seconds)).await;
-            (seen.len(), others.silence())
+            (seen.len(), others.heartbeat_age())
         };
         assert_eq!(hear(&[], 1).await, (0, None));
         // The clock of the second is hours ahead, and it dies at once.

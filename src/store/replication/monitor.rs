@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::store::StoreError;
-use crate::store::authority::{Authority, InCharge, Probe, Row};
-use crate::store::failover::{Lease, Shared};
+use crate::store::replication::{ClusterState, Leadership, Primary, Probe};
+use crate::store::replication::{Lease, Shared};
 
 /// How often the row is read and Redis is looked at.
 const TURN: Duration = Duration::from_millis(250);
@@ -32,7 +32,7 @@ const DEBTS: usize = 256;
 /// How long a start waits for a store to be in charge.
 const BEGIN: Duration = Duration::from_secs(6);
 
-pub(super) struct Watch {
+pub(super) struct Monitor {
     pub(super) shared: Arc<Shared>,
     /// How many looks at Redis failed in a row.
     failures: u32,
@@ -54,7 +54,7 @@ pub(super) struct Watch {
     pub(super) is_first: bool,
 }
 
-impl Watch {
+impl Monitor {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
@@ -75,7 +75,7 @@ impl Watch {
     /// Looks until a store is in charge, but not for ever.
     pub(super) async fn begin(&mut self) {
         let began = Instant::now();
-        while !self.shared.standing.borrow().is_open && began.elapsed() < BEGIN {
+        while !self.shared.view.borrow().is_open && began.elapsed() < BEGIN {
             if !self.turn().await {
                 sleep(BETWEEN_FAILURES).await;
             }
@@ -86,12 +86,12 @@ impl Watch {
     /// Looks until the bot stops.
     pub(super) async fn run(mut self) {
         let stop = self.shared.stop.clone();
-        let mut suspicions = self.shared.suspicions.subscribe();
+        let mut failure_reports = self.shared.failure_reports.subscribe();
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = suspicions.changed() => {}
+                _ = failure_reports.changed() => {}
                 () = sleep(TURN) => {}
             }
             self.turn().await;
@@ -101,33 +101,33 @@ impl Watch {
     /// One look at both, and what follows from it; says whether a store is in charge.
     async fn turn(&mut self) -> bool {
         let shared = Arc::clone(&self.shared);
-        let asked = *shared.suspicions.borrow();
-        self.sign_on().await;
+        let asked = *shared.failure_reports.borrow();
+        self.heartbeat().await;
         let read_at = Instant::now();
         let (row, probe) =
-            tokio::join!(shared.sql.authority(shared.instance, shared.clock.now()), shared.redis.probe());
+            tokio::join!(shared.sql.read_cluster(shared.instance, shared.clock.now()), shared.redis.probe());
         let row = self.learn(row, read_at).await;
         let probe = self.judge(probe).await;
         if let Some(row) = &row {
             self.adopt(row).await;
         }
-        self.act(&probe, row.is_some_and(|row| row.is_alone())).await;
+        self.act(&probe, row.is_some_and(|row| row.is_sole_member())).await;
         self.pay_debts(&probe).await;
         self.report(&probe);
         shared.answered.store(asked, Ordering::Relaxed);
         shared.turned.notify_waiters();
-        shared.standing.borrow().is_open
+        shared.view.borrow().is_open
     }
 
-    async fn sign_on(&mut self) {
-        let alone = self.shared.others().silence().is_none();
+    async fn heartbeat(&mut self) {
+        let alone = self.shared.others().heartbeat_age().is_none();
         let every = if alone { SIGN_ON_EVERY } else { SIGN_ON_EVERY_BESIDE_OTHERS };
         if self.signing_on_at.is_some_and(|at| at.elapsed() < every) {
             return;
         }
         let began = Instant::now();
         self.signing_on_at = Some(began);
-        match self.shared.sql.sign_on(self.shared.instance, self.shared.clock.now()).await {
+        match self.shared.sql.heartbeat(self.shared.instance, self.shared.clock.now()).await {
             Ok(()) => self.signed_on_at = Some(began),
             Err(error) => tracing::debug!(%error, "this instance could not say that it runs"),
         }
@@ -139,17 +139,21 @@ impl Watch {
     }
 
     /// Keeps what was read of the row; without it the right to use Redis ends by itself.
-    async fn learn(&mut self, row: Result<Row, StoreError>, read_at: Instant) -> Option<Row> {
+    async fn learn(
+        &mut self,
+        row: Result<ClusterState, StoreError>,
+        read_at: Instant,
+    ) -> Option<ClusterState> {
         match row {
             Ok(mut row) => {
                 self.sql_failures = 0;
                 if std::mem::take(&mut self.sql_is_out) {
                     tracing::info!("the database answers again: what was owed to it is written");
                 }
-                self.shared.others().hear(&mut row.others, read_at);
+                self.shared.others().hear(&mut row.other_members, read_at);
                 // Whom the others have forgotten they do not wait for when they change the row.
                 let read_at = self.is_signed_on().then_some(read_at);
-                *self.shared.lease() = Lease { read_at, alone: row.is_alone() };
+                *self.shared.lease() = Lease { read_at, alone: row.is_sole_member() };
                 Some(row)
             }
             Err(error) => {
@@ -179,68 +183,68 @@ impl Watch {
     }
 
     /// Follows a change that another instance made.
-    async fn adopt(&mut self, row: &Row) {
-        let Some(authority) = &row.authority else {
-            self.shared.appoint(None, Authority::sql(1)).await;
+    async fn adopt(&mut self, row: &ClusterState) {
+        let Some(leadership) = &row.leadership else {
+            self.shared.elect(None, Leadership::sql(1)).await;
             return;
         };
-        if self.shared.standing.borrow().authority == *authority {
+        if self.shared.view.borrow().leadership == *leadership {
             return;
         }
-        match &authority.store {
-            InCharge::Sql => {
+        match &leadership.primary {
+            Primary::Sql => {
                 // Another instance has lost Redis; what was seen of it from here before does not count.
                 if !self.is_first {
-                    tracing::warn!(epoch = authority.epoch, "conversations go on from the database");
+                    tracing::warn!(epoch = leadership.epoch, "conversations go on from the database");
                 }
                 self.good_since = None;
                 self.cannot_copy_since = None;
                 self.note_flap();
-                self.shared.settle_on_sql(authority, row.is_alone()).await;
+                self.shared.settle_on_sql(leadership, row.is_sole_member()).await;
             }
-            InCharge::Redis { run_id } => {
-                if authority.opened && !self.is_first && !self.is_out {
-                    tracing::info!(epoch = authority.epoch, "Redis is in charge again");
+            Primary::Redis { run_id } => {
+                if leadership.opened && !self.is_first && !self.is_out {
+                    tracing::info!(epoch = leadership.epoch, "Redis is in charge again");
                 }
-                self.shared.redis.serve(authority.epoch, run_id);
-                self.shared.stand(authority.clone(), false);
+                self.shared.redis.serve(leadership.epoch, run_id);
+                self.shared.publish_view(leadership.clone(), false);
             }
         }
     }
 
     /// What follows from a look: leaving Redis, opening it, going to it, or nothing.
     async fn act(&mut self, probe: &Result<Probe, StoreError>, alone: bool) {
-        let standing = self.shared.standing.borrow().clone();
-        let authority = &standing.authority;
-        match (&authority.store, probe) {
-            (InCharge::Redis { .. }, Err(error)) => self.leave(authority, error, alone).await,
-            (InCharge::Redis { run_id }, Ok(probe)) => {
+        let view = self.shared.view.borrow().clone();
+        let leadership = &view.leadership;
+        match (&leadership.primary, probe) {
+            (Primary::Redis { .. }, Err(error)) => self.leave(leadership, error, alone).await,
+            (Primary::Redis { run_id }, Ok(probe)) => {
                 let is_same = probe.run_id == *run_id;
                 match probe.epoch {
-                    Some(epoch) if is_same && epoch == authority.epoch => {
+                    Some(epoch) if is_same && epoch == leadership.epoch => {
                         self.cannot_copy_since = None;
-                        self.shared.stand(authority.clone(), true);
+                        self.shared.publish_view(leadership.clone(), true);
                     }
                     // The copy was begun and not ended: whoever finds that goes on with it.
-                    Some(epoch) if is_same && epoch < authority.epoch && !authority.opened => {
-                        self.copy(authority).await;
+                    Some(epoch) if is_same && epoch < leadership.epoch && !leadership.opened => {
+                        self.copy(leadership).await;
                     }
-                    None if is_same && !authority.opened => self.copy(authority).await,
+                    None if is_same && !leadership.opened => self.copy(leadership).await,
                     // Restarted, emptied, rolled back, or ahead of a database that was restored.
-                    Some(_) | None => self.go_to_redis(authority, probe).await,
+                    Some(_) | None => self.go_to_redis(leadership, probe).await,
                 }
                 self.recovered();
             }
-            (InCharge::Sql, Err(error)) => {
+            (Primary::Sql, Err(error)) => {
                 self.good_since = None;
                 self.is_away(error);
-                self.shared.stand(authority.clone(), authority.epoch > 0);
+                self.shared.publish_view(leadership.clone(), leadership.epoch > 0);
             }
-            (InCharge::Sql, Ok(probe)) => {
+            (Primary::Sql, Ok(probe)) => {
                 let since = *self.good_since.get_or_insert_with(Instant::now);
                 let may_at_once = self.is_first && alone;
-                if authority.epoch > 0 && (may_at_once || since.elapsed() >= self.return_after) {
-                    self.go_to_redis(authority, probe).await;
+                if leadership.epoch > 0 && (may_at_once || since.elapsed() >= self.return_after) {
+                    self.go_to_redis(leadership, probe).await;
                 }
             }
         }
@@ -248,29 +252,29 @@ impl Watch {
 
     /// Brings to the mirror what other instances left, or what SQL missed.
     async fn pay_debts(&self, probe: &Result<Probe, StoreError>) {
-        let standing = self.shared.standing.borrow().clone();
-        let owed = probe.as_ref().is_ok_and(|probe| probe.unmirrored_for >= DEBT_AGE);
-        let in_charge = standing.is_open && standing.authority.store != InCharge::Sql;
-        if !owed || !in_charge || self.sql_is_out {
+        let view = self.shared.view.borrow().clone();
+        let owed = probe.as_ref().is_ok_and(|probe| probe.lag >= DEBT_AGE);
+        let primary = view.is_open && view.leadership.primary != Primary::Sql;
+        if !owed || !primary || self.sql_is_out {
             return;
         }
-        if let Err(error) = self.shared.pay(DEBT_AGE, DEBTS, standing.authority.epoch).await {
+        if let Err(error) = self.shared.pay(DEBT_AGE, DEBTS, view.leadership.epoch).await {
             tracing::debug!(%error, "what is owed to the database could not be paid yet");
         }
     }
 
     /// What is owed to SQL is noted in Redis; while that is silent, this instance tells what it remembers itself.
     fn report(&self, probe: &Result<Probe, StoreError>) {
-        let standing = self.shared.standing.borrow().clone();
-        let (unmirrored, unmirrored_for) = match probe {
-            Ok(probe) => (probe.unmirrored, probe.unmirrored_for),
+        let view = self.shared.view.borrow().clone();
+        let (backlog, lag) = match probe {
+            Ok(probe) => (probe.backlog, probe.lag),
             Err(_) => {
                 let (owed, age) = self.shared.mirror.owed();
                 (owed as u64, age)
             }
         };
         let sql_answers = !self.sql_is_out && self.is_signed_on();
-        self.shared.report(&standing, probe, sql_answers, unmirrored, unmirrored_for);
+        self.shared.report(&view, probe, sql_answers, backlog, lag);
     }
 
     /// Says once that Redis is away.
@@ -282,9 +286,9 @@ impl Watch {
 
     /// Says once that Redis is back in charge.
     pub(super) fn recovered(&mut self) {
-        let standing = self.shared.standing.borrow();
-        if standing.is_open && standing.authority.store != InCharge::Sql && std::mem::take(&mut self.is_out) {
-            tracing::info!(epoch = standing.authority.epoch, "Redis is in charge again");
+        let view = self.shared.view.borrow();
+        if view.is_open && view.leadership.primary != Primary::Sql && std::mem::take(&mut self.is_out) {
+            tracing::info!(epoch = view.leadership.epoch, "Redis is in charge again");
         }
     }
 

@@ -1,10 +1,10 @@
-//! PostgreSQL only: a commit that is in flight while the row of authority changes.
+//! PostgreSQL only: a commit that is in flight while the leadership row changes.
 
 use std::sync::Arc;
 
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::store::Committed;
-use depot_bot::store::authority::Authority;
+use depot_bot::store::replication::Leadership;
 use depot_bot::{execute, fetch_one};
 use tokio::sync::Notify;
 
@@ -20,7 +20,7 @@ impl Job for Hold {
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let insert = "insert into sessions
-            (bot, chat, owner, epoch, version, commit_mark, schema, document, updated_at)
+            (bot, chat, owner, epoch, version, commit_id, schema, document, updated_at)
             values ($1, $2, $3, 0, 0, 0, 0, '', 0)";
         let key = key(7);
         execute!(&mut *connection, insert, key.bot.0, key.chat.0, key.user.0)?;
@@ -54,8 +54,8 @@ async fn a_change_waits_for_what_is_in_flight() {
     let url = postgres_database();
     let subject = Durable::sql(&url, None).await;
     let (holder, watcher) = (connected(&url).await, connected(&url).await);
-    let first = Authority::sql(1);
-    subject.store.change_authority(None, &first, NOW).await.unwrap();
+    let first = Leadership::sql(1);
+    subject.store.change_leadership(None, &first, NOW).await.unwrap();
 
     let (held, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let hold = Hold(Arc::clone(&held), Arc::clone(&release));
@@ -69,7 +69,7 @@ async fn a_change_waits_for_what_is_in_flight() {
     until(&watcher, |waiting| waiting >= 1).await;
     let beside = Arc::clone(&subject.beside);
     let changing = tokio::spawn(async move {
-        beside.change_authority(Some(&first), &Authority::redis(2, "first"), NOW).await.unwrap();
+        beside.change_leadership(Some(&first), &Leadership::redis(2, "first"), NOW).await.unwrap();
         beside.load(key(7)).await.unwrap()
     });
     until(&watcher, |waiting| waiting >= 2 || changing.is_finished()).await;

@@ -3,8 +3,6 @@
 //! What somebody waits for (the acknowledgement of an update) goes with the next group; the rest waits for company a
 //! moment, because the next commit of the same conversation makes it superfluous.
 
-mod queue;
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,8 +12,8 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::session::Session;
 use crate::store::StoreError;
-use crate::store::authority::{DurableStore, Mirrored, Stored, VolatileStore};
-use crate::store::mirror::queue::{Entry, Haste, Queue};
+use crate::store::replication::queue::{Entry, Haste, Queue};
+use crate::store::replication::{DurableStore, MirrorOutcome, StoredSession, VolatileStore};
 
 /// The pause after a group that could not be written.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -52,13 +50,13 @@ impl Mirror {
 
     /// Takes what was committed to Redis under `epoch`; a later document of a conversation takes the place of one that
     /// still waits.
-    pub(super) fn take(&self, stored: Stored, epoch: u64) {
+    pub(super) fn take(&self, stored: StoredSession, epoch: u64) {
         self.queue().put(stored, epoch, Haste::Company, Instant::now());
     }
 
     /// Waits until a document is in SQL; `stored` makes what is brought there if it is not on its way. While SQL is away
     /// nobody waits.
-    pub(super) async fn ensure(&self, session: &Session, stored: impl FnOnce() -> Stored) -> Ended {
+    pub(super) async fn ensure(&self, session: &Session, stored: impl FnOnce() -> StoredSession) -> Ended {
         let (waiter, ended) = oneshot::channel();
         let is_away = {
             let mut queue = self.queue();
@@ -126,7 +124,7 @@ impl Mirror {
         let began = Instant::now();
         let now = self.clock.now();
         let epoch = group.first().map_or(0, |entry| entry.epoch);
-        let documents: Vec<Stored> = group.iter().map(|entry| entry.stored.clone()).collect();
+        let documents: Vec<StoredSession> = group.iter().map(|entry| entry.stored.clone()).collect();
         crate::failpoint!("mirror_due");
         let outcome = self.sql.mirror(&documents, epoch, now).await;
         crate::failpoint!("mirrored");
@@ -138,12 +136,12 @@ impl Mirror {
         let mut written = Vec::new();
         match outcome {
             Ok(outcomes) => {
-                let is_written = |(_, outcome): &(_, &Mirrored)| **outcome == Mirrored::Written;
+                let is_written = |(_, outcome): &(_, &MirrorOutcome)| **outcome == MirrorOutcome::Written;
                 written.extend(
                     documents.into_iter().zip(&outcomes).filter(is_written).map(|(stored, _)| stored),
                 );
                 for (entry, outcome) in group.into_iter().zip(outcomes) {
-                    answer(entry, if outcome == Mirrored::Written { Ended::Kept } else { Ended::Lost });
+                    answer(entry, if outcome == MirrorOutcome::Written { Ended::Kept } else { Ended::Lost });
                 }
             }
             Err(_) => self.put_back(group, failing.unwrap_or(Ended::Owed)),
@@ -156,7 +154,7 @@ impl Mirror {
         // Nobody waits for this: a note that stays costs another write. What lost keeps its note: if Redis has it all the
         // same, since it came between the two halves of a change, it is mirrored under the next epoch.
         if !written.is_empty()
-            && let Err(error) = self.redis.paid(&written).await
+            && let Err(error) = self.redis.mark_replicated(&written).await
         {
             tracing::debug!(%error, "what was mirrored is still noted as owed");
         }
