@@ -1,6 +1,7 @@
 //! `ValidationSessionService`: load, apply, commit, and again on a conflict. The only caller of [`Session::apply`].
 
 mod cache;
+pub mod clean_up;
 mod commit;
 mod expiry;
 mod journal;
@@ -163,7 +164,7 @@ impl ValidationSessionService {
     /// # Errors
     /// See [`ValidationSessionService::update`].
     pub async fn create(&self, key: SessionKey, cause: Cause) -> Result<Handled, ServiceError> {
-        self.update(key, cause, &Event::OpeningRequested).await
+        self.advance(key, &[(cause, &Event::OpeningRequested)]).await
     }
 
     /// Reads a conversation as the store has it.
@@ -213,7 +214,7 @@ impl ValidationSessionService {
     /// # Errors
     /// See [`ValidationSessionService::update`].
     pub async fn complete(&self, key: SessionKey, cause: Cause, tap: Tap) -> Result<Handled, ServiceError> {
-        self.update(key, cause, &Event::Tapped(tap)).await
+        self.advance(key, &[(cause, &Event::Tapped(tap))]).await
     }
 
     /// Gives the open deposit up.
@@ -221,7 +222,7 @@ impl ValidationSessionService {
     /// # Errors
     /// See [`ValidationSessionService::update`].
     pub async fn cancel(&self, key: SessionKey, cause: Cause) -> Result<Handled, ServiceError> {
-        self.update(key, cause, &Event::CancelRequested).await
+        self.advance(key, &[(cause, &Event::CancelRequested)]).await
     }
 
     /// Settles effects that ran in `lane` under `token`, all in one commit.
@@ -313,17 +314,17 @@ impl ValidationSessionService {
         Ok(self.store.purge(self.clock.now()).await?)
     }
 
-    /// Waits until a conversation is where no store can lose it any more: then what led to it may be acknowledged.
+    /// Waits until no single store can lose the session any more: then the update that led to it may be acknowledged.
     ///
     /// # Errors
-    /// What led to it must come again.
+    /// The update must not be acknowledged; Telegram brings it again.
     pub async fn replicated(&self, session: &Session) -> Result<(), ServiceError> {
-        let mirrored = self.store.replicated(session).await;
-        if mirrored.is_err() {
+        let replicated = self.store.replicated(session).await;
+        if replicated.is_err() {
             self.cache.forget(session.key);
         } else {
             crate::journal!({ "what": "kept", "mark": session.commit.to_string() });
         }
-        Ok(mirrored?)
+        Ok(replicated?)
     }
 }

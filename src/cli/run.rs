@@ -25,7 +25,7 @@ pub async fn run() -> anyhow::Result<ExitCode> {
             tracing::info!("the bot is stopped before it was started: nothing had begun");
             return Ok(ExitCode::SUCCESS);
         }
-        running = app::start(config, failpoint::clock()) => running?,
+        running = app::start(config, failpoint::clock(), None) => running?,
     };
     stop.await;
     running.stop().await;

@@ -36,7 +36,7 @@ impl Bot {
                 .enable_all()
                 .build()
                 .context("the bot's runtime cannot be started")?;
-            let app = runtime.block_on(app::start_before(Some(onlooker), config, clock))?;
+            let app = runtime.block_on(app::start(config, clock, Some(onlooker)))?;
             Ok(Self { app: Arc::new(app), handle: runtime.handle().clone(), runtime: Some(runtime) })
         });
         started.await?

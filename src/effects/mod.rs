@@ -1,4 +1,4 @@
-//! The outside world: pending effects are executed, and their outcomes go back to the service.
+//! Effects: the pending ones are executed, and their outcomes go back to the service.
 //!
 //! A commit that takes a lane hands it to [`Effects::run`]. The lane's effects run one after the other, each outcome is
 //! committed under the lane's token, and the commit tells what is next. A crash leaves a lease that ends by itself; then
@@ -13,42 +13,40 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::effects::execute::Executor;
-use crate::service::{Handled, ServiceError, ValidationSessionService};
+use crate::service::{Handled, ValidationSessionService};
 use crate::session::{Effect, EffectId, Event, Lane, Session, Verdict};
 
-/// How many lanes one instance runs at a time; who brings more work waits before it is acknowledged.
+/// How many lanes one instance runs at a time; an update that brings more work waits before it is acknowledged.
 const LANES_MAX: usize = 512;
-/// How often the lease of work that takes long is renewed: several times while it lasts.
-const RENEWED_EVERY: Duration = Duration::from_secs(4);
+/// How often the lease of long work is renewed: several times while it lasts.
+const RENEW_EVERY: Duration = Duration::from_secs(4);
 /// How long an update waits for the first attempt to write its deposit to the ledger.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// Runs the lanes that this instance took.
 #[derive(Clone, Debug)]
 pub struct Effects {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
     service: Arc<ValidationSessionService>,
-    executor: Executor,
+    executor: Arc<Executor>,
     clock: Clock,
     permits: Arc<Semaphore>,
     running: TaskTracker,
 }
 
-/// What a holder of a lane did.
-enum Ran {
-    /// Nothing: the lease ends by itself.
-    Nothing,
-    /// Work that is not wanted any more; the document as it is now.
-    Dropped(Arc<Session>),
-    /// Effects, and what came of them.
-    Outcomes(Vec<(EffectId, Event)>),
+/// A lane that this instance holds under a token.
+struct HeldLane {
+    lane: Lane,
+    token: u64,
+    /// The document as it was last committed.
+    session: Arc<Session>,
+    /// Told once whether the first attempt recorded the deposit.
+    first_attempt: Option<oneshot::Sender<bool>>,
+    /// A lane that another one handed over has none: lanes that hold a permit must not wait for another.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Resolves when the deposit that an update validated was tried on the ledger once.
@@ -57,11 +55,11 @@ enum Ran {
 pub struct FirstAttempt(Option<oneshot::Receiver<bool>>);
 
 impl FirstAttempt {
-    /// Waits for it, but not for long: what fails now is retried behind the update's back. Says whether a deposit was
-    /// recorded; then the decision about it is safe too.
-    pub async fn recorded(self) -> bool {
-        let Some(tried) = self.0 else { return false };
-        matches!(tokio::time::timeout(FIRST_ATTEMPT, tried).await, Ok(Ok(true)))
+    /// Waits for it, at most 2 s: a failure is retried behind the update's back. Returns whether a deposit was recorded;
+    /// then the decision about it is in SQL too.
+    pub async fn is_recorded(self) -> bool {
+        let Some(attempt) = self.0 else { return false };
+        matches!(tokio::time::timeout(FIRST_ATTEMPT, attempt).await, Ok(Ok(true)))
     }
 }
 
@@ -70,196 +68,177 @@ impl Effects {
     #[must_use]
     pub fn new(service: Arc<ValidationSessionService>, executor: Executor, clock: Clock) -> Self {
         let permits = Arc::new(Semaphore::new(LANES_MAX));
-        Self { shared: Arc::new(Shared { service, executor, clock, permits, running: TaskTracker::new() }) }
+        Self { service, executor: Arc::new(executor), clock, permits, running: TaskTracker::new() }
     }
 
     /// Runs the lanes that a commit took, each in a task of its own; waits while too many run already.
     pub async fn run(&self, handled: &Handled) -> FirstAttempt {
-        let mut first_attempt = FirstAttempt(None);
-        if let Some(token) = handled.chat {
-            let records = handled
-                .session
-                .pending
-                .iter()
-                .any(|pending| matches!(pending.effect, Effect::RecordDeposit(_)));
-            let (tried, attempt) = oneshot::channel();
-            first_attempt = FirstAttempt(records.then_some(attempt));
-            self.start(Lane::Chat, token, Arc::clone(&handled.session), Some(tried)).await;
+        let mut recorded = None;
+        for (lane, token) in [(Lane::Chat, handled.chat), (Lane::Compute, handled.compute)] {
+            let Some(token) = token else { continue };
+            let session = Arc::clone(&handled.session);
+            let first_attempt = (lane == Lane::Chat && records_a_deposit(&session)).then(|| {
+                let (attempted, attempt) = oneshot::channel();
+                recorded = Some(attempt);
+                attempted
+            });
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+            let held = HeldLane { lane, token, session, first_attempt, _permit: permit };
+            self.running.spawn(self.clone().run_lane(held).in_current_span());
         }
-        if let Some(token) = handled.compute {
-            self.start(Lane::Compute, token, Arc::clone(&handled.session), None).await;
-        }
-        first_attempt
+        FirstAttempt(recorded)
     }
 
     /// How many lanes run here now.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.shared.running.len()
+        self.running.len()
     }
 
     /// Waits until every lane that runs here has come to an end.
     pub async fn drained(&self) {
-        self.shared.running.close();
-        self.shared.running.wait().await;
-        self.shared.running.reopen();
+        self.running.close();
+        self.running.wait().await;
+        self.running.reopen();
     }
 
-    async fn start(
-        &self,
-        lane: Lane,
-        token: u64,
-        session: Arc<Session>,
-        tried: Option<oneshot::Sender<bool>>,
-    ) {
-        let permit = Arc::clone(&self.shared.permits).acquire_owned().await.ok();
-        self.spawn(lane, token, session, tried, permit);
-    }
-
-    fn spawn(
-        &self,
-        lane: Lane,
-        token: u64,
-        session: Arc<Session>,
-        tried: Option<oneshot::Sender<bool>>,
-        permit: Option<OwnedSemaphorePermit>,
-    ) {
-        let effects = self.clone();
-        self.shared.running.spawn(async move {
-            if let Err(error) = effects.run_lane(lane, token, session, tried).await {
-                // The lease ends by itself, and the document is due then.
-                tracing::warn!(?lane, %error, "a lane stops here: the outcome of its effect could not be committed");
-            }
-            drop(permit);
-        });
-    }
-
-    async fn run_lane(
-        &self,
-        lane: Lane,
-        token: u64,
-        mut session: Arc<Session>,
-        mut tried: Option<oneshot::Sender<bool>>,
-    ) -> Result<(), ServiceError> {
-        let service = &self.shared.service;
-        while session.holds(lane, token) {
-            let outcomes = match self.execute_next(&session, lane, token, &mut tried).await {
-                Ran::Nothing => break,
-                Ran::Dropped(current) => {
-                    session = current;
-                    continue;
-                }
-                Ran::Outcomes(outcomes) => outcomes,
+    /// Executes the effects of a lane and settles their outcomes, until nothing is left or the lease is lost.
+    async fn run_lane(self, mut held: HeldLane) {
+        while held.session.holds(held.lane, held.token) {
+            let Some((id, effect, attempts)) = held.session.next_effect(held.lane, self.clock.now()) else {
+                // Only when the wall clock was set back: the lease ends by itself.
+                return;
             };
-            let handled = service.settle(session.key, lane, token, &outcomes).await?;
-            // What came too late changed nothing: the mark is that of somebody else's commit then.
-            if handled.verdict == Verdict::Changed {
-                crate::journal!({
-                    "what": "ran", "mark": handled.session.commit.to_string(), "token": token.to_string(),
-                    "lane": format!("{lane:?}"),
-                });
-            }
-            session = Arc::clone(&handled.session);
-            self.hand_over(&handled, lane);
-        }
-        Ok(())
-    }
-
-    /// Executes the next effect, and with a recorded deposit the card that shows it: recording is idempotent, so both
-    /// outcomes may share one commit.
-    async fn execute_next(
-        &self,
-        session: &Session,
-        lane: Lane,
-        token: u64,
-        tried: &mut Option<oneshot::Sender<bool>>,
-    ) -> Ran {
-        let Some((id, effect, attempts)) = session.next_effect(lane, self.shared.clock.now()) else {
-            // Only when the wall clock was set back: the lease ends by itself.
-            return Ran::Nothing;
-        };
-        crate::failpoint!("effect_claimed");
-        let is_record = matches!(effect, Effect::RecordDeposit(_));
-        let work = self.shared.executor.execute(session, &effect, attempts);
-        let event = match lane {
-            Lane::Chat => work.await,
-            Lane::Compute => match self.prolonged(session, token, id, work).await {
-                Ok(event) => event,
-                Err(current) => return Ran::Dropped(current),
-            },
-        };
-        self.observe_age(session, id, &event);
-        if let Event::Recorded(_) = event {
-            crate::journal!({ "what": "recorded", "mark": session.commit.to_string() });
-        }
-        if is_record {
-            let _ = tried.take().map(|tried| tried.send(matches!(event, Event::Recorded(_))));
-        }
-        let mut outcomes = vec![(id, event)];
-        if let [(_, event @ Event::Recorded(_))] = outcomes.as_slice() {
-            let preview = self.shared.service.preview(session, lane, token, id, event);
-            if let Some((EffectId::Card, card, attempts)) = preview.next_effect(lane, self.shared.clock.now())
-            {
-                crate::failpoint!("ledger_written");
-                outcomes
-                    .push((EffectId::Card, self.shared.executor.execute(&preview, &card, attempts).await));
+            crate::failpoint!("effect_claimed");
+            let work = self.executor.execute(&held.session, &effect, attempts);
+            let event = match held.lane {
+                Lane::Chat => work.await,
+                Lane::Compute => match self.renewing_the_lease(&held, id, work).await {
+                    Ok(event) => event,
+                    Err(current) => {
+                        held.session = current;
+                        continue;
+                    }
+                },
+            };
+            self.observe_age(&held.session, id, &event);
+            held.tell_first_attempt(&effect, &event);
+            let card = self.card_of_recorded(&held, id, &event).await;
+            let outcomes: Vec<_> = [(id, event)].into_iter().chain(card).collect();
+            match self.service.settle(held.session.key, held.lane, held.token, &outcomes).await {
+                Ok(handled) => held.session = self.settled(&held, &handled),
+                Err(error) => {
+                    tracing::warn!(
+                        lane = ?held.lane, %error,
+                        "the outcome of an effect could not be committed: the effect runs again when its lease ends"
+                    );
+                    return;
+                }
             }
         }
-        Ran::Outcomes(outcomes)
     }
 
-    /// Does work that may take longer than a lease, which is renewed meanwhile. Work that nobody wants any more is
-    /// dropped, and so is that of an instance that stops: then the error is the document as it is.
-    async fn prolonged(
+    /// Runs work that may take longer than a lease, which is renewed meanwhile. Work whose effect is no longer pending is
+    /// dropped, and so is that of an instance that stops: then the error is the current document.
+    async fn renewing_the_lease(
         &self,
-        session: &Session,
-        token: u64,
+        held: &HeldLane,
         id: EffectId,
         work: impl Future<Output = Event> + Send,
     ) -> Result<Event, Arc<Session>> {
         tokio::pin!(work);
-        let outcome = [(id, Event::Prolonged)];
+        let prolonged = [(id, Event::Prolonged)];
         loop {
             tokio::select! {
                 biased;
                 event = &mut work => return Ok(event),
-                () = self.shared.clock.sleep(RENEWED_EVERY) => {}
-                // A clock that stands still renews nothing, but work that is not wanted ends there too.
-                () = tokio::time::sleep(RENEWED_EVERY) => {}
+                () = self.clock.sleep(RENEW_EVERY) => {}
+                // A clock that stands still renews nothing, but superseded work ends there too.
+                () = tokio::time::sleep(RENEW_EVERY) => {}
             }
             // Never dropped half-way: the commit may have taken the other lane.
-            match self.shared.service.settle(session.key, Lane::Compute, token, &outcome).await {
+            match self.service.settle(held.session.key, held.lane, held.token, &prolonged).await {
                 Ok(handled) => {
-                    self.hand_over(&handled, Lane::Compute);
-                    let is_wanted = handled.session.pending.iter().any(|it| EffectId::Pending(it.id) == id);
-                    if !is_wanted || !handled.session.holds(Lane::Compute, token) {
+                    self.hand_over(&handled, held.lane);
+                    let is_pending = handled.session.pending.iter().any(|it| EffectId::Pending(it.id) == id);
+                    if !is_pending || !handled.session.holds(held.lane, held.token) {
                         return Err(handled.session);
                     }
                 }
-                // Whoever takes the lane over meanwhile wins: then the outcome of this one does not count.
+                // If another instance takes the lane over meanwhile, the outcome of this one does not count.
                 Err(error) => tracing::debug!(%error, "a lease could not be renewed"),
             }
         }
     }
 
-    /// How long an effect that is done took since it was committed, its retries included.
-    fn observe_age(&self, session: &Session, id: EffectId, event: &Event) {
-        let since = session.pending.iter().find(|pending| EffectId::Pending(pending.id) == id);
-        if let (Some(pending), false) = (since, matches!(event, Event::Deferred { .. } | Event::GivenUp)) {
-            let age = self.shared.clock.now().since(pending.since);
-            metrics::histogram!("depot_effect_age_seconds").record(age);
+    /// Shows the card of a deposit that was just recorded: recording is idempotent, so both outcomes may share a commit.
+    async fn card_of_recorded(
+        &self,
+        held: &HeldLane,
+        id: EffectId,
+        event: &Event,
+    ) -> Option<(EffectId, Event)> {
+        let Event::Recorded(_) = event else { return None };
+        let preview = self.service.preview(&held.session, held.lane, held.token, id, event);
+        match preview.next_effect(held.lane, self.clock.now()) {
+            Some((EffectId::Card, card, attempts)) => {
+                crate::failpoint!("ledger_written");
+                Some((EffectId::Card, self.executor.execute(&preview, &card, attempts).await))
+            }
+            Some((EffectId::Pending(_), _, _)) | None => None,
         }
+    }
+
+    /// The document after outcomes were settled.
+    fn settled(&self, held: &HeldLane, handled: &Handled) -> Arc<Session> {
+        // A late outcome changed nothing: the commit id is then that of another instance's commit.
+        if handled.verdict == Verdict::Changed {
+            crate::journal!({
+                "what": "ran", "mark": handled.session.commit.to_string(), "token": held.token.to_string(),
+                "lane": format!("{:?}", held.lane),
+            });
+        }
+        self.hand_over(handled, held.lane);
+        Arc::clone(&handled.session)
     }
 
     /// The commit of one lane may have taken the other, which then runs beside it.
     fn hand_over(&self, handled: &Handled, lane: Lane) {
-        let (other, token) = match lane {
+        let (lane, token) = match lane {
             Lane::Chat => (Lane::Compute, handled.compute),
             Lane::Compute => (Lane::Chat, handled.chat),
         };
         if let Some(token) = token {
-            // Without a permit of its own: lanes that hold one must not wait for another.
-            self.spawn(other, token, Arc::clone(&handled.session), None, None);
+            let session = Arc::clone(&handled.session);
+            let held = HeldLane { lane, token, session, first_attempt: None, _permit: None };
+            self.running.spawn(self.clone().run_lane(held).in_current_span());
         }
     }
+
+    /// How long a finished effect took since it was committed, its retries included.
+    fn observe_age(&self, session: &Session, id: EffectId, event: &Event) {
+        let since = session.pending.iter().find(|pending| EffectId::Pending(pending.id) == id);
+        if let (Some(pending), false) = (since, matches!(event, Event::Deferred { .. } | Event::GivenUp)) {
+            let age = self.clock.now().since(pending.since);
+            metrics::histogram!("depot_effect_age_seconds").record(age);
+        }
+    }
+}
+
+impl HeldLane {
+    fn tell_first_attempt(&mut self, effect: &Effect, event: &Event) {
+        let is_recorded = matches!(event, Event::Recorded(_));
+        if is_recorded {
+            crate::journal!({ "what": "recorded", "mark": self.session.commit.to_string() });
+        }
+        if let Effect::RecordDeposit(_) = effect
+            && let Some(first_attempt) = self.first_attempt.take()
+        {
+            let _the_update_waits_no_more = first_attempt.send(is_recorded);
+        }
+    }
+}
+
+fn records_a_deposit(session: &Session) -> bool {
+    session.pending.iter().any(|pending| matches!(pending.effect, Effect::RecordDeposit(_)))
 }

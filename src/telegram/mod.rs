@@ -3,20 +3,13 @@
 pub mod callback;
 pub mod chat;
 pub mod client;
-pub mod commands;
 pub mod deliver;
 pub mod incoming;
-pub mod intake;
+pub mod ingress;
 mod lenient;
-pub mod polling;
 mod recordings;
-pub mod replay;
+pub mod routing;
 pub mod send_limiter;
-mod strangers;
 #[cfg(test)]
 mod stub;
-mod taps;
-mod unreadable;
-pub mod updates;
 pub mod views;
-pub mod webhook;

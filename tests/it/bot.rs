@@ -106,7 +106,7 @@ impl TestBot {
     /// Starts the bot again on the same stores.
     pub(crate) async fn resume(&mut self) {
         let config = Config::read(&self.variables).unwrap_or_else(|faults| panic!("{faults}"));
-        self.app = Some(app::start(config, self.clock.clone()).await.unwrap());
+        self.app = Some(app::start(config, self.clock.clone(), None).await.unwrap());
     }
 
     /// Changes a variable for the next start.

@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::deposit::{ChatId, MessageId};
 use depot_bot::http::serve::{Limits, serve};
 use depot_bot::simulator::{Fault, Options, Rule, Simulator, User, UserProfile};
 use depot_bot::telegram::client::{CallError, Client};
 use depot_bot::telegram::incoming::{Content, Incoming, IncomingKind};
-use depot_bot::telegram::intake::{Handle, Handled, Intake, IntakeStatus, ParkReason, Trouble};
-use depot_bot::telegram::polling::Polling;
+use depot_bot::telegram::ingress::pipeline::{DeadLetterReason, Disposition, HandleUpdate, Pipeline};
+use depot_bot::telegram::ingress::polling::Polling;
+use depot_bot::telegram::ingress::status::{IntakeFailure, IntakeStatus};
+use depot_bot::telegram::ingress::webhook::{Claim, Wanted, Webhook, WebhookRecord, ensure_webhook};
 use depot_bot::telegram::send_limiter::{Priority, SendError, SendLimiter};
-use depot_bot::telegram::webhook::{Claim, Wanted, Webhook, WebhookRecord, ensure_webhook};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -37,9 +37,8 @@ struct Notes {
     release: Notify,
 }
 
-#[async_trait]
-impl Handle for Notes {
-    async fn handle(&self, incoming: &Incoming, _raw: &str) -> Handled {
+impl HandleUpdate for Notes {
+    async fn handle(&self, incoming: &Incoming, _raw: &str) -> Disposition {
         let what = match &incoming.kind {
             IncomingKind::Message(message) => match &message.content {
                 Content::Text(text) => text.clone(),
@@ -56,15 +55,20 @@ impl Handle for Notes {
         assert!(!panics, "planted");
         if self.away.load(Ordering::SeqCst) {
             self.note(format!("refused {what}"));
-            return Handled::Retry;
+            return Disposition::Retry;
         }
         self.note(what);
-        Handled::Committed
+        Disposition::Committed
     }
 
-    async fn park(&self, _update_id: Option<i64>, _raw: &str, reason: ParkReason) -> Handled {
+    async fn dead_letter(
+        &self,
+        _update_id: Option<i64>,
+        _raw: &str,
+        reason: DeadLetterReason,
+    ) -> Disposition {
         self.note(format!("parked {}", reason.as_str()));
-        Handled::Committed
+        Disposition::Committed
     }
 }
 
@@ -114,7 +118,7 @@ impl Rig {
     }
 
     fn polls(&self) -> Poller {
-        let intake = Arc::new(Intake::new(self.notes.clone()));
+        let intake = Arc::new(Pipeline::new(self.notes.clone()));
         let polling = Polling::new(Arc::new(self.client()), intake, Clock::system());
         let (status, shutdown) = (polling.status(), CancellationToken::new());
         let token = shutdown.clone();
@@ -132,9 +136,9 @@ impl Rig {
 }
 
 impl Poller {
-    async fn is(&mut self, trouble: Option<Trouble>) {
+    async fn is(&mut self, trouble: Option<IntakeFailure>) {
         let reached = |status: &IntakeStatus| {
-            status.trouble == trouble && (trouble.is_some() || status.turned_at.is_some())
+            status.failure == trouble && (trouble.is_some() || status.completed_at.is_some())
         };
         timeout(PATIENCE, self.status.wait_for(reached)).await.unwrap().unwrap();
     }
@@ -168,7 +172,7 @@ async fn nothing_is_acknowledged_while_the_stores_are_away() {
     rig.notes.away.store(true, Ordering::SeqCst);
     let mut poller = rig.polls();
     rig.user(7).says("un vélo");
-    poller.is(Some(Trouble::Stalled)).await;
+    poller.is(Some(IntakeFailure::Stalled)).await;
     rig.notes.notes("refused un vélo", 2).await;
     assert_eq!(rig.telegram.pending_updates(), 1);
     rig.notes.away.store(false, Ordering::SeqCst);
@@ -255,7 +259,7 @@ async fn two_pollers_quarrel_and_both_say_so_and_go_on() {
     let mut first = rig.polls();
     first.is(None).await;
     let second = rig.polls();
-    first.is(Some(Trouble::OtherPoller)).await;
+    first.is(Some(IntakeFailure::OtherPoller)).await;
     second.stop().await;
     rig.user(7).says("une lampe");
     rig.notes.notes("une lampe", 1).await;
@@ -270,7 +274,7 @@ async fn a_webhook_in_the_way_is_named_and_left_alone() {
     let wanted = Wanted { url: "https://example.invalid/hook".to_owned(), secret };
     ensure_webhook(&client, &Mine, &wanted, &Clock::system()).await.unwrap();
     let mut poller = rig.polls();
-    poller.is(Some(Trouble::WebhookSet)).await;
+    poller.is(Some(IntakeFailure::WebhookSet)).await;
     assert!(rig.telegram.webhook_url().is_some());
     client.delete_webhook().await.unwrap();
     rig.user(7).says("un livre");
@@ -281,7 +285,6 @@ async fn a_webhook_in_the_way_is_named_and_left_alone() {
 /// A record of a single instance.
 struct Mine;
 
-#[async_trait]
 impl WebhookRecord for Mine {
     async fn claim(&self, _: &Wanted, differs_at: Option<Timestamp>) -> anyhow::Result<Claim> {
         Ok(if differs_at.is_some() { Claim::Mine } else { Claim::Set })
@@ -294,7 +297,7 @@ impl WebhookRecord for Mine {
 
 /// A webhook of the bot, set at Telegram.
 struct Hook {
-    webhook: Webhook,
+    webhook: Webhook<Arc<Notes>>,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -304,7 +307,7 @@ impl Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let secret = SecretString::from("secret-secret-secret");
-        let (intake, stop) = (Arc::new(Intake::new(self.notes.clone())), CancellationToken::new());
+        let (intake, stop) = (Arc::new(Pipeline::new(self.notes.clone())), CancellationToken::new());
         let webhook = Webhook::new("/hook", &secret, None, intake, Clock::system(), stop.clone());
         let running = tokio::spawn(serve(listener, webhook.router(), Limits::default(), stop.clone()));
         let wanted = Wanted { url, secret };
@@ -321,7 +324,7 @@ async fn a_delivery_is_acknowledged_after_its_commit_and_repeated_until_then() {
     rig.user(7).says("une commode");
     rig.notes.notes("refused une commode", 1).await;
     assert_eq!(rig.telegram.pending_updates(), 1);
-    assert_eq!(hook.webhook.status().borrow().trouble, Some(Trouble::Stalled));
+    assert_eq!(hook.webhook.status().borrow().failure, Some(IntakeFailure::Stalled));
     rig.notes.away.store(false, Ordering::SeqCst);
     rig.is_acknowledged().await;
     assert_eq!(rig.notes.taken().last().map(String::as_str), Some("une commode"));

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::deposit::{Recorded, Status, WeightSource};
 use crate::i18n::Localizer;
 use crate::session::{Answer, Sentence};
-use crate::telegram::commands;
+use crate::telegram::routing::commands;
 use crate::telegram::views::view::{Style, View, one_line, shortened};
 
 pub use crate::telegram::views::messages::quality::{lexicon, quality};

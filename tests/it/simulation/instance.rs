@@ -123,7 +123,7 @@ impl Instance {
             language: Language::Fr,
         };
         let handled = self.service.update(key(update.person), cause, &update.event).await?;
-        if !self.effects.run(&handled).await.recorded().await {
+        if !self.effects.run(&handled).await.is_recorded().await {
             self.service.replicated(&handled.session).await?;
         }
         let session = &handled.session;

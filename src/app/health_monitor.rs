@@ -1,4 +1,4 @@
-//! How the bot is: a loop that asks each component, for readiness and for the gauges.
+//! The health monitor: a loop that asks each component for its condition, for readiness and for the gauges.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +12,26 @@ use crate::database::Database;
 use crate::http::{Component, Condition, Health, Watchdog};
 use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
-use crate::store::replication::ReplicationStatus as Stores;
-use crate::telegram::intake::{IntakeStatus, Trouble};
+use crate::store::replication::ReplicationStatus;
+use crate::telegram::ingress::status::IntakeStatus;
 
 /// How often each component is asked.
-const TURN: Duration = Duration::from_secs(1);
-/// Counting the ledger reads an index of all of it, so it is done once in so many turns.
-const TURNS_PER_COUNT: u64 = 60;
-/// An intake that has not turned for so long is deaf: a long poll ends within 30 s.
+const EVERY: Duration = Duration::from_secs(1);
+/// Counting the ledger reads an index of all of it, so it is done once in so many iterations.
+const ITERATIONS_PER_COUNT: u64 = 60;
+/// An intake that completed no iteration for so long is deaf: a long poll ends within 30 s.
 const DEAF_AFTER: Duration = Duration::from_secs(90);
-/// How long one turn may take.
+/// How long one iteration may take.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Deleting closed documents is done once in so many turns.
-const TURNS_PER_CLEANING: u64 = 600;
 
-/// Asks and tells.
+/// Asks the components, and reports their condition.
 #[derive(Debug)]
-pub(super) struct Vitals {
+pub(super) struct HealthMonitor {
     watchdog: Watchdog,
     intake: Component,
     sessions: Component,
     database: Component,
-    redis: Option<(Component, watch::Receiver<Stores>)>,
+    redis: Option<(Component, watch::Receiver<ReplicationStatus>)>,
     polls: bool,
     service: Arc<ValidationSessionService>,
     ledger: Ledger,
@@ -41,7 +39,7 @@ pub(super) struct Vitals {
     status: watch::Receiver<IntakeStatus>,
 }
 
-impl Vitals {
+impl HealthMonitor {
     pub(super) fn new(
         config: &Config,
         health: &Health,
@@ -49,10 +47,10 @@ impl Vitals {
         ledger: &Ledger,
         database: &Database,
         status: watch::Receiver<IntakeStatus>,
-        stores: Option<watch::Receiver<Stores>>,
+        stores: Option<watch::Receiver<ReplicationStatus>>,
     ) -> Self {
         Self {
-            watchdog: health.watchdog("vitals", LIMIT),
+            watchdog: health.watchdog("health_monitor", LIMIT),
             intake: health.component("intake"),
             sessions: health.component("sessions"),
             redis: stores.map(|stores| (health.component("redis"), stores)),
@@ -65,19 +63,14 @@ impl Vitals {
         }
     }
 
-    /// Asks every second until `stop`, at first at once, and whenever the stores or the intake change.
+    /// Checks every second until `stop`, at first at once, and whenever the stores or the intake change.
     pub(super) async fn run(mut self, clock: Clock, stop: CancellationToken) {
         let mut seen = self.status.clone();
         let mut stores = self.redis.as_ref().map(|(_, stores)| stores.clone());
-        for turn in 0_u64.. {
-            self.look(&clock).await;
-            if turn % TURNS_PER_COUNT == 0 {
+        for iteration in 0_u64.. {
+            self.check(&clock).await;
+            if iteration % ITERATIONS_PER_COUNT == 0 {
                 self.count().await;
-            }
-            if turn % TURNS_PER_CLEANING == 0
-                && let Err(error) = self.service.clean_up().await
-            {
-                tracing::warn!(%error, "closed sessions could not be cleaned up; it is tried again");
             }
             self.watchdog.feed();
             tokio::select! {
@@ -85,17 +78,17 @@ impl Vitals {
                 // Readiness follows the intake at once.
                 Ok(()) = seen.changed() => {}
                 Some(Ok(())) = changed(&mut stores) => {}
-                () = clock.sleep(TURN) => {}
+                () = clock.sleep(EVERY) => {}
             }
         }
     }
 
-    async fn look(&mut self, clock: &Clock) {
-        self.look_at_intake(clock);
+    async fn check(&mut self, clock: &Clock) {
+        self.check_intake(clock);
         match self.service.statistics().await {
             Ok(statistics) => {
                 let (store, epoch) = self.service.store();
-                self.sessions.set(Condition::Ok, format!("{store} is in charge, epoch {epoch}"));
+                self.sessions.set(Condition::Ok, format!("{store} is the primary, epoch {epoch}"));
                 metrics::gauge!("depot_sessions_active").set(as_gauge(statistics.active));
                 metrics::gauge!("depot_effects_pending").set(as_gauge(statistics.overdue));
                 if let Some(bytes) = statistics.memory_bytes {
@@ -108,10 +101,10 @@ impl Vitals {
             Ok(()) => self.database.set(Condition::Ok, "answers"),
             Err(_) => self.database.set(Condition::Degraded, "does not answer: deposits wait to be recorded"),
         }
-        self.look_at_redis();
+        self.check_redis();
     }
 
-    fn look_at_redis(&mut self) {
+    fn check_redis(&mut self) {
         let Some((component, stores)) = &mut self.redis else { return };
         let stores = stores.borrow_and_update().clone();
         metrics::gauge!("depot_store_epoch").set(as_gauge(stores.epoch));
@@ -127,38 +120,36 @@ impl Vitals {
                     .set(Condition::Degraded, format!("is away ({error}): conversations go on from SQL"));
             }
             None if stores.primary == "sql" => {
-                component.set(Condition::Degraded, "answers again, and has to prove itself first");
+                component.set(
+                    Condition::Degraded,
+                    "answers again, and becomes the primary once it has answered without a pause",
+                );
             }
             None => component.set(Condition::Ok, "answers"),
         }
         if !stores.sql_answers {
-            let (count, age) = (stores.backlog, stores.lag.as_secs());
-            let detail = match count {
+            let (backlog, lag) = (stores.backlog, stores.lag.as_secs());
+            let detail = match backlog {
                 0 => "does not answer, or takes no writes: deposits wait to be recorded".to_owned(),
                 _ => format!(
-                    "does not answer, or takes no writes: {count} sessions are backlog for up to {age} s"
+                    "does not answer, or takes no writes: {backlog} sessions wait for replication, for up to {lag} s"
                 ),
             };
             self.database.set(Condition::Degraded, detail);
         }
     }
 
-    fn look_at_intake(&mut self, clock: &Clock) {
+    fn check_intake(&mut self, clock: &Clock) {
         let status = *self.status.borrow_and_update();
-        if status.trouble.is_some() {
-            self.service.forbid_expiry();
-        } else if status.caught_up {
-            self.service.allow_expiry();
-        }
-        let age = status.turned_at.map(|at| clock.now().since(at));
+        let age = status.completed_at.map(|at| clock.now().since(at));
         metrics::gauge!("depot_intake_age_seconds").set(age.unwrap_or_default().as_secs_f64());
-        match (status.trouble, age) {
-            (Some(trouble), _) => self.intake.set(Condition::Down, remedy(trouble)),
+        match (status.failure, age) {
+            (Some(failure), _) => self.intake.set(Condition::Down, failure.remedy()),
             (None, Some(age)) if self.polls && age > DEAF_AFTER => {
                 self.intake.set(Condition::Down, "nothing was fetched for too long");
             }
             (None, Some(_)) => self.intake.set(Condition::Ok, "updates come in"),
-            (None, None) => self.intake.set(Condition::Down, "has not turned yet"),
+            (None, None) => self.intake.set(Condition::Down, "has not completed an iteration yet"),
         }
     }
 
@@ -177,22 +168,9 @@ impl Vitals {
 }
 
 async fn changed(
-    stores: &mut Option<watch::Receiver<Stores>>,
+    stores: &mut Option<watch::Receiver<ReplicationStatus>>,
 ) -> Option<Result<(), watch::error::RecvError>> {
     Some(stores.as_mut()?.changed().await)
-}
-
-/// What is wrong with the intake, and what to do about it.
-fn remedy(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::Network => "Telegram cannot be reached: check the network and TELEGRAM_API_URL",
-        Trouble::Server => "Telegram answers with errors of its own: it is asked again",
-        Trouble::Unauthorized => "Telegram does not accept the token: check TELEGRAM_BOT_TOKEN",
-        Trouble::WebhookSet => "a webhook is set: `depot-bot webhook delete` removes it and keeps what waits",
-        Trouble::OtherPoller => "another program polls with the same token: stop it",
-        Trouble::Rejected => "Telegram refuses the call: see the log",
-        Trouble::Stalled => "the stores take no updates: they wait in Telegram",
-    }
 }
 
 /// Gauges are floating-point numbers; ours stay far below where they lose whole ones.

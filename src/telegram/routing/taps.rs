@@ -3,34 +3,45 @@
 use crate::access::Admission;
 use crate::deposit::{MessageId, Recorded, UserId};
 use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
+use crate::service::Handled;
 use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
 use crate::telegram::callback;
 use crate::telegram::incoming::Tap;
-use crate::telegram::updates::{Outcome, UpdateError, Updates};
+use crate::telegram::routing::{Interpreted, Request, Router, UpdateError, UpdateOutcome};
 use crate::telegram::views::card::{self, UNDO_WINDOW};
 use crate::telegram::views::messages::{self, Toast};
 use crate::telegram::views::view::Press;
 
-impl Updates {
-    pub(super) async fn tap(&self, update: i64, tap: &Tap) -> Result<Outcome, UpdateError> {
+impl Router {
+    /// What a tap asks: the session, where it names a deposit; else it is answered here.
+    pub(super) async fn interpret_tap<'a>(
+        &self,
+        update: i64,
+        tap: &'a Tap,
+    ) -> Result<Interpreted<'a>, UpdateError> {
         let press = tap.data.as_deref().and_then(|data| callback::decode(data, &*self.chat.taxonomy).ok());
         let is_private = tap.chat.is_some_and(|chat| chat.is_private() && chat.id.0 == tap.sender.id.0);
         let (Some(message), true, true) = (tap.message, is_private, tap.sender.is_person) else {
             self.toast(tap, Toast::NotAllowed);
-            return Ok(Outcome::Ignored);
+            return Ok(Interpreted::Done(UpdateOutcome::Ignored));
         };
         match self.access.admit(tap.sender.id).await? {
             Admission::Member(_) => {}
-            Admission::Stranger(_) => return self.tap_of_stranger(tap, press, message).await,
+            Admission::Stranger(_) => {
+                return Ok(Interpreted::Done(self.tap_of_stranger(tap, press, message).await?));
+            }
             Admission::OverLimit => {
                 self.toast(tap, Toast::Unavailable);
-                return Ok(Outcome::Refused);
+                return Ok(Interpreted::Done(UpdateOutcome::Refused));
             }
         }
         let toast = match press {
             Some(Press::Deposit { reference, step, verb }) => {
-                let tapped = session::Tap { reference, step, verb, message };
-                return self.tap_on_deposit(update, tap, tapped).await;
+                let cause =
+                    Cause::Update { id: update, message: None, sent_at: None, language: language(tap) };
+                let event = Event::Tapped(session::Tap { reference, step, verb, message });
+                let user = tap.sender.id;
+                return Ok(Interpreted::Request(Request { user, cause, event, tap: Some(tap) }));
             }
             Some(Press::Accept(request)) => self.decide(tap, message, request, true).await?,
             Some(Press::Refuse(request)) => self.decide(tap, message, request, false).await?,
@@ -38,29 +49,30 @@ impl Updates {
             None => Toast::Gone,
         };
         self.toast(tap, toast);
-        Ok(Outcome::Handled)
+        Ok(Interpreted::Done(UpdateOutcome::Handled))
     }
 
-    async fn tap_on_deposit(
+    /// A tap on a deposit that is not open in the session: the ledger answers.
+    pub(super) async fn tap_in_ledger(
         &self,
-        update: i64,
         tap: &Tap,
-        tapped: session::Tap,
-    ) -> Result<Outcome, UpdateError> {
-        let cause = Cause::Update { id: update, message: None, sent_at: None, language: language(tap) };
-        let applied = self.commit(tap.sender.id, cause, &Event::Tapped(tapped.clone())).await?;
-        // The same update again has no answer of its own: the first one was given, or was lost with its instance.
-        match applied.answer.unwrap_or(Answer::Done) {
-            Answer::Elsewhere => {
-                let toast = self.tap_on_recorded(cause, tap, tapped).await?;
-                self.toast(tap, toast);
-            }
-            answer @ (Answer::Done | Answer::Stale | Answer::Recording | Answer::AnotherOpen) => {
-                self.toast(tap, Toast::Answered(answer));
-                self.run(&applied).await?;
-            }
+        cause: Cause,
+        event: &Event,
+    ) -> Result<UpdateOutcome, UpdateError> {
+        if let Event::Tapped(tapped) = event {
+            let toast = self.tap_on_recorded(cause, tap, tapped).await?;
+            self.toast(tap, toast);
         }
-        Ok(Outcome::Handled)
+        Ok(UpdateOutcome::Handled)
+    }
+
+    /// Commits what follows in the session from an answer of the ledger, and runs its effects.
+    async fn follow(&self, user: UserId, cause: Cause, event: &Event) -> Result<Handled, UpdateError> {
+        let handled = self.commit(user, cause, event).await?;
+        if !self.effects.run(&handled).await.is_recorded().await {
+            self.service.replicated(&handled.session).await?;
+        }
+        Ok(handled)
     }
 
     /// A button of a deposit that is not open here: undone or resumed, and in any case shown as it is now.
@@ -68,7 +80,7 @@ impl Updates {
         &self,
         cause: Cause,
         tap: &Tap,
-        tapped: session::Tap,
+        tapped: &session::Tap,
     ) -> Result<Toast, UpdateError> {
         let owner = tap.sender.id;
         let Some(entry) = self.chat.ledger.by_reference(tapped.reference).await? else {
@@ -86,9 +98,8 @@ impl Updates {
             Verb::Resume => match self.chat.ledger.resumable(tapped.reference, owner).await? {
                 Some(draft) => {
                     let event = Event::Resumed(Box::new(draft), tapped.message);
-                    let applied = self.commit(owner, cause, &event).await?;
-                    self.run(&applied).await?;
-                    let answer = applied.answer.unwrap_or(Answer::Done);
+                    let handled = self.follow(owner, cause, &event).await?;
+                    let answer = handled.answer.unwrap_or(Answer::Done);
                     Ok(if answer == Answer::Done { Toast::Resumed } else { Toast::Answered(answer) })
                 }
                 None => Ok(self
@@ -124,11 +135,10 @@ impl Updates {
     ) -> Result<Toast, UpdateError> {
         let (recorded, toast) = match undone {
             Reversal::Reversed(recorded) | Reversal::AlreadyReversed(recorded) => {
-                // The card of this conversation would otherwise be rendered once more as it was.
+                // Otherwise the card of this conversation would be rendered again as it was before the reversal.
                 let event = Event::Recorded(Box::new(recorded.clone()));
-                let applied = self.commit(tap.sender.id, cause, &event).await?;
-                self.run(&applied).await?;
-                if applied.verdict == Verdict::Changed && applied.session.card.message == Some(message) {
+                let handled = self.follow(tap.sender.id, cause, &event).await?;
+                if handled.verdict == Verdict::Changed && handled.session.card.message == Some(message) {
                     return Ok(Toast::Undone);
                 }
                 (recorded, Toast::Undone)
@@ -171,8 +181,8 @@ impl Updates {
         })
     }
 
-    /// Nobody may know the message of a question that is decided, so that nobody else would take its buttons away: it was
-    /// sent a second time after the instance that sent it died before it could note that.
+    /// Takes the buttons from a request that is decided. No delivery knows this message where the instance that sent it
+    /// died before it could note its id, and the request was sent a second time.
     async fn decided_before(&self, tap: &Tap, message: MessageId) -> Toast {
         if let Err(failure) = self.chat.strip(self.service.key(tap.sender.id).chat, message).await {
             tracing::debug!(?failure, "an old question keeps its buttons");
@@ -185,10 +195,10 @@ impl Updates {
         tap: &Tap,
         press: Option<Press>,
         message: MessageId,
-    ) -> Result<Outcome, UpdateError> {
+    ) -> Result<UpdateOutcome, UpdateError> {
         if press != Some(Press::AskAccess) || !self.access.takes_requests() {
             self.toast(tap, Toast::NotAllowed);
-            return Ok(Outcome::Refused);
+            return Ok(UpdateOutcome::Refused);
         }
         let asked = self.chat.ledger.request_access(tap.sender.id, &tap.sender.name(), language(tap)).await?;
         let (toast, notification) = match asked {
@@ -206,11 +216,11 @@ impl Updates {
             tracing::debug!(?failure, "the card of a stranger could not be rendered");
         }
         self.toast(tap, toast);
-        Ok(Outcome::Handled)
+        Ok(UpdateOutcome::Handled)
     }
 
-    /// Answers a tap beside everything else; a late or lost answer is counted by the client and changes nothing.
-    fn toast(&self, tap: &Tap, toast: Toast) {
+    /// Answers a tap in a task of its own; a late or lost answer is counted by the client and changes nothing.
+    pub(super) fn toast(&self, tap: &Tap, toast: Toast) {
         let (client, id) = (self.chat.client.clone(), tap.id.clone());
         let text = messages::toast(self.chat.i18n.localizer(language(tap)), toast);
         self.answers.spawn(async move {

@@ -1,12 +1,13 @@
-//! The webhook: Telegram posts an update, and gets its 200 when the update is committed or parked.
+//! The webhook: Telegram posts an update, and gets its 200 when the update is committed or kept as a dead letter.
 //!
 //! Facts: any 2xx acknowledges; everything else, and silence for 60 s, brings the update again after 0, 2, 4, 8 … up to
-//! 60 s or after `Retry-After`, and blocks the queue of its chat meanwhile, so what cannot be digested is parked and
-//! answered 200; the body is not signed, so the secret in the header is all the proof there is (`WebhookActor` in
+//! 60 s or after `Retry-After`, and blocks the queue of its chat meanwhile, so an update that cannot be handled becomes a dead
+//! letter and is answered 200; the body is not signed, so the secret in the header is all the proof there is (`WebhookActor` in
 //! tdlib/telegram-bot-api).
 
-mod lanes;
+mod chat_locks;
 mod ownership;
+mod record;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -25,12 +26,16 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub use crate::telegram::webhook::ownership::{Claim, Wanted, WebhookError, WebhookRecord, ensure_webhook};
+pub use crate::telegram::ingress::webhook::ownership::{
+    Claim, Wanted, WebhookError, WebhookRecord, ensure_webhook,
+};
+pub use crate::telegram::ingress::webhook::record::SqlRecord;
 
 use crate::clock::Clock;
-use crate::telegram::intake::{Handled, Intake, IntakeStatus, Trouble, Update};
-use crate::telegram::webhook::lanes::Lanes;
-use crate::telegram::webhook::secrets::Secrets;
+use crate::telegram::ingress::pipeline::{Disposition, HandleUpdate, Pipeline, Update};
+use crate::telegram::ingress::status::{IntakeFailure, IntakeStatus};
+use crate::telegram::ingress::webhook::chat_locks::ChatLocks;
+use crate::telegram::ingress::webhook::secrets::Secrets;
 
 /// How long a delivery may take altogether; Telegram's own patience is 60 s.
 const DEADLINE: Duration = Duration::from_secs(8);
@@ -45,21 +50,20 @@ const SOON: u8 = 1;
 const LATER: u8 = 5;
 
 /// The receiving end of the webhook; a clone is the same.
-#[derive(Clone)]
-pub struct Webhook(Arc<Receiver>);
+pub struct Webhook<H>(Arc<Receiver<H>>);
 
-struct Receiver {
+struct Receiver<H> {
     path: String,
     secrets: Secrets,
-    intake: Arc<Intake>,
+    pipeline: Arc<Pipeline<H>>,
     clock: Clock,
     draining: CancellationToken,
     places: Semaphore,
-    lanes: Lanes,
+    chats: ChatLocks,
     status: watch::Sender<IntakeStatus>,
 }
 
-impl Webhook {
+impl<H: HandleUpdate> Webhook<H> {
     /// Receives what is posted to `path` with one of the secrets: the current one, and the previous one while they are
     /// being changed. From `draining` on everything is sent away to come again in a second.
     #[must_use]
@@ -67,18 +71,18 @@ impl Webhook {
         path: &str,
         secret: &SecretString,
         previous: Option<&SecretString>,
-        intake: Arc<Intake>,
+        pipeline: Arc<Pipeline<H>>,
         clock: Clock,
         draining: CancellationToken,
     ) -> Self {
         Self(Arc::new(Receiver {
             path: path.to_owned(),
             secrets: Secrets::new(secret, previous),
-            intake,
+            pipeline,
             clock,
             draining,
             places: Semaphore::new(AT_ONCE),
-            lanes: Lanes::default(),
+            chats: ChatLocks::default(),
             status: watch::Sender::default(),
         }))
     }
@@ -93,16 +97,16 @@ impl Webhook {
             .with_state(self.clone())
     }
 
-    /// What is known of the intake.
+    /// The state of the intake.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<IntakeStatus> {
         self.0.status.subscribe()
     }
 }
 
-impl Receiver {
+impl<H: HandleUpdate> Receiver<H> {
     async fn receive(&self, request: Request) -> Response {
-        match self.take(request).await {
+        match self.deliver(request).await {
             Ok(()) => StatusCode::OK.into_response(),
             Err(refusal) => {
                 metrics::counter!("depot_webhook_refused_total", "code" => refusal.code()).increment(1);
@@ -111,8 +115,8 @@ impl Receiver {
         }
     }
 
-    /// Takes one delivery to its commit.
-    async fn take(&self, request: Request) -> Result<(), Refusal> {
+    /// Brings one delivery to its commit.
+    async fn deliver(&self, request: Request) -> Result<(), Refusal> {
         self.admit(&request)?;
         if self.draining.is_cancelled() {
             return Err(Refusal::Again(SOON));
@@ -124,23 +128,23 @@ impl Receiver {
         let body =
             timeout_at(deadline, read(request.into_body())).await.map_err(|_| Refusal::Again(SOON))??;
         let update = Arc::new(Update::new(body));
-        let settled = timeout_at(deadline, async {
+        let submitted = timeout_at(deadline, async {
             // Telegram sends messages of a chat one after the other, but taps beside them.
-            let _turn = match update.lane() {
-                Some(lane) => Some(self.lanes.enter(lane).await),
+            let _in_order = match update.chat() {
+                Some(chat) => Some(self.chats.enter(chat).await),
                 None => None,
             };
-            self.intake.settle(&update).await
+            self.pipeline.submit(&update).await
         });
-        match settled.await {
-            Ok(Handled::Committed) => {
+        match submitted.await {
+            Ok(Disposition::Committed) => {
                 self.note(None);
                 Ok(())
             }
             // Telegram brings it again for 24 hours, which an upgrade has long been over with.
-            Ok(Handled::Held) => Err(Refusal::Again(LATER)),
-            Ok(Handled::Retry) => {
-                self.note(Some(Trouble::Stalled));
+            Ok(Disposition::Held) => Err(Refusal::Again(LATER)),
+            Ok(Disposition::Retry) => {
+                self.note(Some(IntakeFailure::Stalled));
                 Err(Refusal::Again(LATER))
             }
             Err(_elapsed) => Err(Refusal::Again(SOON)),
@@ -168,21 +172,22 @@ impl Receiver {
         Ok(())
     }
 
-    fn note(&self, trouble: Option<Trouble>) {
+    fn note(&self, failure: Option<IntakeFailure>) {
         let now = self.clock.now();
         self.status.send_modify(|status| {
-            if status.trouble != trouble {
-                match trouble {
-                    Some(_) => {
-                        tracing::warn!("updates cannot be committed; Telegram is asked to bring them again")
-                    }
+            if status.failure != failure {
+                match failure {
+                    Some(_) => tracing::warn!(
+                        "updates cannot be committed: none is acknowledged, and Telegram sends them again for 24 hours; \
+                         see the stores in /health/ready"
+                    ),
                     None => tracing::info!("updates are committed again"),
                 }
             }
-            status.trouble = trouble;
-            match trouble {
-                None => status.turned_at = Some(now),
-                // Known again when Telegram is next asked how many wait.
+            status.failure = failure;
+            match failure {
+                None => status.completed_at = Some(now),
+                // Known again when Telegram is next asked for the number of pending updates.
                 Some(_) => status.caught_up = false,
             }
         });
@@ -237,7 +242,13 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Debug for Webhook {
+impl<H> Clone for Webhook<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H> std::fmt::Debug for Webhook<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Webhook")
     }

@@ -1,24 +1,24 @@
-//! People who may not, or not yet: one notice an hour, a way to ask, and invitations.
+//! Strangers, who are no members or not yet: one notice an hour, a way to ask, and invitations.
 
 use crate::access::AccessNotice;
 use crate::deposit::ChatId;
 use crate::ledger::Role;
 use crate::session::Language;
-use crate::telegram::commands::{Command, Parsed};
 use crate::telegram::incoming::Sender;
+use crate::telegram::routing::commands::{Command, Parsed};
+use crate::telegram::routing::{Router, UpdateError, UpdateOutcome};
 use crate::telegram::send_limiter::Priority;
-use crate::telegram::updates::{Outcome, UpdateError, Updates};
 use crate::telegram::views::access_card;
 use crate::telegram::views::messages::Notification;
 
-impl Updates {
-    /// A message of somebody who may not: nothing changes but by a valid invitation.
+impl Router {
+    /// A message of a stranger: nothing changes but by a valid invitation.
     pub(super) async fn stranger(
         &self,
         sender: &Sender,
         role: Role,
         command: Option<&Parsed>,
-    ) -> Result<Outcome, UpdateError> {
+    ) -> Result<UpdateOutcome, UpdateError> {
         if let Some(Parsed::Known(Command::Start(token))) = command
             && !token.is_empty()
         {
@@ -31,11 +31,11 @@ impl Updates {
                 Role::Visitor | Role::Volunteer | Role::Manager | Role::Admin => self.offer(sender).await,
             }
         }
-        Ok(Outcome::Refused)
+        Ok(UpdateOutcome::Refused)
     }
 
-    /// Takes an invitation and welcomes whom it lets in; one that is used up, expired or invented changes nothing.
-    pub(super) async fn invited(&self, sender: &Sender, token: &str) -> Result<Outcome, UpdateError> {
+    /// Redeems an invitation and welcomes the new member; one that is used up, expired or invented changes nothing.
+    pub(super) async fn invited(&self, sender: &Sender, token: &str) -> Result<UpdateOutcome, UpdateError> {
         let language = Language::from_code(sender.language_code.as_deref());
         match self.chat.ledger.redeem_invite(token, sender.id, &sender.name(), language).await? {
             Some(role) => {
@@ -47,13 +47,13 @@ impl Updates {
                     Notification::AccessGranted
                 };
                 self.notify(sender, granted).await;
-                Ok(Outcome::Handled)
+                Ok(UpdateOutcome::Handled)
             }
             None => {
                 if self.access.may_notify(sender.id, AccessNotice::Invitation) {
                     self.notify(sender, Notification::InvitationInvalid).await;
                 }
-                Ok(Outcome::Refused)
+                Ok(UpdateOutcome::Refused)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The loop against a Telegram with true offsets, on a clock that jumps when nobody has anything to do.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::clock::Timestamp;
 use crate::telegram::incoming::Incoming;
-use crate::telegram::intake::{Handle, ParkReason};
+use crate::telegram::ingress::pipeline::{DeadLetterReason, HandleUpdate};
 
 /// Telegram's queue as `getUpdates` shows it.
 #[derive(Default)]
@@ -47,8 +47,7 @@ impl Queue {
     }
 }
 
-#[async_trait]
-impl Source for Queue {
+impl UpdateSource for Queue {
     async fn get_updates(&self, offset: i64, limit: u8, wait: Duration) -> Result<Batch, CallError> {
         self.asked.lock().unwrap().push((offset, limit));
         if let Some(scripted) = self.failures.lock().unwrap().pop_front() {
@@ -108,27 +107,26 @@ impl Script {
     }
 }
 
-#[async_trait]
-impl Handle for Script {
-    async fn handle(&self, incoming: &Incoming, _raw: &str) -> Handled {
+impl HandleUpdate for Script {
+    async fn handle(&self, incoming: &Incoming, _raw: &str) -> Disposition {
         let id = incoming.update_id;
         self.note(format!("begin {id}"));
         let act = self.acts.lock().unwrap().get_mut(&id).and_then(VecDeque::pop_front);
         match act {
             None => {}
-            Some(Act::Retry) => return Handled::Retry,
-            Some(Act::Hold) => return Handled::Held,
-            Some(Act::Panic) => panic!("on purpose"),
+            Some(Act::Retry) => return Disposition::Retry,
+            Some(Act::Hold) => return Disposition::Held,
+            Some(Act::Panic) => panic!("planted"),
             Some(Act::Hang) => std::future::pending().await,
             Some(Act::Wait) => self.gate.notified().await,
         }
         self.note(format!("commit {id}"));
-        Handled::Committed
+        Disposition::Committed
     }
 
-    async fn park(&self, update_id: Option<i64>, _raw: &str, reason: ParkReason) -> Handled {
+    async fn dead_letter(&self, update_id: Option<i64>, _raw: &str, reason: DeadLetterReason) -> Disposition {
         self.note(format!("park {} {}", update_id.unwrap_or(-1), reason.as_str()));
-        Handled::Committed
+        Disposition::Committed
     }
 }
 
@@ -148,7 +146,7 @@ impl Rig {
 
     fn start_with(queue: &Arc<Queue>, script: &Arc<Script>) -> Self {
         let clock = Clock::manual(Timestamp(1_000));
-        let polling = Polling::new(queue.clone(), Arc::new(Intake::new(script.clone())), clock);
+        let polling = Polling::new(queue.clone(), Arc::new(Pipeline::new(script.clone())), clock);
         let (status, shutdown) = (polling.status(), CancellationToken::new());
         let token = shutdown.clone();
         let running = tokio::spawn(async move { polling.run(token).await });
@@ -274,8 +272,8 @@ async fn what_is_held_is_no_trouble_to_others_and_parked_after_a_minute() {
     let began = Instant::now();
     let mut rig = Rig::start_with(&queue, &script);
     rig.until("commit 11").await;
-    let status = rig.status_is(|status| status.turned_at.is_some()).await;
-    assert_eq!((status.trouble, status.caught_up), (None, true));
+    let status = rig.status_is(|status| status.completed_at.is_some()).await;
+    assert_eq!((status.failure, status.caught_up), (None, true));
     sleep(Duration::from_secs(30)).await;
     queue.push(13, 3);
     let came = Instant::now();
@@ -450,7 +448,7 @@ async fn a_stop_gives_up_the_long_poll_at_once() {
     queue.push(10, 1);
     let rig = Rig::start(&queue);
     rig.rests_at(11).await;
-    sleep(WAIT + Duration::from_secs(1)).await;
+    sleep(LONG_POLL + Duration::from_secs(1)).await;
     let began = Instant::now();
     rig.stop().await;
     assert!(began.elapsed() < Duration::from_secs(1));
@@ -466,20 +464,20 @@ async fn the_status_tells_when_the_intake_has_caught_up() {
     let script = Arc::new(Script::default());
     script.acts(150, [Act::Retry]);
     let mut rig = Rig::start_with(&queue, &script);
-    let status = rig.status_is(|status| status.turned_at.is_some()).await;
-    assert_eq!((status.turned_at, status.caught_up), (Some(Timestamp(1_000)), false));
-    let status = rig.status_is(|status| status.trouble.is_some()).await;
-    assert_eq!((status.trouble, status.caught_up), (Some(Trouble::Stalled), false));
-    rig.status_is(|status| status.caught_up && status.trouble.is_none()).await;
+    let status = rig.status_is(|status| status.completed_at.is_some()).await;
+    assert_eq!((status.completed_at, status.caught_up), (Some(Timestamp(1_000)), false));
+    let status = rig.status_is(|status| status.failure.is_some()).await;
+    assert_eq!((status.failure, status.caught_up), (Some(IntakeFailure::Stalled), false));
+    rig.status_is(|status| status.caught_up && status.failure.is_none()).await;
     queue.fail([CallError::NotSent]);
     queue.push(151, 1);
-    let status = rig.status_is(|status| status.trouble.is_some()).await;
+    let status = rig.status_is(|status| status.failure.is_some()).await;
     assert!(!status.caught_up);
     rig.status_is(|status| status.caught_up).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_start_has_turned_at_once_and_then_waits_for_long() {
+async fn an_idle_start_has_completed_at_once_and_then_waits_for_long() {
     let queue = queue();
     let began = Instant::now();
     let mut rig = Rig::start(&queue);
@@ -520,7 +518,7 @@ async fn trouble_is_told_once_and_backed_off_from() {
     let rig = Rig::start(&queue);
     rig.rests_at(11).await;
     let lines = log.lines();
-    let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
     assert_eq!(count("another program polls"), 1);
     assert_eq!(count("depot-bot webhook delete"), 1);
     assert_eq!(count("does not accept the bot token"), 1);

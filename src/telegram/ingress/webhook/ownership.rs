@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -13,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, Timestamp};
 use crate::telegram::client::{CallError, Client, WebhookSetting, WebhookState};
 use crate::telegram::incoming::ALLOWED_UPDATES;
-use crate::telegram::webhook::Webhook;
+use crate::telegram::ingress::pipeline::HandleUpdate;
+use crate::telegram::ingress::webhook::Webhook;
 
 /// Telegram's own default.
 const CONNECTIONS_MAX: u8 = 40;
-/// How often it is looked after: while something waits at Telegram or is wrong, and else.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-const LOOK_AFTER: Duration = Duration::from_secs(60);
+/// How often it is checked: while updates wait at Telegram or the check fails, and else.
+const CHECK_AGAIN: Duration = Duration::from_secs(5);
+const CHECK_EVERY: Duration = Duration::from_secs(60);
 
 /// The webhook as it should be.
 #[derive(Clone, Debug)]
@@ -75,16 +75,19 @@ pub enum Claim {
 }
 
 /// What the instances share about the webhook: one row in SQL.
-#[async_trait]
 pub trait WebhookRecord: Send + Sync + 'static {
     /// Claims the right to tell Telegram; of several instances one gets it, for half a minute or so.
     ///
     /// `differs_at` is when Telegram was asked, if it had another webhook than the wanted one: what was set before that
     /// instant is then to be set again.
-    async fn claim(&self, wanted: &Wanted, differs_at: Option<Timestamp>) -> anyhow::Result<Claim>;
+    fn claim(
+        &self,
+        wanted: &Wanted,
+        differs_at: Option<Timestamp>,
+    ) -> impl Future<Output = anyhow::Result<Claim>> + Send;
 
     /// Notes that Telegram agreed.
-    async fn confirm(&self, wanted: &Wanted) -> anyhow::Result<()>;
+    fn confirm(&self, wanted: &Wanted) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 /// Why the webhook could not be made what it should be.
@@ -107,7 +110,7 @@ pub enum WebhookError {
 /// [`WebhookError`]; may be tried again.
 pub async fn ensure_webhook(
     client: &Client,
-    record: &dyn WebhookRecord,
+    record: &impl WebhookRecord,
     wanted: &Wanted,
     clock: &Clock,
 ) -> Result<WebhookState, WebhookError> {
@@ -117,7 +120,7 @@ pub async fn ensure_webhook(
 /// `told` is whether this process has told Telegram before.
 async fn ensure(
     client: &Client,
-    record: &dyn WebhookRecord,
+    record: &impl WebhookRecord,
     wanted: &Wanted,
     clock: &Clock,
     told: &mut bool,
@@ -157,42 +160,28 @@ fn lacks_the_method(error: &CallError) -> bool {
     matches!(error, CallError::Rejected { .. } | CallError::Server { status: 500 | 501 })
 }
 
-impl Webhook {
-    /// Looks after the webhook until `shutdown`: that it is ours, and whether updates wait for it. Never deletes it.
-    pub async fn look_after(
+impl<H: HandleUpdate> Webhook<H> {
+    /// Supervises the webhook until `shutdown`: that it is ours, and whether updates wait for it. Never deletes it.
+    pub async fn supervise(
         &self,
         client: Client,
         record: impl WebhookRecord,
         wanted: Wanted,
         shutdown: CancellationToken,
     ) {
-        let (mut trouble, mut failed_at, mut told) = (None, None, false);
+        let mut seen = Seen::default();
         loop {
-            let look = ensure(&client, &record, &wanted, &self.0.clock, &mut told);
-            let Some(looked) = shutdown.run_until_cancelled(look).await else { return };
-            let caught_up = match &looked {
+            let check = ensure(&client, &record, &wanted, &self.0.clock, &mut seen.was_told);
+            let Some(checked) = shutdown.run_until_cancelled(check).await else { return };
+            seen.log_failed_check(checked.as_ref().err());
+            let caught_up = match checked {
                 Ok(state) => {
-                    if state.last_error_at > failed_at && state.pending > 0 {
-                        let error = state.last_error.as_deref().unwrap_or("no reason given");
-                        tracing::warn!(
-                            pending = state.pending,
-                            "Telegram could not deliver an update: {error}"
-                        );
-                    }
-                    failed_at = failed_at.max(state.last_error_at);
-                    self.saw(state)
+                    seen.log_failed_delivery(&state);
+                    self.saw(&state)
                 }
                 Err(_) => false,
             };
-            let news = looked.as_ref().err().map(ToString::to_string);
-            if news != trouble {
-                match &news {
-                    Some(error) => tracing::error!("the webhook cannot be looked after: {error}"),
-                    None => tracing::info!("the webhook is looked after again"),
-                }
-                trouble = news;
-            }
-            let pause = if caught_up { LOOK_AFTER } else { LOOK_AGAIN };
+            let pause = if caught_up { CHECK_EVERY } else { CHECK_AGAIN };
             if shutdown.run_until_cancelled(self.0.clock.sleep(pause)).await.is_none() {
                 return;
             }
@@ -205,12 +194,53 @@ impl Webhook {
         let caught_up = state.pending == 0;
         self.0.status.send_modify(|status| {
             status.caught_up = caught_up;
-            if caught_up && status.trouble.is_none() {
-                status.turned_at = Some(now);
+            if caught_up && status.failure.is_none() {
+                status.completed_at = Some(now);
             }
         });
         metrics::gauge!("depot_webhook_pending")
             .set(f64::from(u32::try_from(state.pending).unwrap_or(u32::MAX)));
         caught_up
+    }
+}
+
+/// What the supervisor has seen and logged so far.
+#[derive(Default)]
+struct Seen {
+    /// Whether this process has told Telegram the webhook before.
+    was_told: bool,
+    /// Why the last check failed.
+    failure: Option<String>,
+    /// When Telegram last failed to deliver an update.
+    failed_at: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Logs once per change that the webhook cannot be checked, and that it can again.
+    fn log_failed_check(&mut self, error: Option<&WebhookError>) {
+        let failure = error.map(ToString::to_string);
+        if failure != self.failure {
+            match &failure {
+                Some(error) => tracing::error!(
+                    "the webhook cannot be checked: should another address be set, updates go there; it is checked \
+                     again every {} s: {error}",
+                    CHECK_AGAIN.as_secs()
+                ),
+                None => tracing::info!("the webhook is checked again"),
+            }
+            self.failure = failure;
+        }
+    }
+
+    /// Logs each failed delivery that Telegram tells of while updates wait.
+    fn log_failed_delivery(&mut self, state: &WebhookState) {
+        if state.last_error_at > self.failed_at && state.pending > 0 {
+            let error = state.last_error.as_deref().unwrap_or("no reason given");
+            tracing::warn!(
+                pending = state.pending,
+                "Telegram could not deliver an update and tries again; check TELEGRAM_WEBHOOK_URL from outside: {error}"
+            );
+        }
+        self.failed_at = self.failed_at.max(state.last_error_at);
     }
 }

@@ -3,21 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use async_trait::async_trait;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use super::*;
 use crate::clock::Timestamp;
 use crate::telegram::incoming::Incoming;
-use crate::telegram::intake::{Handle, ParkReason};
+use crate::telegram::ingress::pipeline::{DeadLetterReason, HandleUpdate};
 use crate::telegram::stub::{Reply, Stub};
 
 const SECRET: &str = "s3cret-s3cret-s3cret";
 
 #[derive(Default)]
 struct Script {
-    answers: Mutex<HashMap<i64, Vec<Handled>>>,
+    answers: Mutex<HashMap<i64, Vec<Disposition>>>,
     hanging: Mutex<Vec<i64>>,
     panicking: Mutex<Vec<i64>>,
     seen: Mutex<Vec<String>>,
@@ -25,9 +24,8 @@ struct Script {
     gate: Notify,
 }
 
-#[async_trait]
-impl Handle for Script {
-    async fn handle(&self, incoming: &Incoming, _raw: &str) -> Handled {
+impl HandleUpdate for Script {
+    async fn handle(&self, incoming: &Incoming, _raw: &str) -> Disposition {
         let id = incoming.update_id;
         self.note(format!("begin {id}"));
         self.began.notify_one();
@@ -38,12 +36,12 @@ impl Handle for Script {
         assert!(!panics, "on purpose");
         let scripted = self.answers.lock().unwrap().get_mut(&id).and_then(Vec::pop);
         self.note(format!("end {id}"));
-        scripted.unwrap_or(Handled::Committed)
+        scripted.unwrap_or(Disposition::Committed)
     }
 
-    async fn park(&self, update_id: Option<i64>, raw: &str, reason: ParkReason) -> Handled {
+    async fn dead_letter(&self, update_id: Option<i64>, raw: &str, reason: DeadLetterReason) -> Disposition {
         self.note(format!("park {update_id:?} {} {}", reason.as_str(), raw.len()));
-        Handled::Committed
+        Disposition::Committed
     }
 }
 
@@ -58,14 +56,14 @@ impl Script {
 }
 
 struct Rig {
-    webhook: Webhook,
+    webhook: Webhook<Arc<Script>>,
     script: Arc<Script>,
     draining: CancellationToken,
 }
 
 fn rig() -> Rig {
     let (script, draining) = (Arc::new(Script::default()), CancellationToken::new());
-    let intake = Arc::new(Intake::new(script.clone()));
+    let intake = Arc::new(Pipeline::new(script.clone()));
     let (secret, previous) = (SecretString::from(SECRET), SecretString::from("previous"));
     let clock = Clock::manual(Timestamp(1_000));
     let webhook = Webhook::new("/{hook}/*x", &secret, Some(&previous), intake, clock, draining.clone());
@@ -151,7 +149,7 @@ async fn the_200_comes_after_the_commit_and_is_empty() {
     let response = delivery.await.unwrap().unwrap();
     assert_eq!(response.status(), 200);
     assert!(to_bytes(response.into_body(), 99).await.unwrap().is_empty());
-    assert_eq!(rig.webhook.status().borrow().turned_at, Some(Timestamp(1_000)));
+    assert_eq!(rig.webhook.status().borrow().completed_at, Some(Timestamp(1_000)));
 }
 
 #[tokio::test]
@@ -182,11 +180,11 @@ async fn what_cannot_be_digested_is_parked_and_acknowledged() {
 #[tokio::test]
 async fn without_stores_telegram_is_asked_to_come_later_and_while_draining_soon() {
     let rig = rig();
-    rig.script.answers.lock().unwrap().insert(1, vec![Handled::Retry]);
+    rig.script.answers.lock().unwrap().insert(1, vec![Disposition::Retry]);
     assert_eq!(rig.answers(post(update(1, 7))).await, (503, Some("5".into())));
-    assert_eq!(rig.webhook.status().borrow().trouble, Some(Trouble::Stalled));
+    assert_eq!(rig.webhook.status().borrow().failure, Some(IntakeFailure::Stalled));
     assert_eq!(rig.answers(post(update(1, 7))).await, (200, None));
-    assert_eq!(rig.webhook.status().borrow().trouble, None);
+    assert_eq!(rig.webhook.status().borrow().failure, None);
     rig.draining.cancel();
     assert_eq!(rig.answers(post(untouchable())).await, (503, Some("1".into())));
 }
@@ -255,7 +253,6 @@ struct Record {
     seen: Mutex<Vec<String>>,
 }
 
-#[async_trait]
 impl WebhookRecord for Arc<Record> {
     async fn claim(&self, _: &Wanted, differs_at: Option<Timestamp>) -> anyhow::Result<Claim> {
         self.seen.lock().unwrap().push(format!("claim {differs_at:?}"));
@@ -320,7 +317,7 @@ async fn a_server_that_does_not_tell_the_kinds_is_told_them_once() {
     let shutdown = CancellationToken::new();
     let (webhook, client, token) = (rig.webhook.clone(), stub.client(), shutdown.clone());
     let (seen, mut status) = (record.clone(), rig.webhook.status());
-    let looking = tokio::spawn(async move { webhook.look_after(client, record, wanted, token).await });
+    let looking = tokio::spawn(async move { webhook.supervise(client, record, wanted, token).await });
     stub.called(2).await;
     while stub.calls().len() == 2 {
         rig.webhook.0.clock.advance(Duration::from_secs(5));
@@ -384,7 +381,7 @@ async fn looking_after_the_webhook_tells_when_nothing_waits_and_never_deletes_it
     let wanted = Wanted { url: URL.into(), secret: SecretString::from(SECRET) };
     let shutdown = CancellationToken::new();
     let (webhook, client, token) = (rig.webhook.clone(), stub.client(), shutdown.clone());
-    let looking = tokio::spawn(async move { webhook.look_after(client, record, wanted, token).await });
+    let looking = tokio::spawn(async move { webhook.supervise(client, record, wanted, token).await });
     let mut status = rig.webhook.status();
     for looks in 1..3 {
         stub.called(looks).await;
