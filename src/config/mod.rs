@@ -3,8 +3,13 @@
 //! All mistakes are told at once, each with its fix. No section is ever read twice, and no other module reads the
 //! environment. A secret is a [`SecretString`]: it has no `Debug` that shows it.
 
+mod people;
 mod reader;
+mod retention;
 mod sections;
+mod services;
+mod stores;
+mod telegram;
 mod variables;
 
 use std::collections::HashMap;

@@ -7,7 +7,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::config::reader::{Noted, Reader};
-use crate::config::sections::stores::flag;
+use crate::config::stores::flag;
 
 /// What a model is called at most: it is sent with each call and kept with each proposal.
 const MODEL_CHARS_MAX: usize = 200;

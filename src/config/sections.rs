@@ -1,17 +1,11 @@
 //! The sections of the configuration, each read by one function that returns `None` after it noted a fault.
 
-mod people;
-mod retention;
-mod services;
-mod stores;
-mod telegram;
-
-pub(super) use people::{access, session, taxonomy_file};
-pub(super) use retention::retention;
-pub use services::{Llm, Speech};
-pub(super) use services::{llm, speech};
-pub(super) use stores::{database, redis};
-pub(super) use telegram::{telegram, webhook};
+pub(super) use crate::config::people::{access, session, taxonomy_file};
+pub(super) use crate::config::retention::retention;
+pub use crate::config::services::{Llm, Speech};
+pub(super) use crate::config::services::{llm, speech};
+pub(super) use crate::config::stores::{database, redis};
+pub(super) use crate::config::telegram::{telegram, webhook};
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -77,7 +71,7 @@ fn passwords(url: &str) -> Vec<SecretString> {
 }
 
 /// Turns `%41` into `A`; what is not an escape stays as it is.
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut pieces = text.split('%');
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {
