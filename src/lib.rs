@@ -15,6 +15,7 @@ pub mod http;
 pub mod i18n;
 pub mod ledger;
 pub mod model;
+pub mod remote;
 pub mod rng;
 pub mod service;
 pub mod shutdown;

@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::failpoint;
 use crate::ledger::Ledger;
-use crate::model::remote::Server;
+use crate::remote::Server;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client, WebhookState};
 

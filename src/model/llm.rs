@@ -21,12 +21,12 @@ pub use crate::model::llm::budget::Budget;
 
 use crate::clock::Clock;
 use crate::deposit::{Attachment, CategoryKey, Line, Proposal, SURE, Weight, WeightSource};
-use crate::model::cache::{Cache, Kept, Kind};
 use crate::model::llm::answer::Proposed;
-use crate::model::remote::{Remote, RemoteError, RemoteSetupError, Server};
 use crate::model::{Understand, UnderstandError};
+use crate::remote::cache::{Cache, Kept, Kind};
+use crate::remote::recordings::Recordings;
+use crate::remote::{Remote, RemoteError, RemoteSetupError, Server};
 use crate::session::{Correction, Language, OnCard, Understanding};
-use crate::speech::Recordings;
 use crate::taxonomy::Taxonomy;
 use note_reader::{site, typical};
 

@@ -3,9 +3,7 @@
 //! [`Understand`] has an embedded default, which reads by the rules of the crate `note_reader`, and may have a chat model
 //! that the operator names ([`llm`]) before it. `docs/UNDERSTANDING.md` explains both.
 
-pub mod cache;
 pub mod llm;
-pub(crate) mod remote;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -17,8 +15,6 @@ use crate::session::{Correction, Language, OnCard, Understanding};
 use crate::taxonomy::Taxonomy;
 use note_reader::site::{Learned, Site};
 use note_reader::{Classifier, correction, typical};
-
-pub use crate::model::remote::{RemoteSetupError, Server};
 
 /// Turns a note into lines.
 #[async_trait]

@@ -1,6 +1,9 @@
 //! One call to a server of the operator's: one deadline, no redirects, an answer of bounded length, and errors that name
 //! no address, no key and nothing that somebody said.
 
+pub mod cache;
+pub mod recordings;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::model::remote::Answer;
+use crate::remote::Answer;
 
 /// What was heard.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

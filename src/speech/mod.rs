@@ -18,12 +18,11 @@ use reqwest::multipart::{Form, Part};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub use crate::speech::recording::{FetchError, Recordings};
-
 use crate::clock::Clock;
 use crate::deposit::Attachment;
-use crate::model::cache::{Cache, Kept, Kind};
-use crate::model::remote::{Remote, RemoteError, RemoteSetupError, Server};
+use crate::remote::cache::{Cache, Kept, Kind};
+use crate::remote::recordings::{FetchError, Recordings};
+use crate::remote::{Remote, RemoteError, RemoteSetupError, Server};
 use crate::session::Language;
 use crate::speech::answer::Heard;
 use crate::speech::recording::Format;
@@ -169,7 +168,7 @@ impl Speech {
         format: Format,
         language: Language,
         wanted: &'static str,
-    ) -> Result<crate::model::remote::Answer, RemoteError> {
+    ) -> Result<crate::remote::Answer, RemoteError> {
         let file = Part::bytes(bytes).file_name(format.file_name());
         // The names are constants, so they are readable; if not, the server guesses by the file's name.
         let file = file.mime_str(format.mime_type()).map_err(|_| RemoteError::Refused(0))?;
@@ -216,7 +215,7 @@ impl fmt::Debug for Speech {
     }
 }
 
-fn read(outcome: Result<crate::model::remote::Answer, RemoteError>) -> Result<Heard, TranscribeError> {
+fn read(outcome: Result<crate::remote::Answer, RemoteError>) -> Result<Heard, TranscribeError> {
     let answer = outcome.map_err(|error| match error {
         RemoteError::Unavailable => unavailable(&error),
         // Whoever waited for a minute is asked for words rather than made to wait again.

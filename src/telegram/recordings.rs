@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::deposit::Attachment;
-use crate::speech::{FetchError, Recordings};
+use crate::remote::recordings::{FetchError, Recordings};
 use crate::telegram::client::{CallError, Client};
 
 #[async_trait]

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
-use crate::model::cache::Cache;
+use crate::remote::cache::Cache;
 
 /// Milliseconds of a day, UTC.
 const DAY: i64 = 86_400_000;
