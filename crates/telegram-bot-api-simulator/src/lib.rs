@@ -32,6 +32,7 @@ mod html;
 mod journal;
 mod keyboard;
 mod media;
+mod menu;
 mod message;
 mod method;
 mod methods;
@@ -66,8 +67,8 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use faults::{Fault, Faults, Rule};
 pub use journal::{Entry, Happened};
 pub use keyboard::{Button, Keyboard};
+pub use menu::BotCommand;
 pub use message::{ChatHead, Message, UserProfile};
-pub use methods::commands::BotCommand;
 pub use text::Entity;
 pub use user::{Sent, Tap, User};
 
@@ -241,7 +242,7 @@ impl Simulator {
     /// The command menu of a person with this client language, in a private chat.
     #[must_use]
     pub fn commands(&self, language: &str) -> Vec<BotCommand> {
-        methods::commands::shown_to(&self.shared.world().commands, language)
+        menu::shown_to(&self.shared.world().commands, language)
     }
 
     /// Lets update ids go on at a lower random number, as after a week without updates; what was pending is

@@ -1,11 +1,10 @@
-//! The command menu, per scope and language.
+//! The calls that change the command menu.
 
-use std::collections::HashMap;
-
-use serde::{Deserialize, Serialize};
+use serde::Deserialize as _;
 use serde_json::json;
 
 use crate::answer::{Answer, Refusal, Reply};
+use crate::menu::BotCommand;
 use crate::parameters::Parameters;
 use crate::world::World;
 
@@ -16,30 +15,6 @@ const LONGEST_COMMAND: usize = 32;
 /// Length of a description: Telegram takes 1–256 characters, clients and older servers 3–256; the stricter
 /// holds.
 const DESCRIPTION: std::ops::RangeInclusive<usize> = 3..=256;
-
-/// One entry of the command menu.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BotCommand {
-    /// Without the slash.
-    pub command: String,
-    /// What the menu says beside it.
-    pub description: String,
-}
-
-/// All menus, by scope (canonical JSON) and language (empty: everybody).
-pub(crate) type Commands = HashMap<(String, String), Vec<BotCommand>>;
-
-/// The menu that a person with this client language sees in a private chat.
-pub(crate) fn shown_to(commands: &Commands, language: &str) -> Vec<BotCommand> {
-    for scope in [r#"{"type":"all_private_chats"}"#, r#"{"type":"default"}"#] {
-        for language in [language, ""] {
-            if let Some(menu) = commands.get(&(scope.to_owned(), language.to_owned())) {
-                return menu.clone();
-            }
-        }
-    }
-    Vec::new()
-}
 
 pub(super) fn set(world: &mut World, call: &Parameters) -> Answer {
     let refused = |why: &'static str| Refusal::bad_request(why);
