@@ -6,6 +6,7 @@ mod commit;
 mod expiry;
 mod journal;
 mod onlooker;
+pub mod span;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -166,7 +166,15 @@ impl Executor {
 
     async fn record_deposit(&self, session: &Session, leaving: &Leaving) -> Result<Event, Failure> {
         match self.ledger.record(session, leaving, &self.taxonomy).await {
-            Ok(recorded) => Ok(Event::Recorded(Box::new(recorded))),
+            Ok(recorded) => {
+                tracing::debug!(
+                    deposit.id = %recorded.id,
+                    deposit.number = recorded.number,
+                    status = recorded.status.as_str(),
+                    "the deposit is in the ledger"
+                );
+                Ok(Event::Recorded(Box::new(recorded)))
+            }
             Err(error) => {
                 log_ledger_failure(&error, leaving);
                 Err(Failure::Transient)
@@ -196,5 +204,10 @@ fn deadline_of(effect: &Effect) -> Duration {
 }
 
 fn log_ledger_failure(error: &RecordError, leaving: &Leaving) {
-    tracing::error!(deposit.id = %leaving.draft.id, %error, "a deposit could not be recorded yet; it is tried again");
+    tracing::error!(
+        deposit.id = %leaving.draft.id,
+        %error,
+        "a deposit could not be recorded: its decision is kept in the session, and recording is retried until it \
+         succeeds; see the database in /health/ready"
+    );
 }

@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::effects::execute::Executor;
+use crate::service::span::session_span;
 use crate::service::{Handled, ValidationSessionService};
 use crate::session::{Effect, EffectId, Event, Lane, Session, Verdict};
 
@@ -84,7 +85,8 @@ impl Effects {
             });
             let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             let held = HeldLane { lane, token, session, first_attempt, _permit: permit };
-            self.running.spawn(self.clone().run_lane(held).in_current_span());
+            let span = session_span(handled.session.key);
+            self.running.spawn(self.clone().run_lane(held).instrument(span));
         }
         FirstAttempt(recorded)
     }
@@ -110,7 +112,8 @@ impl Effects {
                 return;
             };
             crate::failpoint!("effect_claimed");
-            let work = self.executor.execute(&held.session, &effect, attempts);
+            let span = tracing::info_span!("effect", kind = effect.name(), attempt = attempts + 1);
+            let work = self.executor.execute(&held.session, &effect, attempts).instrument(span.clone());
             let event = match held.lane {
                 Lane::Chat => work.await,
                 Lane::Compute => match self.renewing_the_lease(&held, id, work).await {
@@ -121,6 +124,7 @@ impl Effects {
                     }
                 },
             };
+            tracing::debug!(parent: &span, outcome = event.name(), "executed");
             self.observe_age(&held.session, id, &event);
             held.tell_first_attempt(&effect, &event);
             let card = self.card_of_recorded(&held, id, &event).await;
@@ -183,7 +187,10 @@ impl Effects {
         match preview.next_effect(held.lane, self.clock.now()) {
             Some((EffectId::Card, card, attempts)) => {
                 crate::failpoint!("ledger_written");
-                Some((EffectId::Card, self.executor.execute(&preview, &card, attempts).await))
+                let span = tracing::info_span!("effect", kind = card.name(), attempt = attempts + 1);
+                let event = self.executor.execute(&preview, &card, attempts).instrument(span.clone()).await;
+                tracing::debug!(parent: &span, outcome = event.name(), "executed");
+                Some((EffectId::Card, event))
             }
             Some((EffectId::Pending(_), _, _)) | None => None,
         }

@@ -4,18 +4,30 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::clock::Timestamp;
 use crate::deposit::{DepositId, DepositRef};
 use crate::rng::Rng;
 use crate::service::onlooker::Step;
+use crate::service::span::session_span;
 use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService, journal};
 use crate::session::{Cause, Context, Event, Fresh, SCHEMA, Session, SessionKey, Transition, Verdict};
 use crate::store::{Commit, Committed, retry};
+use crate::telemetry::milliseconds;
 
 impl ValidationSessionService {
-    /// Loads, applies the steps, commits, and does so again if somebody else was first.
+    /// Loads, applies the steps, commits, and does so again if another commit was first.
     pub(super) async fn advance(
+        &self,
+        key: SessionKey,
+        steps: &[(Cause, &Event)],
+    ) -> Result<Handled, ServiceError> {
+        self.load_apply_commit(key, steps).instrument(session_span(key)).await
+    }
+
+    async fn load_apply_commit(
         &self,
         key: SessionKey,
         steps: &[(Cause, &Event)],
@@ -86,22 +98,37 @@ impl ValidationSessionService {
             now: self.clock.now(),
         };
         let started = Instant::now();
+        let span = tracing::debug_span!(
+            "commit",
+            from = current.state.name(),
+            to = session.state.name(),
+            version = session.version,
+            epoch,
+            store = self.store.name(),
+            ms = Empty,
+        );
         journal::sent(current, &session, self.store.name());
         crate::failpoint!("commit_sent");
-        let outcome = retry::commit(self.store.as_ref(), &commit, &self.rng).await;
+        let outcome = retry::commit(self.store.as_ref(), &commit, &self.rng).instrument(span.clone()).await;
         crate::failpoint!("commit_applied");
+        span.record("ms", milliseconds(started.elapsed()));
         if let Ok(Committed::Applied) = outcome {
             journal::applied(&session);
         }
         metrics::histogram!("depot_commit_seconds").record(started.elapsed());
         let key = session.key;
         match outcome {
-            Ok(Committed::Applied) => Ok(Ok(self.remember(session, epoch))),
+            Ok(Committed::Applied) => {
+                tracing::debug!(parent: &span, "committed");
+                Ok(Ok(self.remember(session, epoch)))
+            }
             Ok(Committed::Conflict(winner)) => {
+                tracing::debug!(parent: &span, "another commit was first");
                 self.cache.forget(key);
                 Ok(Err(winner.map(|winner| self.remember(*winner, epoch))))
             }
             Err(error) => {
+                tracing::debug!(parent: &span, %error, "not committed");
                 self.cache.forget(key);
                 Err(error.into())
             }

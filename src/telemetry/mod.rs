@@ -10,6 +10,7 @@ mod sink;
 use std::backtrace::Backtrace;
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tracing_subscriber::filter::Targets;
@@ -46,6 +47,12 @@ pub fn start(logs: &Logs, secrets: &[SecretString]) -> anyhow::Result<Log> {
     Ok(Log(sink))
 }
 
+/// A duration as spans carry it: milliseconds, to the microsecond.
+#[must_use]
+pub fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
 fn lines(format: LogFormat, sink: Sink) -> Box<dyn Layer<Registry> + Send + Sync> {
     let is_terminal = std::io::stderr().is_terminal();
     let is_pretty = match format {
@@ -58,7 +65,12 @@ fn lines(format: LogFormat, sink: Sink) -> Box<dyn Layer<Registry> + Send + Sync
         // Where it is a terminal, `NO_COLOR` decides.
         if is_terminal { layer.boxed() } else { layer.with_ansi(false).boxed() }
     } else {
-        let layer = fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(sink);
+        let layer = fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(true)
+            .with_writer(sink);
         layer.with_ansi(false).boxed()
     }
 }

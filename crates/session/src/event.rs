@@ -181,3 +181,34 @@ pub enum Event {
     /// Updates come in again after a gap in which Telegram may have dropped taps.
     IntakeResumed,
 }
+
+impl Event {
+    /// The name of the event, for the log: nothing that a user said.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OpeningRequested => "opening_requested",
+            Self::NoteReceived(_) => "note_received",
+            Self::CancelRequested => "cancel_requested",
+            Self::StatusRequested => "status_requested",
+            Self::Asked(_) => "asked",
+            Self::Tapped(_) => "tapped",
+            Self::Resumed(..) => "resumed",
+            Self::Transcribed(_) => "transcribed",
+            Self::TranscriptionFailed => "transcription_failed",
+            Self::Understood(_) => "understood",
+            Self::Corrected(_) => "corrected",
+            Self::UnderstandingFailed => "understanding_failed",
+            Self::CardShown { .. } => "card_shown",
+            Self::CardLost => "card_lost",
+            Self::Said => "said",
+            Self::Recorded(_) => "recorded",
+            Self::Deferred { .. } => "deferred",
+            Self::Prolonged => "prolonged",
+            Self::GivenUp => "given_up",
+            Self::ChatClosed => "chat_closed",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::IntakeResumed => "intake_resumed",
+        }
+    }
+}

@@ -18,6 +18,8 @@ use reqwest::{Method as Verb, Request, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 pub use crate::telegram::client::error::{CallError, Conflict};
 pub use crate::telegram::client::methods::WebhookSetting;
@@ -128,7 +130,9 @@ impl Client {
         bytes_max: usize,
     ) -> Result<RawResponse, CallError> {
         let began = Instant::now();
-        let outcome = match tokio::time::timeout(deadline, self.exchange(name, payload, bytes_max)).await {
+        let span = tracing::debug_span!("call", method = name, code = Empty, ms = Empty);
+        let exchange = self.exchange(name, payload, bytes_max).instrument(span.clone());
+        let outcome = match tokio::time::timeout(deadline, exchange).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(CallError::Unknown),
         };
@@ -136,6 +140,8 @@ impl Client {
         let code = outcome.as_ref().map_or_else(CallError::code, |_| "200");
         metrics::counter!("depot_telegram_calls_total", "method" => name, "code" => code).increment(1);
         metrics::histogram!("depot_telegram_seconds", "method" => name).record(began.elapsed());
+        span.record("code", code).record("ms", crate::telemetry::milliseconds(began.elapsed()));
+        tracing::trace!(parent: &span, "called");
         outcome
     }
 

@@ -14,6 +14,7 @@ use lru::LruCache;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::telegram::incoming::{Incoming, Unreadable};
 
@@ -103,6 +104,10 @@ impl Update {
         self.read.as_ref().ok().map(Incoming::lane)
     }
 
+    fn kind(&self) -> &'static str {
+        self.read.as_ref().map_or("unreadable", Incoming::name)
+    }
+
     /// Some Bot API servers give one id to updates of two chats, and the second must not count as handled with the first.
     fn key(&self) -> Option<UpdateKey> {
         self.id().zip(self.chat())
@@ -158,12 +163,14 @@ impl<H: HandleUpdate> Pipeline<H> {
         };
         loop {
             let (pipeline, handled) = (Arc::clone(self), Arc::clone(update));
-            let mut attempt = self.join_or_spawn(key, async move {
+            let handling = async move {
                 match &handled.read {
                     Ok(incoming) => pipeline.handler.handle(incoming, &handled.raw).await,
                     Err(_) => Disposition::Retry,
                 }
-            });
+            };
+            let span = tracing::info_span!("update", id = key.0, kind = update.kind());
+            let mut attempt = self.join_or_spawn(key, handling.instrument(span));
             let deadline = Instant::now() + ATTEMPT;
             let reason = match timeout_at(deadline, attempt.wait_for(Option::is_some))
                 .await
