@@ -10,8 +10,9 @@ use lru::LruCache;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, AccessMode};
+use crate::database::DatabaseError;
 use crate::deposit::UserId;
-use crate::ledger::{Ledger, LedgerError, Role};
+use crate::ledger::{Members, Role};
 
 /// How long a cached role is used without reading the ledger again.
 const ROLE_TTL: Duration = Duration::from_secs(5);
@@ -39,7 +40,7 @@ pub struct Access {
     allowed: HashSet<UserId>,
     /// Updates that a user may send within a minute; 0 for no limit.
     per_minute: u32,
-    ledger: Ledger,
+    members: Members,
     clock: Clock,
     roles: Mutex<LruCache<UserId, (Role, Timestamp)>>,
     rates: Mutex<LruCache<UserId, Bucket>>,
@@ -63,15 +64,15 @@ struct Bucket {
 }
 
 impl Access {
-    /// The rules as configured, over the members of `ledger`.
+    /// The rules as configured, over `members`.
     #[must_use]
-    pub fn new(config: &config::Access, ledger: Ledger, clock: Clock) -> Self {
+    pub fn new(config: &config::Access, members: Members, clock: Clock) -> Self {
         Self {
             mode: config.mode,
             admins: config.admins.iter().copied().collect(),
             allowed: config.allowed.iter().copied().collect(),
             per_minute: config.rate_per_minute.map_or(0, std::num::NonZeroU32::get),
-            ledger,
+            members,
             clock,
             roles: Mutex::new(LruCache::new(USERS_MAX)),
             rates: Mutex::new(LruCache::new(USERS_MAX)),
@@ -82,8 +83,8 @@ impl Access {
     /// The admission of an update of `user`; takes a token of the rate limit.
     ///
     /// # Errors
-    /// The ledger's, if the role is not cached.
-    pub async fn admit(&self, user: UserId) -> Result<Admission, LedgerError> {
+    /// The database's, if the role is not cached.
+    pub async fn admit(&self, user: UserId) -> Result<Admission, DatabaseError> {
         if !self.takes_token(user) {
             return Ok(Admission::OverLimit);
         }
@@ -94,9 +95,9 @@ impl Access {
     /// The role as the ledger has it now: for decisions, which never use a cached role.
     ///
     /// # Errors
-    /// The ledger's.
-    pub async fn role_now(&self, user: UserId) -> Result<Role, LedgerError> {
-        let role = self.configured(user, self.ledger.role(user).await?);
+    /// The database's.
+    pub async fn role_now(&self, user: UserId) -> Result<Role, DatabaseError> {
+        let role = self.configured(user, self.members.role(user).await?);
         lock(&self.roles).put(user, (role, self.clock.now()));
         Ok(role)
     }
@@ -132,7 +133,7 @@ impl Access {
         due
     }
 
-    async fn role(&self, user: UserId) -> Result<Role, LedgerError> {
+    async fn role(&self, user: UserId) -> Result<Role, DatabaseError> {
         let known = lock(&self.roles).get(&user).copied();
         match known {
             Some((role, read_at)) if self.clock.now().since(read_at) < ROLE_TTL => Ok(role),

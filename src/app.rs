@@ -7,6 +7,7 @@ mod recording;
 mod retention;
 mod start;
 mod stores;
+mod tables;
 pub mod understanding;
 
 use std::net::SocketAddr;
@@ -18,8 +19,8 @@ use tokio_util::task::TaskTracker;
 pub use crate::app::start::start;
 use crate::app::start::{Bot, OpsServer, Persistence, RunningIntake};
 pub use crate::app::stores::{redis_store, session_store};
+pub use crate::app::tables::Tables;
 use crate::http::Health;
-use crate::ledger::Ledger;
 use crate::service::ValidationSessionService;
 use crate::shutdown::{Stop, Stopped};
 
@@ -35,7 +36,7 @@ pub struct App {
     pub webhook: Option<SocketAddr>,
     /// Health and metrics over HTTP; it starts first and stops last.
     ops: OpsServer,
-    /// The database, and the stores and the ledger in it.
+    /// The database, and the tables and session stores over it.
     persistence: Persistence,
     /// The service, the effects and the router: an update becomes a commit here, and a commit becomes messages.
     bot: Bot,
@@ -55,10 +56,10 @@ struct Loops {
 }
 
 impl App {
-    /// The recorded deposits.
+    /// The tables of this bot.
     #[must_use]
-    pub fn ledger(&self) -> &Ledger {
-        &self.persistence.ledger
+    pub fn tables(&self) -> &Tables {
+        &self.persistence.tables
     }
 
     /// The state of the process, as the probes see it.

@@ -9,12 +9,14 @@ pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod diagnostic;
+pub mod digest;
 pub mod effects;
 pub mod failpoint;
 pub mod http;
 pub mod i18n;
 pub mod ledger;
 pub mod model;
+pub mod operations;
 pub mod remote;
 pub mod rng;
 pub mod service;

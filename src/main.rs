@@ -26,15 +26,18 @@ enum Command {
     /// Print a link that lets one person in, once, within 15 minutes.
     Invite(cli::invite::Arguments),
     /// Look at Telegram's webhook, or remove it to go back to polling.
-    Webhook(cli::webhook::Arguments),
-    /// Look at conversations and parked updates, beside a running bot.
-    Sessions(cli::sessions::Arguments),
+    #[command(subcommand)]
+    Webhook(cli::webhook::Action),
+    /// Look at sessions and dead letters, beside a running bot.
+    #[command(subcommand)]
+    Sessions(cli::sessions::Action),
     /// Write the recorded deposits to standard output.
     Deposits(cli::deposits::Arguments),
     /// Read notes (JSON Lines) and write what the bot would understand; or score it on labelled ones.
     Understand(cli::understand::Arguments),
     /// Look at what the site has taught the bot, or take it back.
-    Lexicon(cli::lexicon::Arguments),
+    #[command(subcommand)]
+    Lexicon(cli::lexicon::Action),
     /// Try the bot without a token and without a network.
     #[cfg(feature = "demo")]
     Demo(cli::demo::Arguments),
@@ -49,11 +52,11 @@ fn main() -> ExitCode {
             Command::Healthcheck => cli::healthcheck::run().await,
             Command::Migrate => cli::migrate::run().await,
             Command::Invite(arguments) => cli::invite::run(arguments).await,
-            Command::Webhook(arguments) => cli::webhook::run(arguments).await,
-            Command::Sessions(arguments) => cli::sessions::run(arguments).await,
+            Command::Webhook(action) => cli::webhook::run(action).await,
+            Command::Sessions(action) => cli::sessions::run(action).await,
             Command::Deposits(arguments) => cli::deposits::run(arguments).await,
             Command::Understand(arguments) => cli::understand::run(arguments).await,
-            Command::Lexicon(arguments) => cli::lexicon::run(arguments).await,
+            Command::Lexicon(action) => cli::lexicon::run(action).await,
             #[cfg(feature = "demo")]
             Command::Demo(arguments) => Box::pin(cli::demo::run(arguments)).await,
         }

@@ -1,4 +1,4 @@
--- The ledger: what happened to deposits, who may do what, and what is to be told to other people's chats.
+-- The ledger: deposits, and the members who make them.
 
 -- One row per revision of a deposit. A change (undone, taken up again, corrected later) is a new revision.
 create table deposits (
@@ -13,18 +13,22 @@ create table deposits (
     was           text,             -- the status of the revision before
     opened_at     bigint not null,  -- milliseconds since 1970, as all instants
     decided_at    bigint not null,
-    decided_by    bigint,           -- null: the clock, or nobody could make anything of it
+    decided_by    bigint,           -- null: the clock, or the deposit could not be classified
     recorded_at   bigint not null,
-    weight_grams  bigint,           -- one weight for the whole deposit, where it was said so
+    weight_grams  bigint,           -- one weight for the whole deposit, where it was given so
     weight_source text,
     taxonomy      text   not null,
-    draft         text   not null,  -- json: what was said and sent, and what else resuming needs; may be erased
+    draft         text   not null,  -- json: the user's words and files, and what else resuming needs; may be erased
     primary key (id, revision)
 );
 
 create unique index deposits_number on deposits (bot, number, revision) where number is not null;
 create index deposits_reference on deposits (bot, reference, revision);
 create index deposits_owner on deposits (bot, owner, id, revision, status, was);
+-- For the quality of proposals since an instant.
+create index deposits_validated on deposits (bot, decided_at) where status = 'completed';
+-- For retention.
+create index deposits_age on deposits (bot, decided_at) where draft <> '{}';
 
 create table lines (
     deposit_id    text   not null,
@@ -45,11 +49,14 @@ create table lines (
     foreign key (deposit_id, revision) references deposits (id, revision)
 ) without rowid;
 
--- Who made what of a deposit, and when.
+-- Lines with a category that a human chose: few of all lines.
+create index lines_chosen on lines (deposit_id, revision) where chosen is not null;
+
+-- The changes of each deposit, with the member who made them and when.
 create view history as
 select id as deposit_id, revision, bot, number, decided_at as at, decided_by as who, was, status as what from deposits;
 
--- What is recorded stays as it is; only what was said may be erased.
+-- A recorded deposit stays as it is; only the column draft may be erased.
 create trigger deposits_stay before update of id, revision, bot, chat, owner, reference, number, status, was, opened_at,
     decided_at, decided_by, recorded_at, weight_grams, weight_source, taxonomy on deposits
 begin
@@ -70,19 +77,19 @@ end;
 
 create table members (
     bot      bigint not null,
-    person   bigint not null,
-    role     text   not null,  -- pending, refused, volunteer, manager, admin; nobody else has a row
+    user_id  bigint not null,
+    role     text   not null,  -- pending, refused, volunteer, manager, admin; other users have no row
     granted  text   not null,  -- request, invite, configuration: how the role came about
     name     text   not null,
     language text   not null,
     since    bigint not null,
-    primary key (bot, person)
+    primary key (bot, user_id)
 ) without rowid;
 
 create table access_requests (
     bot        bigint not null,
     reference  text   not null,  -- its name on buttons, 16 hexadecimal digits
-    person     bigint not null,
+    user_id    bigint not null,
     name       text   not null,
     language   text   not null,
     asked_at   bigint not null,
@@ -92,7 +99,7 @@ create table access_requests (
     primary key (bot, reference)
 ) without rowid;
 
-create unique index access_requests_open on access_requests (bot, person) where decided_at is null;
+create unique index access_requests_open on access_requests (bot, user_id) where decided_at is null;
 
 create table invites (
     bot          bigint not null,
@@ -105,52 +112,11 @@ create table invites (
     primary key (bot, token_sha256)
 ) without rowid;
 
--- What is told to other people's chats: one row per message, which is sent, and edited when its picture changes.
-create table deliveries (
-    id          integer primary key,
-    bot         bigint not null,
-    subject     text   not null,  -- what it is about, so that a later fact finds it
-    destination bigint not null,
-    language    text   not null,
-    payload     text   not null,  -- json: what the message is to say
-    picture     bigint not null,  -- grows with the payload
-    message_id  bigint,           -- the message that carries it, once it was sent
-    status      text   not null,  -- pending, sent, failed, closed
-    attempts    bigint not null,
-    due_at      bigint not null,  -- not to be tried before; while it is leased, the end of the lease
-    token       bigint,           -- of the lease
-    reason      text,             -- why it failed
-    created_at  bigint not null,
-    sent_at     bigint,
-    unique (bot, subject, destination)
-);
-
-create index deliveries_due on deliveries (bot, due_at, id) where status = 'pending';
-
--- Updates that could not be understood: kept for an operator, acknowledged to Telegram.
-create table parked_updates (
-    bot       bigint not null,
-    update_id bigint not null,
-    sha256    text   not null,  -- of the raw text: update ids restart
-    reason    text   not null,
-    raw       text   not null,
-    parked_at bigint not null,
-    primary key (bot, update_id, sha256)
-);
-
--- Which webhook Telegram was told, and by which instance.
-create table webhook (
-    bot             bigint not null primary key,
-    url             text   not null,
-    secret_sha256   text   not null,
-    allowed_updates text   not null,
-    set_at          bigint,           -- null while an instance is about to tell Telegram
-    set_by          bigint not null,
-    claimed_until   bigint not null
-);
-
--- When updates were last taken in and committed.
-create table intake (
-    bot     bigint not null primary key,
-    seen_at bigint not null
+-- Names whose choices so far teach the model nothing any more.
+create table retracted_names (
+    bot          bigint not null,
+    name         text   not null,
+    retracted_at bigint not null,
+    retracted_by bigint,           -- null: the operator
+    primary key (bot, name)
 );

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{Database, Engine};
+use crate::database::{Database, DatabaseError, Engine};
 use crate::diagnostic::{Diagnostic, Severity, StartRefused};
-use crate::ledger::{Ledger, LedgerError};
+use crate::operations::database_owner::other_owner;
 use crate::store::redis::RedisStore;
 use crate::telegram::client::{Client, Me};
 
@@ -40,10 +40,9 @@ pub async fn look_at_database(
     config: &Config,
     database: &Database,
     clock: &Clock,
-) -> Result<Vec<Diagnostic>, LedgerError> {
-    let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
+) -> Result<Vec<Diagnostic>, DatabaseError> {
     let mut diagnostics = Vec::new();
-    if let Some(other) = ledger.owned_by_another().await? {
+    if let Some(other) = other_owner(database, config.telegram.bot).await? {
         let what =
             format!("holds what belongs to bot {} and nothing of bot {}", other.0, config.telegram.bot.0);
         diagnostics.push(another_bots(database.engine(), config.database.may_be_another_bots, what));

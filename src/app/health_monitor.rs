@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::Tables;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
 use crate::http::{Component, Condition, Health, Watchdog};
-use crate::ledger::Ledger;
+use crate::ledger::LedgerError;
 use crate::service::ValidationSessionService;
 use crate::store::replication::ReplicationStatus;
 use crate::telegram::ingress::status::IntakeStatus;
@@ -34,7 +35,7 @@ pub(super) struct HealthMonitor {
     redis: Option<(Component, watch::Receiver<ReplicationStatus>)>,
     polls: bool,
     service: Arc<ValidationSessionService>,
-    ledger: Ledger,
+    tables: Tables,
     sql: Database,
     status: watch::Receiver<IntakeStatus>,
 }
@@ -44,7 +45,7 @@ impl HealthMonitor {
         config: &Config,
         health: &Health,
         service: &Arc<ValidationSessionService>,
-        ledger: &Ledger,
+        tables: &Tables,
         database: &Database,
         status: watch::Receiver<IntakeStatus>,
         stores: Option<watch::Receiver<ReplicationStatus>>,
@@ -57,7 +58,7 @@ impl HealthMonitor {
             database: health.component(database.engine().name()),
             polls: config.webhook.is_none(),
             service: Arc::clone(service),
-            ledger: ledger.clone(),
+            tables: tables.clone(),
             sql: database.clone(),
             status,
         }
@@ -154,16 +155,19 @@ impl HealthMonitor {
     }
 
     async fn count(&self) {
-        match self.ledger.statistics().await {
-            Ok(counted) => {
-                for (status, count) in counted.deposits {
-                    metrics::gauge!("depot_deposits", "status" => status.as_str()).set(as_gauge(count));
-                }
-                metrics::gauge!("depot_deliveries_pending").set(as_gauge(counted.deliveries_pending));
-                metrics::gauge!("depot_parked_updates").set(as_gauge(counted.updates_parked));
-            }
-            Err(error) => tracing::debug!(%error, "the ledger could not be counted"),
+        if let Err(error) = self.count_rows().await {
+            tracing::debug!(%error, "the rows in SQL could not be counted: their gauges stay as they were");
         }
+    }
+
+    async fn count_rows(&self) -> Result<(), LedgerError> {
+        let Tables { ledger, deliveries, dead_letters, .. } = &self.tables;
+        for (status, count) in ledger.count_by_status().await? {
+            metrics::gauge!("depot_deposits", "status" => status.as_str()).set(as_gauge(count));
+        }
+        metrics::gauge!("depot_deliveries_pending").set(as_gauge(deliveries.count_pending().await?));
+        metrics::gauge!("depot_dead_letters").set(as_gauge(dead_letters.count().await?));
+        Ok(())
     }
 }
 

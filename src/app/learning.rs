@@ -1,23 +1,24 @@
-//! The loop that brings what people chose to the model that proposes.
+//! The loop that brings members' feedback to the model that proposes.
 
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::ledger::{Ledger, LedgerError};
+use crate::database::DatabaseError;
+use crate::ledger::Feedback;
 use crate::model::Embedded;
 use note_reader::site::{Learned, learned};
 
-/// How soon what was chosen at another instance is known here; what was chosen here is known at once.
+/// How often feedback given at another instance is read here; feedback given here is read at once.
 const TURN: Duration = Duration::from_secs(60);
 
-/// After reading for a while, nothing is read for so many times as long.
+/// After each reading, nothing is read for so many times as long as it took.
 const READING_SHARE: u32 = 50;
 
-/// Reads what was chosen, at first at once, until `stop`; while it cannot be read, what was learned before stays.
+/// Reads the feedback, at first at once, until `stop`; while it cannot be read, the model stays as it is.
 pub(super) async fn run(
-    ledger: Ledger,
+    feedback: Feedback,
     taxonomy: String,
     embedded: Embedded,
     clock: Clock,
@@ -26,7 +27,7 @@ pub(super) async fn run(
     let mut known = Vec::new();
     while !stop.is_cancelled() {
         let began = Instant::now();
-        match read(&ledger, &taxonomy).await {
+        match read(&feedback, &taxonomy).await {
             Ok(read) if read != known => {
                 known.clone_from(&read);
                 metrics::gauge!("depot_lexicon_learned")
@@ -35,23 +36,23 @@ pub(super) async fn run(
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::debug!(%error, "what was chosen cannot be read; proposals stay as they are")
+                tracing::debug!(%error, "feedback cannot be read: proposals stay as they are")
             }
         }
-        // Whoever corrects much must not make the bot read all the time.
+        // Many corrections in a row must not make the bot read all the time.
         let rest = began.elapsed() * READING_SHARE;
         if stop.run_until_cancelled(tokio::time::sleep(rest)).await.is_none() {
             return;
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = ledger.taught() => {}
+            () = feedback.changed() => {}
             () = clock.sleep(TURN) => {}
         }
     }
 }
 
-async fn read(ledger: &Ledger, taxonomy: &str) -> Result<Vec<Learned>, LedgerError> {
-    let choices = ledger.choices(taxonomy).await?;
-    Ok(learned(&choices.made, &choices.forgotten))
+async fn read(feedback: &Feedback, taxonomy: &str) -> Result<Vec<Learned>, DatabaseError> {
+    let feedback = feedback.read(taxonomy).await?;
+    Ok(learned(&feedback.choices, &feedback.retracted))
 }

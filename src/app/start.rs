@@ -15,6 +15,7 @@ use crate::access::Access;
 use crate::app::health_monitor::HealthMonitor;
 use crate::app::recording::Recording;
 use crate::app::stores::{self, Stores};
+use crate::app::tables::Tables;
 use crate::app::{App, Loops, boot, learning, redis_store, retention, understanding};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -24,7 +25,6 @@ use crate::effects::{Effects, deadlines};
 use crate::http::serve::{Limits, serve};
 use crate::http::{self, Health};
 use crate::i18n::I18n;
-use crate::ledger::Ledger;
 use crate::model::Embedded;
 use crate::rng::Rng;
 use crate::service::{Onlooker, ValidationSessionService, clean_up};
@@ -82,7 +82,7 @@ pub async fn start(config: Config, clock: Clock, observer: Option<Onlooker>) -> 
             );
             tasks.spawn(serve(listener, webhook.router(), Limits::default(), stop.clone()));
             let status = webhook.status();
-            let record = SqlRecord::new(persistence.ledger.clone());
+            let record = SqlRecord::new(persistence.tables.webhook.clone());
             let wanted = Wanted { url: wanted.url.clone(), secret: wanted.secret.clone() };
             let (client, stop) = (bot.chat.client.clone(), stop.clone());
             tasks.spawn(async move { webhook.supervise(client, record, wanted, stop).await });
@@ -126,11 +126,11 @@ impl OpsServer {
     }
 }
 
-/// The database at this release's schema, and the ledger and the session stores over it.
+/// The database at this release's schema, and the tables and the session stores over it.
 #[derive(Debug)]
 pub(super) struct Persistence {
     pub(super) database: Database,
-    pub(super) ledger: Ledger,
+    pub(super) tables: Tables,
     pub(super) stores: Stores,
 }
 
@@ -140,15 +140,15 @@ impl Persistence {
         database.migrate().await.context("the database cannot be brought to this release's schema")?;
         let redis = config.redis.as_ref().map(|redis| redis_store(redis, config.telegram.bot)).transpose()?;
         Box::pin(boot::admit(config, &database, redis.as_ref(), clock)).await?;
-        let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
-        ledger.ensure_admins(&config.access.admins).await?;
-        if config.access.mode == config::AccessMode::Approval && !ledger.has_admin().await? {
+        let tables = Tables::new(&database, config.telegram.bot, clock);
+        tables.members.ensure_admins(&config.access.admins).await?;
+        if config.access.mode == config::AccessMode::Approval && !tables.members.has_admin().await? {
             tracing::warn!(
                 "no admin is known: nobody can let people in; run `depot-bot invite --admin` and open its link"
             );
         }
         let stores = Box::pin(stores::open(config, &database, redis, clock)).await?;
-        Ok(Self { database, ledger, stores })
+        Ok(Self { database, tables, stores })
     }
 }
 
@@ -170,20 +170,20 @@ impl Bot {
         persistence: &Persistence,
         observer: Option<Onlooker>,
     ) -> anyhow::Result<Self> {
-        let Persistence { database, ledger, stores } = persistence;
+        let Persistence { database, tables, stores } = persistence;
         let (bot, ttl) = (config.telegram.bot, config.session.ttl);
         let service = ValidationSessionService::new(stores.sessions(), clock.clone(), bot, ttl);
         let service = Arc::new(service.with_onlooker(observer));
-        let chat = telegram_chat(config, ledger, clock)?;
+        let chat = telegram_chat(config, tables, clock)?;
         let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
-        let recording = Recording::new(ledger, SqlStore::new(database.clone(), bot), stores, clock);
-        let executor = executor(config, &chat, recording, embedded.clone())?;
+        let recording = Recording::new(&tables.ledger, SqlStore::new(database.clone(), bot), stores, clock);
+        let executor = executor(config, &chat, tables, recording, embedded.clone())?;
         let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
         let answers = TaskTracker::new();
         let router = Router {
             service: Arc::clone(&service),
             effects: effects.clone(),
-            access: Arc::new(Access::new(&config.access, ledger.clone(), clock.clone())),
+            access: Arc::new(Access::new(&config.access, tables.members.clone(), clock.clone())),
             chat: chat.clone(),
             answers: answers.clone(),
             looks_at_photos: config.llm.as_ref().is_some_and(|llm| llm.vision),
@@ -193,13 +193,18 @@ impl Bot {
     }
 }
 
-fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Result<TelegramChat> {
+fn telegram_chat(config: &Config, tables: &Tables, clock: &Clock) -> anyhow::Result<TelegramChat> {
     Ok(TelegramChat {
         client: Client::new(&config.telegram.api_url, &config.telegram.token)?,
         limiter: SendLimiter::new(clock.clone()),
         i18n: Arc::new(I18n::new()?),
         taxonomy: Arc::new(Taxonomy::load(config.taxonomy_file.as_deref())?),
-        ledger: ledger.clone(),
+        ledger: tables.ledger.clone(),
+        feedback: tables.feedback.clone(),
+        members: tables.members.clone(),
+        deliveries: tables.deliveries.clone(),
+        dead_letters: tables.dead_letters.clone(),
+        quarantine: tables.quarantine.clone(),
         clock: clock.clone(),
         ttl: config.session.ttl,
         zone: TimeZone::system(),
@@ -209,10 +214,11 @@ fn telegram_chat(config: &Config, ledger: &Ledger, clock: &Clock) -> anyhow::Res
 fn executor(
     config: &Config,
     chat: &TelegramChat,
+    tables: &Tables,
     recording: Recording,
     embedded: Embedded,
 ) -> anyhow::Result<Executor> {
-    let cache = understanding::cache(config, &chat.ledger)?;
+    let cache = understanding::cache(config, &tables.answer_cache)?;
     Ok(Executor {
         chat: Arc::new(chat.clone()),
         ledger: Arc::new(recording),
@@ -250,22 +256,33 @@ fn start_loops(
     clock: &Clock,
     (ops, persistence, bot, intake): (&OpsServer, &Persistence, &Bot, &RunningIntake),
 ) {
-    let (ledger, service, stop) = (&persistence.ledger, &bot.service, &loops.stop);
+    let (tables, service, stop) = (&persistence.tables, &bot.service, &loops.stop);
     let health_monitor = HealthMonitor::new(
         config,
         &ops.health,
         service,
-        ledger,
+        tables,
         &persistence.database,
         intake.status.clone(),
         persistence.stores.status(),
     );
     loops.spawn(health_monitor.run(clock.clone(), stop.clone()));
     loops.spawn(replay::run(bot.router.clone(), stop.clone()));
-    loops.spawn(retention::run(config.retention.clone(), ledger.clone(), clock.clone(), stop.clone()));
+    loops.spawn(retention::run(
+        config.retention.clone(),
+        tables.retention.clone(),
+        clock.clone(),
+        stop.clone(),
+    ));
     loops.spawn(clean_up::run(Arc::clone(service), clock.clone(), stop.clone()));
     let taxonomy = bot.chat.taxonomy.id.clone();
-    loops.spawn(learning::run(ledger.clone(), taxonomy, bot.embedded.clone(), clock.clone(), stop.clone()));
+    loops.spawn(learning::run(
+        tables.feedback.clone(),
+        taxonomy,
+        bot.embedded.clone(),
+        clock.clone(),
+        stop.clone(),
+    ));
     let watchdog = ops.health.watchdog("deadlines", LOOP_LIMIT);
     let (deadlines_of, effects) = (Arc::clone(service), bot.effects.clone());
     loops.spawn(deadlines::run(deadlines_of, effects, clock.clone(), stop.clone(), move || watchdog.feed()));
@@ -274,7 +291,7 @@ fn start_loops(
     loops.spawn_droppable(boot::look_at_telegram(bot.chat.client.clone(), clock.clone()));
     loops.spawn(expiry_permit::run(Arc::clone(service), intake.status.clone(), stop.clone()));
     let gap = IntakeGap {
-        ledger: ledger.clone(),
+        last_intake: tables.last_intake.clone(),
         service: Arc::clone(service),
         effects: bot.effects.clone(),
         status: intake.status.clone(),

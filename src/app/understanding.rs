@@ -8,9 +8,9 @@ use async_trait::async_trait;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::ledger::Ledger;
 use crate::model::llm::{Assisted, Budget};
 use crate::model::{Embedded, Understand};
+use crate::operations::AnswerCache;
 use crate::remote::Server;
 use crate::remote::cache::Cache;
 use crate::speech::Speech;
@@ -72,14 +72,14 @@ fn server(llm: &config::Llm) -> Server {
 }
 
 /// Where paid answers are kept, if any are paid for: in Redis where there is one, else in the database.
-pub(super) fn cache(config: &Config, ledger: &Ledger) -> anyhow::Result<Option<Arc<dyn Cache>>> {
+pub(super) fn cache(config: &Config, answers: &AnswerCache) -> anyhow::Result<Option<Arc<dyn Cache>>> {
     if config.speech.is_none() && config.llm.is_none() {
         return Ok(None);
     }
     Ok(Some(match &config.redis {
         // A connection of its own: what is asked here must never hold up a commit.
         Some(redis) => Arc::new(InRedis(super::redis_store(redis, config.telegram.bot)?)),
-        None => Arc::new(InLedger(ledger.clone())),
+        None => Arc::new(InSql(answers.clone())),
     }))
 }
 
@@ -100,20 +100,20 @@ impl Cache for InRedis {
     }
 }
 
-struct InLedger(Ledger);
+struct InSql(AnswerCache);
 
 #[async_trait]
-impl Cache for InLedger {
+impl Cache for InSql {
     async fn get(&self, key: &str) -> Option<String> {
-        missed(self.0.cached(key).await).flatten()
+        missed(self.0.find(key).await).flatten()
     }
 
     async fn put(&self, key: &str, answer: &str, kept_for: Duration) {
-        missed(self.0.keep(key, answer, kept_for).await);
+        missed(self.0.store(key, answer, kept_for).await);
     }
 
     async fn count(&self, kind: &str, day: i64) -> Option<u64> {
-        missed(self.0.count(kind, day).await)
+        missed(self.0.count_call(kind, day).await)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::app::Tables;
 use crate::app::{self, boot};
 use crate::cli::{answer, environment};
 use crate::clock::Clock;
@@ -11,7 +12,6 @@ use crate::config::{Config, Engine};
 use crate::database::Database;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::failpoint;
-use crate::ledger::Ledger;
 use crate::remote::Server;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client, WebhookState};
@@ -152,8 +152,8 @@ async fn check_database(config: &Config, report: &mut Report) {
         Ok(diagnostics) => diagnostics.iter().for_each(|diagnostic| report.add(diagnostic)),
         Err(error) => report.add(&failure("database", error.to_string())),
     }
-    let ledger = Ledger::new(database, config.telegram.bot, Clock::system());
-    let known = ledger.has_admin().await.unwrap_or(false) || !config.access.admins.is_empty();
+    let tables = Tables::new(&database, config.telegram.bot, &Clock::system());
+    let known = tables.members.has_admin().await.unwrap_or(false) || !config.access.admins.is_empty();
     report.add(&if known {
         Diagnostic::ok("people", "an admin is known")
     } else {

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::ExposeSecret as _;
 
-use crate::cli::{answer, environment, ledger};
+use crate::cli::{answer, environment, tables};
 use crate::config::Config;
 use crate::ledger::Role;
 use crate::telegram::client::Client;
@@ -28,7 +28,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
     let me = client.get_me().await.context("Telegram does not say how the bot is called")?;
     let role = if arguments.admin { Role::Admin } else { Role::Volunteer };
-    let token = ledger(&config).await?.create_invite(role).await?;
+    let token = tables(&config).await?.members.create_invite(role).await?;
     answer(&format!("https://t.me/{}?start={}", me.username, token.expose_secret()));
     answer(&format!(
         "Whoever opens this link first becomes {}. It works once, for 15 minutes.",

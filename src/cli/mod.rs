@@ -20,10 +20,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::app::Tables;
 use crate::clock::Clock;
 use crate::config::{Config, Faults};
 use crate::database::Database;
-use crate::ledger::Ledger;
 
 /// What a wrong configuration ends with.
 const MISCONFIGURED: u8 = 2;
@@ -59,11 +59,11 @@ fn environment() -> anyhow::Result<HashMap<String, String>> {
     Ok(crate::config::environment(Path::new(".env"))?)
 }
 
-/// The ledger that the configuration names, with its schema up to date.
-async fn ledger(config: &Config) -> anyhow::Result<Ledger> {
+/// The tables of the configured bot, with their schema up to date.
+async fn tables(config: &Config) -> anyhow::Result<Tables> {
     let database = Database::connect(&config.database.url).await?;
     database.migrate().await?;
-    Ok(Ledger::new(database, config.telegram.bot, Clock::system()))
+    Ok(Tables::new(&database, config.telegram.bot, &Clock::system()))
 }
 
 /// Writes an answer to standard output.

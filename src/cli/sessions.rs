@@ -1,18 +1,18 @@
-//! `depot-bot sessions`: conversations and parked updates, for an operator; a bot may run beside it.
+//! `depot-bot sessions`: sessions and dead letters, for an operator; a bot may run beside it.
 
-mod parked;
-mod place;
-mod shown;
+pub mod dead_letters;
+mod open_store;
+mod summary;
 
 use std::io::{self, BufWriter, ErrorKind, Write, stdout};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 
 use crate::app;
-use crate::cli::sessions::place::{Place, Source, advised};
-use crate::cli::sessions::shown::{Counts, Row};
+use crate::cli::sessions::open_store::{OpenStore, Source, advised};
+use crate::cli::sessions::summary::{SessionCounts, SessionSummary};
 use crate::cli::{answer, environment};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -22,114 +22,111 @@ use crate::session::SessionKey;
 use crate::store::SessionStore as _;
 use crate::store::sql::SqlStore;
 
-/// What to do with conversations.
-#[derive(Clone, Debug, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    what: What,
-}
-
+/// The action on sessions.
 #[derive(Clone, Debug, Subcommand)]
-enum What {
-    /// List all conversations that are stored, one a line.
+pub enum Action {
+    /// List all stored sessions, one a line.
     List {
+        /// The store to read.
         #[command(flatten)]
         source: Source,
-        /// How a line looks.
+        /// The format of a line.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Show the document of one person.
+    /// Show the document of one user.
     Show {
+        /// The store to read.
         #[command(flatten)]
         source: Source,
         /// Their numeric Telegram id.
         user: i64,
-        /// Show also what they said.
+        /// Show also the user's words.
         #[arg(long)]
         reveal: bool,
     },
-    /// Count conversations, and what waits.
+    /// Count sessions by state, due ones, and dead letters.
     Stats {
+        /// The store to read.
         #[command(flatten)]
         source: Source,
-        /// How the counts look.
+        /// The format of the counts.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Remove closed conversations whose time is over, as the bot does by itself.
+    /// Remove closed sessions whose retention is over, as the bot does by itself.
     Purge,
-    /// Look at updates that were put aside, or have them handled again.
-    Parked(parked::Arguments),
+    /// List dead letters (updates that could not be handled), or have them handled again.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Action),
 }
 
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For eyes.
+pub enum Format {
+    /// For humans.
     Text,
     /// One JSON object a line.
     Jsonl,
 }
 
-/// Answers on standard output. Only `purge` and `parked replay` change a row, and bring tables to this release's schema.
+/// Answers on standard output. Only `purge` and `dead-letters replay` change a row, and bring tables to this release's schema.
 ///
 /// # Errors
-/// The configuration's, the store's or the database's. A reader that has had enough is no error.
-pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+/// The configuration's, the store's or the database's. A reader that closes the output is no error.
+pub async fn run(action: Action) -> anyhow::Result<ExitCode> {
     let config = Config::read(&environment()?)?;
-    let done = match arguments.what {
-        What::List { source, format } => list(&config, source, format).await,
-        What::Show { source, user, reveal } => show(&config, source, UserId(user), reveal).await,
-        What::Stats { source, format } => count(&config, source, format).await,
-        What::Purge => purge(&config).await,
-        What::Parked(arguments) => parked::run(arguments, &config).await,
+    let done = match action {
+        Action::List { source, format } => list(&config, source, format).await,
+        Action::Show { source, user, reveal } => show(&config, source, UserId(user), reveal).await,
+        Action::Stats { source, format } => count(&config, source, format).await,
+        Action::Purge => purge(&config).await,
+        Action::DeadLetters(action) => dead_letters::run(action, &config).await,
     };
     done.map(|()| ExitCode::SUCCESS).map_err(|error| advised(error, &config))
 }
 
 async fn list(config: &Config, source: Source, format: Format) -> anyhow::Result<()> {
-    let place = Place::open(config, source).await?;
+    let open = OpenStore::open(config, source).await?;
     let mut out = BufWriter::new(stdout());
-    place
-        .each(|found| {
-            let row = Row::of(&found, config.session.ttl, place.now);
-            patient(match format {
-                Format::Text => writeln!(out, "{row}"),
-                Format::Jsonl => writeln!(out, "{}", row.to_json()),
-            })
+    open.each(|found| {
+        let row = SessionSummary::of(&found, config.session.ttl, open.now);
+        still_read(match format {
+            Format::Text => writeln!(out, "{row}"),
+            Format::Jsonl => writeln!(out, "{}", row.to_json()),
         })
-        .await?;
-    patient(out.flush()).map(drop)
+    })
+    .await?;
+    still_read(out.flush()).map(drop)
 }
 
 async fn show(config: &Config, source: Source, user: UserId, reveal: bool) -> anyhow::Result<()> {
-    let place = Place::open(config, source).await?;
+    let open = OpenStore::open(config, source).await?;
     let key = SessionKey { bot: config.telegram.bot, chat: ChatId(user.0), user };
-    let Some(session) = place.store.load(key).await? else {
-        bail!("{} holds no conversation of user {user}", place.store.name());
+    let Some(session) = open.store.load(key).await? else {
+        bail!("{} holds no session of user {user}", open.store.name());
     };
     let mut document = serde_json::to_value(&session)?;
     if !reveal {
-        shown::conceal(&mut document);
+        summary::conceal(&mut document);
     }
     answer(&serde_json::to_string_pretty(&document)?);
     Ok(())
 }
 
 async fn count(config: &Config, source: Source, format: Format) -> anyhow::Result<()> {
-    let place = Place::open(config, source).await?;
-    let statistics = place.store.statistics(place.now).await?;
-    let parked = match &place.ledger {
-        Some(ledger) => Some(ledger.statistics().await?.updates_parked),
+    let open = OpenStore::open(config, source).await?;
+    let statistics = open.store.statistics(open.now).await?;
+    let dead_letters = match &open.dead_letters {
+        Some(dead_letters) => Some(dead_letters.count().await?),
         None => None,
     };
-    let mut counts = Counts::new(place.store.name(), statistics, parked);
-    place
-        .each(|found| {
-            counts.add(&found, config.session.ttl, place.now);
-            Ok(true)
-        })
-        .await?;
+    let mut counts = SessionCounts::new(open.store.name(), statistics, dead_letters);
+    open.each(|found| {
+        counts.add(&found, config.session.ttl, open.now);
+        Ok(true)
+    })
+    .await?;
     match format {
         Format::Text => answer(&counts.to_string()),
         Format::Jsonl => answer(&serde_json::to_string(&counts)?),
@@ -137,24 +134,24 @@ async fn count(config: &Config, source: Source, format: Format) -> anyhow::Resul
     Ok(())
 }
 
-/// Redis removes closed conversations by itself; their copies in SQL are removed while Redis is in charge, because a Redis
-/// that comes back may have older versions of what SQL has taken over.
+/// Redis removes closed sessions by itself; their copies in SQL are removed while Redis is the primary, because a Redis that
+/// comes back may have older versions of the sessions that SQL has taken over.
 async fn purge(config: &Config) -> anyhow::Result<()> {
     let clock = Clock::system();
     let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
     database.migrate().await?;
-    let in_charge = app::session_store(config, &database, &clock).await?;
+    let primary = app::session_store(config, &database, &clock).await?;
     let sql = SqlStore::new(database, config.telegram.bot);
-    if config.redis.is_some() && in_charge.name() == sql.name() {
-        bail!("{} stands in for Redis: nothing is removed before Redis is back", sql.name());
+    if config.redis.is_some() && primary.name() == sql.name() {
+        bail!("{} stands in for Redis: no session is removed before Redis is back", sql.name());
     }
     let purged = sql.purge(clock.now()).await?;
-    answer(&format!("{purged} closed conversations are removed from {}.", sql.name()));
+    answer(&format!("{purged} closed sessions are removed from {}.", sql.name()));
     Ok(())
 }
 
-/// False when the reader has had enough.
-fn patient(written: io::Result<()>) -> anyhow::Result<bool> {
+/// False when the reader closed the output.
+fn still_read(written: io::Result<()>) -> anyhow::Result<bool> {
     match written {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),

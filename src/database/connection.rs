@@ -1,4 +1,4 @@
-//! One connection to either engine, how it is opened, and the macros that run a statement on whichever it is.
+//! A connection to either engine, how it is opened, and the macros that run a statement on it.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ pub enum Connection {
     Postgres(PgConnection),
 }
 
-/// Runs `body` with `c` bound to the connection of whichever engine it is; `body` is compiled once for each.
+/// Runs `body` with `c` bound to the engine's own connection; `body` is compiled once for each engine.
 ///
 /// ```text
 /// on!(connection, c => sqlx::query(SQL).bind(id).execute(c).await.map(|done| done.rows_affected()))
@@ -68,44 +68,45 @@ macro_rules! fetch_all {
 }
 
 impl Connection {
-    /// Waits for `work` on this connection, on a server not longer than for one that is dead.
+    /// Waits for `work` on a connection, on a server at most [`SERVER_DEADLINE`]; then the connection must be dropped.
     ///
-    /// After that the connection must be dropped. A file is waited for: a thread that is stuck in the disk cannot be left
-    /// alone, it would commit behind our back.
-    pub(super) async fn patiently<T>(
+    /// SQLite's file has no deadline: a thread that is stuck in the disk cannot be abandoned, it would commit unseen.
+    pub(super) async fn bounded<T>(
         engine: Engine,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         match engine {
             Engine::Sqlite => work.await,
-            Engine::Postgres => tokio::time::timeout(DEAD, work).await.unwrap_or_else(|_| Err(timed_out())),
+            Engine::Postgres => {
+                tokio::time::timeout(SERVER_DEADLINE, work).await.unwrap_or_else(|_| Err(timed_out()))
+            }
         }
     }
 
-    /// Ends it in good order; an error on the way out changes nothing any more.
+    /// Closes it cleanly; an error changes nothing any more.
     pub(super) async fn close(self) {
         let outcome = match self {
             Self::Sqlite(connection) => connection.close().await,
             Self::Postgres(connection) => connection.close().await,
         };
         if let Err(error) = outcome {
-            tracing::debug!(error = %DatabaseError::from(&error), "a database connection did not close in good order");
+            tracing::debug!(error = %DatabaseError::from(&error), "a database connection was not closed cleanly: nothing is lost, the server ends it by itself");
         }
     }
 }
 
-/// What a connection is opened for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Reading and writing.
     Writing,
     /// Reading only.
     Reading,
-    /// Changing tables, which may take its time.
+    /// Changing tables, which may take long.
     Migrating,
 }
 
-/// Where the database is; holds the password, so it has no `Debug`.
+/// The address of the database; holds the password, so it has no `Debug`.
 #[derive(Clone)]
 pub(super) enum Address {
     Sqlite(Box<SqliteConnectOptions>),
@@ -114,10 +115,10 @@ pub(super) enum Address {
 
 /// How long SQLite waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection to a server that lay idle for so long is not used again: a firewall may have forgotten it in silence.
+/// A connection to a server that was idle for so long is not used again: a firewall may have dropped it in silence.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(60);
-/// After so long without an answer a server is dead; its own `statement_timeout` is shorter.
-const DEAD: Duration = Duration::from_secs(10);
+/// After so long without an answer a server counts as dead; its own `statement_timeout` is shorter.
+const SERVER_DEADLINE: Duration = Duration::from_secs(10);
 /// How long opening a connection may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -193,8 +194,8 @@ fn timed_out() -> sqlx::Error {
 
 /// Creates the file of a database, and its parent folders, unless they are there.
 ///
-/// Only its owner may read it, for what people said is in it; what SQLite puts beside it gets the same mode. A file that
-/// exists keeps its mode: somebody may have chosen it.
+/// Only its owner may read it, because it holds users' words; SQLite's files beside it get the same mode. A file that exists
+/// keeps its mode: the operator may have chosen it.
 pub(super) async fn create(path: &Path) -> Result<(), DatabaseError> {
     if let Some(folder) = path.parent() {
         tokio::fs::create_dir_all(folder).await.map_err(|error| DatabaseError::Full {
@@ -203,8 +204,8 @@ pub(super) async fn create(path: &Path) -> Result<(), DatabaseError> {
     }
     let created = tokio::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).await;
     if let Err(error) = created {
-        // It is there, or SQLite is about to say in its own words why it cannot be.
-        tracing::trace!(error = %error.kind(), "the file of the database was not created");
+        // It exists, or SQLite is about to report why it cannot be created.
+        tracing::trace!(error = %error.kind(), "the database file was not created: it exists, or opening it reports why");
     }
     Ok(())
 }

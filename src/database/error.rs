@@ -1,4 +1,4 @@
-//! What went wrong in SQL, as far as the caller has to decide something.
+//! Failures in SQL, told apart as far as the caller has to decide something.
 
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
@@ -9,7 +9,7 @@ pub enum DatabaseError {
     /// Certainly not executed; may be tried again.
     #[error("the database is not available: {reason}")]
     Unavailable {
-        /// What it said.
+        /// The engine's message.
         reason: String,
     },
     /// No answer came in time: it may have been executed or may still be.
@@ -17,17 +17,17 @@ pub enum DatabaseError {
     Unknown,
     /// Nothing can be written: the disk is full, failing, corrupt or read-only.
     ///
-    /// After a failed fsync nobody knows what the disk holds, so what was being written may be there after a restart;
-    /// everything we write can be repeated.
+    /// After a failed fsync the state of the disk is unknown, so the write may be there after a restart; every write of ours
+    /// can be repeated.
     #[error("the database cannot be written: {reason}")]
     Full {
-        /// What it said.
+        /// The engine's message.
         reason: String,
     },
     /// Executed and refused; trying it again does not help.
     #[error("the database refused a statement: {reason}")]
     Failed {
-        /// What it said.
+        /// The engine's message.
         reason: String,
         /// The constraint that was violated, where that was the reason and its name is known (PostgreSQL).
         constraint: Option<String>,
@@ -51,9 +51,9 @@ impl DatabaseError {
     }
 }
 
-/// What an error means for the connection and for the transaction on it.
+/// The meaning of an error for the connection and for the transaction on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum ErrorClass {
     /// The connection is gone; before a commit nothing was executed.
     Lost,
     /// Locked, serialised or cut off by a timeout of the server: not executed, may be tried again.
@@ -64,7 +64,7 @@ pub(super) enum Class {
     Failed,
 }
 
-pub(super) fn classify(error: &sqlx::Error) -> Class {
+pub(super) fn classify(error: &sqlx::Error) -> ErrorClass {
     match error {
         sqlx::Error::Database(answer) => {
             if let Some(answer) = answer.try_downcast_ref::<PgDatabaseError>() {
@@ -72,7 +72,7 @@ pub(super) fn classify(error: &sqlx::Error) -> Class {
             } else if answer.try_downcast_ref::<SqliteError>().is_some() {
                 classify_sqlite(answer.code().as_deref())
             } else {
-                Class::Failed
+                ErrorClass::Failed
             }
         }
         sqlx::Error::Io(_)
@@ -80,33 +80,33 @@ pub(super) fn classify(error: &sqlx::Error) -> Class {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::PoolClosed
-        | sqlx::Error::PoolTimedOut => Class::Lost,
-        _ => Class::Failed,
+        | sqlx::Error::PoolTimedOut => ErrorClass::Lost,
+        _ => ErrorClass::Failed,
     }
 }
 
 /// `SQLSTATE`s, from appendix A of PostgreSQL's manual.
-fn classify_postgres(code: &str) -> Class {
+fn classify_postgres(code: &str) -> ErrorClass {
     match code {
         // admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, idle_session_timeout
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" => Class::Lost,
-        code if code.starts_with("08") => Class::Lost,
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" => ErrorClass::Lost,
+        code if code.starts_with("08") => ErrorClass::Lost,
         // serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections
-        "40001" | "40P01" | "55P03" | "57014" | "53300" | "53400" => Class::Busy,
+        "40001" | "40P01" | "55P03" | "57014" | "53300" | "53400" => ErrorClass::Busy,
         // disk_full, out_of_memory, read_only_sql_transaction, io_error, data_corrupted, index_corrupted
-        "53100" | "53200" | "25006" | "58030" | "XX001" | "XX002" => Class::Full,
-        _ => Class::Failed,
+        "53100" | "53200" | "25006" | "58030" | "XX001" | "XX002" => ErrorClass::Full,
+        _ => ErrorClass::Failed,
     }
 }
 
 /// Extended result codes, whose low byte is the primary one: <https://www.sqlite.org/rescode.html>.
-fn classify_sqlite(code: Option<&str>) -> Class {
+fn classify_sqlite(code: Option<&str>) -> ErrorClass {
     match code.and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff {
         // BUSY, LOCKED
-        5 | 6 => Class::Busy,
+        5 | 6 => ErrorClass::Busy,
         // READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB
-        8 | 10 | 11 | 13 | 14 | 26 => Class::Full,
-        _ => Class::Failed,
+        8 | 10 | 11 | 13 | 14 | 26 => ErrorClass::Full,
+        _ => ErrorClass::Failed,
     }
 }
 
@@ -114,9 +114,9 @@ impl From<&sqlx::Error> for DatabaseError {
     fn from(error: &sqlx::Error) -> Self {
         let reason = reason(error);
         match classify(error) {
-            Class::Lost | Class::Busy => Self::Unavailable { reason },
-            Class::Full => Self::Full { reason },
-            Class::Failed => Self::Failed { reason, constraint: constraint(error) },
+            ErrorClass::Lost | ErrorClass::Busy => Self::Unavailable { reason },
+            ErrorClass::Full => Self::Full { reason },
+            ErrorClass::Failed => Self::Failed { reason, constraint: constraint(error) },
         }
     }
 }
@@ -152,16 +152,16 @@ mod tests {
 
     #[test]
     fn codes_of_both_engines_are_told_apart() {
-        assert_eq!(classify_postgres("57P01"), Class::Lost);
-        assert_eq!(classify_postgres("08006"), Class::Lost);
-        assert_eq!(classify_postgres("40P01"), Class::Busy);
-        assert_eq!(classify_postgres("53100"), Class::Full);
-        assert_eq!(classify_postgres("23505"), Class::Failed);
-        assert_eq!(classify_sqlite(Some("5")), Class::Busy);
-        assert_eq!(classify_sqlite(Some("13")), Class::Full);
+        assert_eq!(classify_postgres("57P01"), ErrorClass::Lost);
+        assert_eq!(classify_postgres("08006"), ErrorClass::Lost);
+        assert_eq!(classify_postgres("40P01"), ErrorClass::Busy);
+        assert_eq!(classify_postgres("53100"), ErrorClass::Full);
+        assert_eq!(classify_postgres("23505"), ErrorClass::Failed);
+        assert_eq!(classify_sqlite(Some("5")), ErrorClass::Busy);
+        assert_eq!(classify_sqlite(Some("13")), ErrorClass::Full);
         // SQLITE_IOERR_FSYNC, SQLITE_CONSTRAINT_UNIQUE
-        assert_eq!(classify_sqlite(Some("1034")), Class::Full);
-        assert_eq!(classify_sqlite(Some("2067")), Class::Failed);
+        assert_eq!(classify_sqlite(Some("1034")), ErrorClass::Full);
+        assert_eq!(classify_sqlite(Some("2067")), ErrorClass::Failed);
     }
 
     #[test]

@@ -1,47 +1,23 @@
 //! SQL, written once for SQLite and PostgreSQL: a group-committing writer, a few readers, and one deadline per call.
 //!
-//! What is to be done is a [`Job`]: a value that holds the parameters, and a `run` that may be repeated. Statements have
-//! `$n` placeholders, integers are `bigint` and `i64`, and the macros [`execute!`](crate::execute),
+//! A unit of work is a [`Job`], usually made by [`job`]: its parameters, and statements that may run several times.
+//! Statements have `$n` placeholders, integers are `bigint` and `i64`, and the macros [`execute!`](crate::execute),
 //! [`fetch_optional!`](crate::fetch_optional), [`fetch_one!`](crate::fetch_one) and [`fetch_all!`](crate::fetch_all)
-//! run them on whichever engine it is ([`on!`](crate::on) is what they are made of).
-//!
-//! ```
-//! use depot_bot::database::{Connection, Database, DatabaseError, Job};
-//! use depot_bot::{execute, fetch_optional};
-//!
-//! struct Rename {
-//!     member: i64,
-//!     name: String,
-//! }
-//!
-//! impl Job for Rename {
-//!     type Output = Option<String>;
-//!
-//!     async fn run(&self, connection: &mut Connection) -> Result<Option<String>, sqlx::Error> {
-//!         let sql = "select name from members where id = $1";
-//!         let before: Option<(String,)> = fetch_optional!(connection, sql, self.member)?;
-//!         execute!(connection, "update members set name = $2 where id = $1", self.member, &self.name)?;
-//!         Ok(before.map(|(name,)| name))
-//!     }
-//! }
-//!
-//! async fn rename(database: &Database) -> Result<Option<String>, DatabaseError> {
-//!     database.write(Rename { member: 7, name: "Zoé".to_owned() }).await
-//! }
-//! ```
+//! run them on either engine ([`on!`](crate::on) is their base).
 //!
 //! Writes go through one task with one connection, which commits what has gathered in one transaction: with
 //! `synchronous=full` that is ten times as many acknowledged rows per second as a transaction each. No future that
 //! talks to a database is ever dropped half-way (a cancelled `begin` leaves a connection inside a transaction,
-//! transact-rs/sqlx#4385): who waits may leave, the work goes on.
+//! transact-rs/sqlx#4385): a caller may stop waiting, the work goes on.
 
 mod connection;
 mod error;
+mod job;
 mod readers;
+mod text;
 mod writer;
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,10 +25,14 @@ use secrecy::SecretString;
 
 pub use crate::database::connection::Connection;
 pub use crate::database::error::DatabaseError;
+pub use crate::database::job::{Job, Statements, job};
+pub(crate) use crate::database::job::{alone, one_by_one};
+pub(crate) use crate::database::text::storable_text;
 
 use crate::database::connection::{Address, Purpose};
 use crate::database::readers::Readers;
 use crate::database::writer::Writer;
+use crate::{execute, fetch_one};
 
 /// How long a caller waits for the outcome, if nothing else is said.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -80,57 +60,14 @@ impl Engine {
     }
 }
 
-/// Something to do in SQL, with all it needs.
-///
-/// It may run several times before it counts: when a neighbour in its transaction fails, or the connection is lost, the
-/// transaction is rolled back and the job runs again. So `run` changes nothing but the database.
-pub trait Job: Sized + Send + Sync + 'static {
-    /// What it yields.
-    type Output: Send + 'static;
-
-    /// Does it. A write is inside a transaction; an error rolls back all that the job did.
-    ///
-    /// The error of a statement is returned, never swallowed: on PostgreSQL the transaction is void after it. Where a
-    /// conflict is expected, `on conflict do nothing` and the number of rows say so without an error.
-    fn run(
-        &self,
-        connection: &mut Connection,
-    ) -> impl Future<Output = Result<Self::Output, sqlx::Error>> + Send;
-
-    /// Does several that came at the same time, with one output for each: what they have in common may be done once.
-    fn run_all(
-        jobs: &[&Self],
-        connection: &mut Connection,
-    ) -> impl Future<Output = Result<Vec<Self::Output>, sqlx::Error>> + Send {
-        one_by_one(jobs, connection)
-    }
-}
-
-/// Runs jobs in their order, each by itself.
-pub(crate) async fn one_by_one<J: Job>(
-    jobs: &[&J],
-    connection: &mut Connection,
-) -> Result<Vec<J::Output>, sqlx::Error> {
-    let mut outputs = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        outputs.push(job.run(connection).await?);
-    }
-    Ok(outputs)
-}
-
-/// Runs one job of a kind that says how several run together.
-pub(crate) async fn alone<J: Job>(job: &J, connection: &mut Connection) -> Result<J::Output, sqlx::Error> {
-    J::run_all(&[job], connection).await?.pop().ok_or(sqlx::Error::RowNotFound)
-}
-
 /// The database; clones are cheap and share the connections.
 #[derive(Clone)]
 pub struct Database {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
     deadline: Duration,
 }
 
-struct Shared {
+struct Inner {
     address: Address,
     writer: Writer,
     readers: Readers,
@@ -154,13 +91,13 @@ impl Database {
         }
         let writer = Writer::start(address.clone()).await.map_err(|error| DatabaseError::from(&error))?;
         let readers = Readers::new(address.clone());
-        Ok(Self { shared: Arc::new(Shared { address, writer, readers }), deadline: DEADLINE })
+        Ok(Self { inner: Arc::new(Inner { address, writer, readers }), deadline: DEADLINE })
     }
 
     /// The same database for callers who wait for `deadline` instead of 2 s.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self { shared: Arc::clone(&self.shared), deadline }
+        Self { inner: Arc::clone(&self.inner), deadline }
     }
 
     /// Brings the tables up to what this release needs; does nothing if they are.
@@ -168,12 +105,8 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Failed`] also when the tables belong to a newer release.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        let mut connection = self
-            .shared
-            .address
-            .open(Purpose::Migrating)
-            .await
-            .map_err(|error| DatabaseError::from(&error))?;
+        let mut connection =
+            self.inner.address.open(Purpose::Migrating).await.map_err(|error| DatabaseError::from(&error))?;
         let migrating = Box::pin(async {
             match &mut connection {
                 Connection::Sqlite(connection) => SQLITE_MIGRATIONS.run(connection).await,
@@ -194,7 +127,7 @@ impl Database {
     /// Which engine it is.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        self.shared.address.engine()
+        self.inner.address.engine()
     }
 
     /// Runs `job` in a transaction, grouped with others, and waits for its commit.
@@ -206,7 +139,7 @@ impl Database {
     /// [`DatabaseError::Unknown`] when the deadline passed; the job still runs to its end.
     pub async fn write<J: Job>(&self, job: J) -> Result<J::Output, DatabaseError> {
         let began = Instant::now();
-        let outcome = self.shared.writer.write(job, self.deadline).await;
+        let outcome = self.inner.writer.write(job, self.deadline).await;
         observe("write", began, &outcome);
         outcome
     }
@@ -217,7 +150,7 @@ impl Database {
     /// [`DatabaseError::Unavailable`] also when the deadline passed.
     pub async fn read<J: Job>(&self, job: J) -> Result<J::Output, DatabaseError> {
         let began = Instant::now();
-        let outcome = self.shared.readers.read(job, self.deadline).await;
+        let outcome = self.inner.readers.read(job, self.deadline).await;
         observe("read", began, &outcome);
         outcome
     }
@@ -227,7 +160,10 @@ impl Database {
     /// # Errors
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), DatabaseError> {
-        self.read(Ping).await
+        self.read(job((), |(), connection| {
+            Box::pin(async move { execute!(connection, "select 1").map(drop) })
+        }))
+        .await
     }
 
     /// What time it is at the server, in ms since 1970; `None` where the database is a file of this machine.
@@ -235,17 +171,24 @@ impl Database {
     /// # Errors
     /// Why it does not answer.
     pub async fn server_time(&self) -> Result<Option<i64>, DatabaseError> {
+        let server_time = job((), |(), connection| {
+            Box::pin(async move {
+                let sql = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+                let (millis,): (i64,) = fetch_one!(connection, sql)?;
+                Ok(millis)
+            })
+        });
         match self.engine() {
             Engine::Sqlite => Ok(None),
-            Engine::Postgres => self.read(ServerTime).await.map(Some),
+            Engine::Postgres => self.read(server_time).await.map(Some),
         }
     }
 
     /// Finishes the writes that wait, and closes all connections; what comes later is
     /// [`DatabaseError::Unavailable`].
     pub async fn close(&self) {
-        self.shared.readers.close().await;
-        self.shared.writer.close().await;
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
     }
 }
 
@@ -254,27 +197,5 @@ fn observe<T>(operation: &'static str, began: Instant, outcome: &Result<T, Datab
     if let Err(error) = outcome {
         metrics::counter!("depot_sql_errors_total", "operation" => operation, "class" => error.class())
             .increment(1);
-    }
-}
-
-struct Ping;
-
-impl Job for Ping {
-    type Output = ();
-
-    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
-        crate::execute!(connection, "select 1").map(|_| ())
-    }
-}
-
-struct ServerTime;
-
-impl Job for ServerTime {
-    type Output = i64;
-
-    async fn run(&self, connection: &mut Connection) -> Result<i64, sqlx::Error> {
-        let sql = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
-        let (millis,): (i64,) = crate::fetch_one!(connection, sql)?;
-        Ok(millis)
     }
 }

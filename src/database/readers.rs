@@ -2,7 +2,7 @@
 //!
 //! Not sqlx's pool: that pings each connection when it comes back (a hop to SQLite's thread, or a round trip), and loses
 //! a permit for ever when a silently dead connection is dropped (transact-rs/sqlx#4349). Here a read is a task of its own
-//! that owns its connection and its permit; nobody can cancel it half-way.
+//! that owns its connection and its permit, so it is never cancelled half-way.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::database::connection::{Address, Connection, IDLE_MAX, Purpose};
-use crate::database::error::{Class, DatabaseError, classify};
+use crate::database::error::{DatabaseError, ErrorClass, classify};
 use crate::database::{Engine, Job};
 
 type Idle = Mutex<Vec<(Connection, Instant)>>;
@@ -61,12 +61,12 @@ impl Readers {
     }
 }
 
-/// A connection that lay idle may have died with the server behind it, and so may all others: then one fresh one.
+/// An idle connection may have died with its server, and so may all others: then one fresh connection is tried.
 async fn read_on_any<J: Job>(address: &Address, idle: &Idle, job: &J) -> Result<J::Output, sqlx::Error> {
     let engine = address.engine();
     if let Some(connection) = take(idle) {
         match read_on(engine, connection, idle, job).await {
-            Err(error) if classify(&error) == Class::Lost => {
+            Err(error) if classify(&error) == ErrorClass::Lost => {
                 idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
             }
             outcome => return outcome,
@@ -81,8 +81,8 @@ async fn read_on<J: Job>(
     idle: &Idle,
     job: &J,
 ) -> Result<J::Output, sqlx::Error> {
-    let outcome = Connection::patiently(engine, job.run(&mut connection)).await;
-    if !matches!(&outcome, Err(error) if classify(error) == Class::Lost) {
+    let outcome = Connection::bounded(engine, job.run(&mut connection)).await;
+    if !matches!(&outcome, Err(error) if classify(error) == ErrorClass::Lost) {
         idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
     }
     outcome

@@ -1,4 +1,4 @@
-//! The one task that writes: it commits what has gathered in one transaction, and answers each caller.
+//! The one task that writes: it commits all waiting jobs in one transaction (group commit), and answers each caller.
 
 use std::any::{Any, TypeId};
 use std::iter;
@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::connection::{Address, Connection, IDLE_MAX, Purpose};
-use crate::database::error::{Class, DatabaseError, classify};
+use crate::database::error::{DatabaseError, ErrorClass, classify};
 use crate::database::{Engine, Job};
 use crate::{execute, on};
 
 /// How many jobs one transaction takes.
 const GROUP_MAX: usize = 256;
-/// How many jobs wait at most; a caller for whom there is no room waits outside until its deadline.
+/// How many jobs wait at most; a caller without a place in the queue waits for one until its deadline.
 const QUEUE_MAX: usize = 1024;
 
 pub(super) struct Writer {
@@ -40,13 +40,14 @@ impl Writer {
         let writing = async move {
             match address.open(Purpose::Writing).await {
                 Ok(connection) => {
-                    let turns = Turns { address, connection: Some(connection), used: Instant::now() };
-                    let _nobody_waits = opened.send(Ok(()));
-                    turns.run(waiting, until).await;
+                    let group_commit =
+                        GroupCommit { address, connection: Some(connection), used: Instant::now() };
+                    let _caller_left = opened.send(Ok(()));
+                    group_commit.run(waiting, until).await;
                 }
                 Err(error) => drop(opened.send(Err(error))),
             }
-            let _nobody_waits = end.send(());
+            let _caller_left = end.send(());
         };
         match engine {
             // It has a thread of its own in sqlx.
@@ -59,13 +60,13 @@ impl Writer {
 
     pub(super) async fn write<J: Job>(&self, job: J, deadline: Duration) -> Result<J::Output, DatabaseError> {
         let deadline = Instant::now() + deadline;
-        let place = match tokio::time::timeout_at(deadline, self.queue.reserve()).await {
-            Ok(Ok(place)) => place,
+        let permit = match tokio::time::timeout_at(deadline, self.queue.reserve()).await {
+            Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(DatabaseError::unavailable("closed")),
             Err(_) => return Err(DatabaseError::unavailable("too many writes wait")),
         };
         let (reply, answer) = oneshot::channel();
-        place.send(Box::new(Waiting { job, output: None, reply }));
+        permit.send(Box::new(QueuedJob { job, output: None, reply }));
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(DatabaseError::Unknown),
@@ -78,20 +79,22 @@ impl Writer {
         if let Some(ended) = ended
             && ended.await.is_err()
         {
-            tracing::error!("the database writer had ended before it was closed");
+            tracing::error!(
+                "the database writer ended before it was closed: writes since then failed; restart the bot, and report this"
+            );
         }
     }
 }
 
-/// Runs something on a thread of its own: a transaction is many short waits for the server, each of which would otherwise
-/// queue behind whatever else the bot has to do.
+/// Runs the writer on a thread of its own: a transaction is many short waits for the server, each of which would otherwise
+/// queue behind the bot's other tasks.
 fn on_a_thread(writing: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let name = "writer".to_owned();
     std::thread::Builder::new().name(name).spawn(move || runtime.block_on(writing)).map(drop)
 }
 
-/// A job whose type is forgotten, so that different ones share a transaction.
+/// A job with its type erased, so that different ones share a transaction.
 trait Queued: Any + Send {
     fn kind(&self) -> TypeId;
     /// Runs this one, and `others` of its kind.
@@ -103,13 +106,13 @@ trait Queued: Any + Send {
     fn reply(self: Box<Self>, outcome: Result<(), DatabaseError>);
 }
 
-struct Waiting<J: Job> {
+struct QueuedJob<J: Job> {
     job: J,
     output: Option<J::Output>,
     reply: oneshot::Sender<Result<J::Output, DatabaseError>>,
 }
 
-impl<J: Job> Queued for Waiting<J> {
+impl<J: Job> Queued for QueuedJob<J> {
     fn kind(&self) -> TypeId {
         TypeId::of::<Self>()
     }
@@ -138,14 +141,14 @@ impl<J: Job> Queued for Waiting<J> {
             (Ok(()), None) => Err(DatabaseError::Unknown),
             (Err(error), _) => Err(error),
         };
-        // Nobody may be waiting any more: then its outcome was `Unknown`.
+        // The caller may have left at its deadline: then its outcome was `Unknown`.
         drop(self.reply.send(outcome));
     }
 }
 
-/// How far a transaction came.
+/// How far a transaction got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum Progress {
     Opening,
     Working,
     Committing,
@@ -153,33 +156,33 @@ enum Step {
 
 struct Failure {
     error: sqlx::Error,
-    class: Class,
-    step: Step,
+    class: ErrorClass,
+    progress: Progress,
 }
 
 impl Failure {
     /// Whether the others in the transaction may fare better without it; the server is there, and nothing was committed.
     fn is_of_one_job(&self) -> bool {
-        self.step != Step::Opening && matches!(self.class, Class::Failed | Class::Busy)
+        self.progress != Progress::Opening && matches!(self.class, ErrorClass::Failed | ErrorClass::Busy)
     }
 
-    /// What is lost before the commit was sent did not happen; what is lost while it was sent may have.
+    /// A transaction lost before its commit was sent did not happen; one lost while it was sent may have.
     fn outcome(&self) -> DatabaseError {
-        match (self.step, self.class) {
-            (Step::Committing, Class::Lost) => DatabaseError::Unknown,
+        match (self.progress, self.class) {
+            (Progress::Committing, ErrorClass::Lost) => DatabaseError::Unknown,
             _ => DatabaseError::from(&self.error),
         }
     }
 }
 
-struct Turns {
+struct GroupCommit {
     address: Address,
     connection: Option<Connection>,
-    /// When the connection was last seen in good order.
+    /// When the connection last worked.
     used: Instant,
 }
 
-impl Turns {
+impl GroupCommit {
     async fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Queued>>, closing: CancellationToken) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         loop {
@@ -196,10 +199,12 @@ impl Turns {
             }
             metrics::histogram!("depot_sql_group_jobs").record(u32::try_from(count).unwrap_or(u32::MAX));
             let mut jobs = std::mem::take(&mut group);
-            by_kind(&mut jobs);
-            // A job that panics takes its group with it, whose callers learn that the outcome is unknown, not the writer.
-            if AssertUnwindSafe(self.turn(jobs)).catch_unwind().await.is_err() {
-                tracing::error!("a database job panicked; its group was rolled back");
+            sort_by_kind(&mut jobs);
+            // A job that panics fails its group, whose callers get `Unknown`; the writer goes on.
+            if AssertUnwindSafe(self.commit_group(jobs)).catch_unwind().await.is_err() {
+                tracing::error!(
+                    "a database job panicked: its transaction was rolled back and its callers retry; report this with the panic above"
+                );
             }
         }
         if let Some(connection) = self.connection.take() {
@@ -207,11 +212,11 @@ impl Turns {
         }
     }
 
-    /// One transaction for all; if a statement fails, one for each, so that the failure stays with whom it belongs to.
-    async fn turn(&mut self, mut jobs: Vec<Box<dyn Queued>>) {
+    /// One transaction for all; if a statement fails, one for each, so that the failure stays with its own job.
+    async fn commit_group(&mut self, mut jobs: Vec<Box<dyn Queued>>) {
         match self.commit(&mut jobs).await {
             Ok(()) => jobs.into_iter().for_each(|job| job.reply(Ok(()))),
-            Err(failure) if failure.is_of_one_job() && jobs.len() > 1 => self.one_by_one(jobs).await,
+            Err(failure) if failure.is_of_one_job() && jobs.len() > 1 => self.commit_each(jobs).await,
             Err(failure) => {
                 let outcome = failure.outcome();
                 jobs.into_iter().for_each(|job| job.reply(Err(outcome.clone())));
@@ -219,9 +224,9 @@ impl Turns {
         }
     }
 
-    /// Once two of a kind have waited for a lock in vain, it is more than a row that is locked, and the rest of them is not
-    /// tried: everybody would wait behind each of them.
-    async fn one_by_one(&mut self, jobs: Vec<Box<dyn Queued>>) {
+    /// Once two jobs of a kind have waited for a lock in vain, more than a row is locked, and the rest of that kind is not
+    /// tried: all other jobs would wait behind each of them.
+    async fn commit_each(&mut self, jobs: Vec<Box<dyn Queued>>) {
         let mut jobs = jobs.into_iter();
         let mut locked_out: Vec<(TypeId, DatabaseError)> = Vec::new();
         while let Some(mut job) = jobs.next() {
@@ -237,7 +242,7 @@ impl Turns {
                     let not_tried = DatabaseError::from(&failure.error);
                     if !failure.is_of_one_job() {
                         jobs.by_ref().for_each(|job| job.reply(Err(not_tried.clone())));
-                    } else if failure.class == Class::Busy {
+                    } else if failure.class == ErrorClass::Busy {
                         locked_out.push((kind, not_tried));
                     }
                 }
@@ -250,7 +255,9 @@ impl Turns {
         let had_connection = self.connection.is_some();
         match self.attempt(jobs).await {
             Err(failure)
-                if had_connection && failure.class == Class::Lost && failure.step != Step::Committing =>
+                if had_connection
+                    && failure.class == ErrorClass::Lost
+                    && failure.progress != Progress::Committing =>
             {
                 self.attempt(jobs).await
             }
@@ -260,22 +267,22 @@ impl Turns {
 
     /// The connection is put back only when it is known to be outside of any transaction.
     async fn attempt(&mut self, jobs: &mut [Box<dyn Queued>]) -> Result<(), Failure> {
-        let mut step = Step::Opening;
-        let fail = |error: sqlx::Error, step| Failure { class: classify(&error), error, step };
+        let mut progress = Progress::Opening;
+        let fail = |error: sqlx::Error, progress| Failure { class: classify(&error), error, progress };
         let mut connection = match self.take() {
             Some(connection) => connection,
-            None => self.address.open(Purpose::Writing).await.map_err(|error| fail(error, step))?,
+            None => self.address.open(Purpose::Writing).await.map_err(|error| fail(error, progress))?,
         };
         let engine = self.address.engine();
-        let outcome = Connection::patiently(engine, transact(&mut connection, jobs, &mut step)).await;
-        let outcome = outcome.map_err(|error| fail(error, step));
+        let outcome = Connection::bounded(engine, transact(&mut connection, jobs, &mut progress)).await;
+        let outcome = outcome.map_err(|error| fail(error, progress));
         let clean = match &outcome {
             Ok(()) => true,
-            Err(failure) if failure.class == Class::Lost => false,
+            Err(failure) if failure.class == ErrorClass::Lost => false,
             // A server that takes no writes may be a former primary: the next try asks who it is now.
-            Err(failure) if failure.class == Class::Full && engine == Engine::Postgres => false,
-            Err(failure) if failure.step == Step::Opening => true,
-            Err(_) => Connection::patiently(engine, rollback(&mut connection)).await.is_ok(),
+            Err(failure) if failure.class == ErrorClass::Full && engine == Engine::Postgres => false,
+            Err(failure) if failure.progress == Progress::Opening => true,
+            Err(_) => Connection::bounded(engine, rollback(&mut connection)).await.is_ok(),
         };
         if clean {
             self.connection = Some(connection);
@@ -291,8 +298,8 @@ impl Turns {
     }
 }
 
-/// Brings those of a kind together, the kinds in the order in which the first of each came.
-fn by_kind(jobs: &mut [Box<dyn Queued>]) {
+/// Brings jobs of a kind together, the kinds in the order of their first jobs.
+fn sort_by_kind(jobs: &mut [Box<dyn Queued>]) {
     let mut kinds = Vec::new();
     for kind in jobs.iter().map(|job| job.kind()) {
         if !kinds.contains(&kind) {
@@ -305,19 +312,19 @@ fn by_kind(jobs: &mut [Box<dyn Queued>]) {
 async fn transact(
     connection: &mut Connection,
     jobs: &mut [Box<dyn Queued>],
-    step: &mut Step,
+    progress: &mut Progress,
 ) -> Result<(), sqlx::Error> {
     match connection {
         Connection::Sqlite(_) => execute!(&mut *connection, "begin immediate")?,
         Connection::Postgres(_) => execute!(&mut *connection, "begin")?,
     };
-    *step = Step::Working;
+    *progress = Progress::Working;
     for jobs in jobs.chunk_by_mut(|one, other| one.kind() == other.kind()) {
         if let Some((first, others)) = jobs.split_first_mut() {
             first.run(others, connection).await?;
         }
     }
-    *step = Step::Committing;
+    *progress = Progress::Committing;
     match connection {
         Connection::Sqlite(_) => execute!(&mut *connection, "commit")?,
         // After a statement that failed, and whose error a job kept to itself, a bare `commit` rolls back and reports

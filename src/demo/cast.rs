@@ -1,7 +1,8 @@
 //! Who plays: three people that every visitor of the demo can speak for.
 
+use crate::database::DatabaseError;
 use crate::deposit::UserId;
-use crate::ledger::{Ledger, LedgerError, Role};
+use crate::ledger::{Members, Role};
 use crate::session::Language;
 use crate::simulator::UserProfile;
 
@@ -38,12 +39,12 @@ pub(super) fn admins() -> String {
 /// Lets those in who are members from the start, by an invitation as anybody gets it.
 ///
 /// # Errors
-/// The ledger's.
-pub(super) async fn admit(ledger: &Ledger) -> Result<(), LedgerError> {
+/// The database's.
+pub(super) async fn admit(members: &Members) -> Result<(), DatabaseError> {
     use secrecy::ExposeSecret as _;
     for member in CAST.iter().filter(|member| member.role == Role::Volunteer) {
-        let token = ledger.create_invite(member.role).await?;
-        ledger.redeem_invite(token.expose_secret(), UserId(member.id), member.name, member.language).await?;
+        let token = members.create_invite(member.role).await?;
+        members.redeem_invite(token.expose_secret(), UserId(member.id), member.name, member.language).await?;
     }
     Ok(())
 }

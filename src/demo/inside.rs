@@ -8,7 +8,7 @@ use crate::app;
 use crate::demo::cast::{CAST, Member};
 use crate::demo::stage::Stage;
 use crate::deposit::{ChatId, Line, UserId};
-use crate::ledger::Entry;
+use crate::ledger::LedgerEntry;
 use crate::session::{Effect, Lane, Language, Session, SessionKey};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::{self, metric};
@@ -124,17 +124,18 @@ pub(super) fn title(name: &str) -> String {
 
 /// The newest deposits of everybody, newest first.
 pub(super) async fn deposits(stage: &Stage) -> Vec<Deposit> {
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<LedgerEntry> = Vec::new();
     for member in &CAST {
         // What cannot be read now is read at the next look.
-        entries.extend(stage.ledger.latest_of(UserId(member.id), DEPOSITS_MAX).await.unwrap_or_default());
+        entries
+            .extend(stage.tables.ledger.latest_of(UserId(member.id), DEPOSITS_MAX).await.unwrap_or_default());
     }
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.draft.id));
     entries.truncate(DEPOSITS_MAX as usize);
     entries.iter().map(|entry| deposit(stage, entry)).collect()
 }
 
-fn deposit(stage: &Stage, entry: &Entry) -> Deposit {
+fn deposit(stage: &Stage, entry: &LedgerEntry) -> Deposit {
     Deposit {
         number: entry.number,
         who: entry.owner.user.0,

@@ -238,7 +238,7 @@ fn plain(text: &str) -> String {
 async fn count(stage: &Stage) -> HashMap<&'static str, usize> {
     let mut counts = HashMap::new();
     for member in &CAST {
-        for entry in stage.ledger.latest_of(UserId(member.id), 100).await.unwrap_or_default() {
+        for entry in stage.tables.ledger.latest_of(UserId(member.id), 100).await.unwrap_or_default() {
             *counts.entry(entry.status.as_str()).or_default() += 1;
         }
     }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::app::Tables;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
@@ -22,7 +23,6 @@ use crate::demo::commits::Commits;
 use crate::demo::relay::Relay;
 use crate::demo::settings::{Settings, clear_redis};
 use crate::deposit::UserId;
-use crate::ledger::Ledger;
 use crate::service::Onlooker;
 use crate::simulator::{Options, Simulator, User};
 use crate::taxonomy::Taxonomy;
@@ -34,8 +34,8 @@ pub struct Stage {
     pub(super) telegram: Simulator,
     pub(super) clock: Clock,
     pub(super) config: Config,
-    /// The ledger beside the bot's own: what is recorded can be read while the bot is dead.
-    pub(super) ledger: Ledger,
+    /// The tables beside the bot's own: recorded deposits can be read while the bot is dead.
+    pub(super) tables: Tables,
     pub(super) database: Database,
     pub(super) taxonomy: Taxonomy,
     settings: Settings,
@@ -75,8 +75,8 @@ impl Stage {
         let config = Config::read(&settings.variables)?;
         let database = Database::connect(&config.database.url).await?;
         database.migrate().await?;
-        let ledger = Ledger::new(database.clone(), config.telegram.bot, clock.clone());
-        cast::admit(&ledger).await?;
+        let tables = Tables::new(&database, config.telegram.bot, &clock);
+        cast::admit(&tables.members).await?;
         let changes = Arc::new(watch::Sender::new(0));
         let (commits, onlooker) = Commits::listen(Arc::clone(&changes));
         Ok(Self {
@@ -84,7 +84,7 @@ impl Stage {
             clock,
             taxonomy: Taxonomy::load(config.taxonomy_file.as_deref())?,
             config,
-            ledger,
+            tables,
             database,
             settings,
             commits,

@@ -133,7 +133,7 @@ async fn person(stage: &Stage, member: &'static Member) -> Person {
     let user = stage.user(member);
     let language = member.language.code();
     // While the database is away a person is what they were at first: nothing is decided by it here.
-    let role = stage.ledger.role(UserId(member.id)).await.unwrap_or(member.role);
+    let role = stage.tables.members.role(UserId(member.id)).await.unwrap_or(member.role);
     Person {
         id: member.id,
         name: member.name,

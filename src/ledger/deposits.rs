@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use crate::database::{Connection, Job, alone};
+use crate::database::{Connection, Job, alone, storable_text};
 use crate::deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
-use crate::ledger::entries::Owner;
-use crate::ledger::rows::{Kept, Rows, entry, make_storable, read_rows, weight_source_word};
-use crate::ledger::{Ledger, LedgerError, Turn, quality, wait_turn};
+use crate::ledger::entry::Owner;
+use crate::ledger::rows::{RevisionRows, StoredDraft, entry, read_lines, weight_source_word};
+use crate::ledger::transaction_lock::TransactionLock;
+use crate::ledger::{Ledger, LedgerError, quality};
 use crate::{fetch_one, fetch_optional, on};
 
 impl Ledger {
@@ -28,13 +29,13 @@ impl Ledger {
         owner: &Owner,
         taxonomy: &str,
     ) -> Result<Recorded, LedgerError> {
-        let recording = self.recording(leaving, owner, taxonomy);
-        let leaving = Arc::clone(&recording.leaving);
-        let written = self.write(recording).await?;
-        self.has_written(&leaving, written)
+        let insert = self.insert(leaving, owner, taxonomy);
+        let leaving = Arc::clone(&insert.leaving);
+        let inserted = self.database.write(insert).await?;
+        self.recorded(&leaving, inserted)
     }
 
-    /// The same in one transaction behind `first`; nothing, and `None`, where that yields `false`.
+    /// Records a deposit in one transaction behind `first`; nothing, and `None`, where `first` yields `false`.
     ///
     /// # Errors
     /// As of [`Ledger::record`]: then nothing is known of `first` either.
@@ -45,44 +46,44 @@ impl Ledger {
         owner: &Owner,
         taxonomy: &str,
     ) -> Result<Option<Recorded>, LedgerError> {
-        let recording = self.recording(leaving, owner, taxonomy);
-        let leaving = Arc::clone(&recording.leaving);
-        let written = self.write(After { first, recording }).await?;
-        written.map(|written| self.has_written(&leaving, written)).transpose()
+        let insert = self.insert(leaving, owner, taxonomy);
+        let leaving = Arc::clone(&insert.leaving);
+        let inserted = self.database.write(InsertAfter { first, insert }).await?;
+        inserted.map(|inserted| self.recorded(&leaving, inserted)).transpose()
     }
 
-    fn recording(&self, leaving: &Leaving, owner: &Owner, taxonomy: &str) -> Record {
+    fn insert(&self, leaving: &Leaving, owner: &Owner, taxonomy: &str) -> InsertDeposit {
         let mut leaving = leaving.clone();
         for line in &mut leaving.draft.lines {
-            make_storable(&mut line.object);
+            line.object = storable_text(std::mem::take(&mut line.object));
         }
-        Record {
+        InsertDeposit {
             bot: self.bot.0,
             id: leaving.draft.id.0.hyphenated().to_string(),
             owner: *owner,
             taxonomy: taxonomy.to_owned(),
-            kept: Kept::of(&leaving.draft).to_json(),
-            recorded_at: self.now().0,
+            stored_draft: StoredDraft::of(&leaving.draft).to_json(),
+            recorded_at: self.clock.now().0,
             leaving: Arc::new(leaving),
         }
     }
 
-    fn has_written(&self, leaving: &Leaving, written: Written) -> Result<Recorded, LedgerError> {
-        match written {
-            Written::Now { number } => Ok(self.has_recorded(leaving, number)),
-            Written::Before(rows) => Ok(rows.into_entry()?.recorded()),
+    fn recorded(&self, leaving: &Leaving, inserted: Inserted) -> Result<Recorded, LedgerError> {
+        match inserted {
+            Inserted::Now { number } => Ok(self.newly_recorded(leaving, number)),
+            Inserted::Before(rows) => Ok(rows.into_entry()?.recorded()),
         }
     }
 
-    /// Counts what was recorded now, and tells what it teaches.
-    fn has_recorded(&self, leaving: &Leaving, number: Option<i64>) -> Recorded {
+    /// Counts a deposit that was recorded now, and notifies the readers of feedback.
+    fn newly_recorded(&self, leaving: &Leaving, number: Option<i64>) -> Recorded {
         let Leaving { draft, status, decided_at } = leaving;
         metrics::counter!("depot_deposits_total", "status" => status.as_str()).increment(1);
         if *status == Status::Completed {
             quality::count(&draft.lines);
         }
         if draft.lines.iter().any(|line| line.chosen.is_some()) {
-            self.taught.notify_one();
+            self.feedback.notify_changed();
         }
         Recorded {
             id: draft.id,
@@ -97,48 +98,52 @@ impl Ledger {
     }
 }
 
-/// A recording behind something else in its transaction.
-struct After<J> {
+/// Inserts a deposit behind another job, in the same transaction.
+struct InsertAfter<J> {
     first: J,
-    recording: Record,
+    insert: InsertDeposit,
 }
 
-impl<J: Job<Output = bool>> Job for After<J> {
-    type Output = Option<Written>;
+impl<J: Job<Output = bool>> Job for InsertAfter<J> {
+    type Output = Option<Inserted>;
 
-    async fn run(&self, connection: &mut Connection) -> Result<Option<Written>, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Option<Inserted>, sqlx::Error> {
         alone(self, connection).await
     }
 
     async fn run_all(
         jobs: &[&Self],
         connection: &mut Connection,
-    ) -> Result<Vec<Option<Written>>, sqlx::Error> {
+    ) -> Result<Vec<Option<Inserted>>, sqlx::Error> {
         let firsts: Vec<&J> = jobs.iter().map(|job| &job.first).collect();
         let may = J::run_all(&firsts, connection).await?;
-        let recordings = jobs.iter().zip(&may).filter(|(_, may)| **may).map(|(job, _)| &job.recording);
-        let recordings: Vec<&Record> = recordings.collect();
-        let mut written = Record::run_all(&recordings, connection).await?.into_iter();
-        Ok(may.into_iter().map(|may| if may { written.next() } else { None }).collect())
+        let inserts = jobs.iter().zip(&may).filter(|(_, may)| **may).map(|(job, _)| &job.insert);
+        let inserts: Vec<&InsertDeposit> = inserts.collect();
+        let mut inserted = InsertDeposit::run_all(&inserts, connection).await?.into_iter();
+        Ok(may.into_iter().map(|may| if may { inserted.next() } else { None }).collect())
     }
 }
 
-struct Record {
+/// Inserts one revision of a deposit with its lines, unless it is there.
+struct InsertDeposit {
     bot: i64,
     id: String,
     owner: Owner,
     taxonomy: String,
-    kept: String,
+    /// The column `draft`.
+    stored_draft: String,
     recorded_at: i64,
     leaving: Arc<Leaving>,
 }
 
-enum Written {
+enum Inserted {
+    /// By this transaction.
     Now { number: Option<i64> },
-    Before(Box<Rows>),
+    /// By an earlier one, which wrote this.
+    Before(Box<RevisionRows>),
 }
 
-/// A later revision keeps its number; otherwise a completed deposit takes the next one, in its [`Turn::Number`].
+/// A later revision keeps its number; otherwise a completed deposit takes the next one, under [`TransactionLock::DepositNumbers`].
 const INSERT_DEPOSIT: &str = "
     insert into deposits (id, revision, bot, chat, owner, reference, number, status, was, opened_at, decided_at,
         decided_by, recorded_at, weight_grams, weight_source, taxonomy, draft)
@@ -153,36 +158,40 @@ const INSERT_DEPOSIT: &str = "
     on conflict (id, revision) do nothing
     returning number";
 
-impl Job for Record {
-    type Output = Written;
+impl Job for InsertDeposit {
+    type Output = Inserted;
 
-    async fn run(&self, connection: &mut Connection) -> Result<Written, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<Inserted, sqlx::Error> {
         alone(self, connection).await
     }
 
-    /// One turn for all numbers, and the lines of all deposits together; a deposit that comes twice is read back last.
-    async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<Written>, sqlx::Error> {
+    /// Takes the lock once for all numbers, and inserts the lines of all deposits together; a deposit that comes twice is
+    /// read back last.
+    async fn run_all(jobs: &[&Self], connection: &mut Connection) -> Result<Vec<Inserted>, sqlx::Error> {
         let numbered: BTreeSet<i64> =
-            jobs.iter().filter(|record| record.is_numbered()).map(|record| record.bot).collect();
+            jobs.iter().filter(|deposit| deposit.is_numbered()).map(|deposit| deposit.bot).collect();
         for bot in numbered {
-            wait_turn(connection, Turn::Number, bot).await?;
+            TransactionLock::DepositNumbers.acquire(connection, bot).await?;
         }
-        let (mut inserted, mut lines) = (Vec::with_capacity(jobs.len()), Vec::new());
-        for record in jobs {
-            let number = record.insert(connection).await?;
-            lines.extend(number.iter().flat_map(|_| record.lines()));
-            inserted.push(number);
+        let (mut numbers, mut lines) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for deposit in jobs {
+            let number = deposit.insert(connection).await?;
+            lines.extend(number.iter().flat_map(|_| deposit.lines()));
+            numbers.push(number);
         }
         insert_lines(connection, &lines).await?;
-        let mut written = Vec::with_capacity(jobs.len());
-        for (record, inserted) in jobs.iter().zip(inserted) {
-            written.push(record.written(connection, inserted).await?);
+        let mut inserted = Vec::with_capacity(jobs.len());
+        for (deposit, number) in jobs.iter().zip(numbers) {
+            inserted.push(match number {
+                Some(number) => Inserted::Now { number },
+                None => Inserted::Before(Box::new(deposit.read_back(connection).await?)),
+            });
         }
-        Ok(written)
+        Ok(inserted)
     }
 }
 
-impl Record {
+impl InsertDeposit {
     /// Whether it takes a number, or had one.
     fn is_numbered(&self) -> bool {
         self.leaving.status == Status::Completed
@@ -208,31 +217,24 @@ impl Record {
             draft.total_weight.map(|weight| i64::from(weight.grams)),
             draft.total_weight.map(|weight| weight_source_word(weight.source)),
             &self.taxonomy,
-            &self.kept,
+            &self.stored_draft,
         )?;
         Ok(inserted.map(|(number,)| number))
     }
 
-    fn lines(&self) -> impl Iterator<Item = LineOf<'_>> {
+    fn lines(&self) -> impl Iterator<Item = InsertedLine<'_>> {
         let revision = i64::from(self.leaving.draft.revision);
         let lines = (0_i64..).zip(&self.leaving.draft.lines);
-        lines.map(move |(position, line)| LineOf { deposit: &self.id, revision, position, line })
+        lines.map(move |(position, line)| InsertedLine { deposit: &self.id, revision, position, line })
     }
 
-    async fn written(
-        &self,
-        connection: &mut Connection,
-        inserted: Option<Option<i64>>,
-    ) -> Result<Written, sqlx::Error> {
-        if let Some(number) = inserted {
-            return Ok(Written::Now { number });
-        }
+    async fn read_back(&self, connection: &mut Connection) -> Result<RevisionRows, sqlx::Error> {
         let by_id = entry!("where id = $1 and revision = $2");
         let row = fetch_one!(&mut *connection, by_id, &self.id, i64::from(self.leaving.draft.revision))?;
-        Ok(Written::Before(Box::new(read_rows(connection, row).await?)))
+        read_lines(connection, row).await
     }
 
-    /// Whose decision it was; nobody's where the clock or the machine ended it.
+    /// The member who decided; `None` where the clock or the machine ended it.
     fn decided_by(&self) -> Option<i64> {
         match self.leaving.status {
             Status::Completed | Status::Cancelled | Status::Reversed => Some(self.owner.user.0),
@@ -246,19 +248,19 @@ impl Record {
 }
 
 /// A line, and where it belongs.
-struct LineOf<'r> {
+struct InsertedLine<'r> {
     deposit: &'r str,
     revision: i64,
     position: i64,
     line: &'r Line,
 }
 
-async fn insert_lines(connection: &mut Connection, lines: &[LineOf<'_>]) -> Result<(), sqlx::Error> {
+async fn insert_lines(connection: &mut Connection, lines: &[InsertedLine<'_>]) -> Result<(), sqlx::Error> {
     for lines in lines.chunks(LINES_MAX) {
         let Some(sql) = INSERT_LINES.get(lines.len().saturating_sub(1)) else { continue };
         on!(&mut *connection, c => {
             let mut query = sqlx::query(sql.as_str());
-            for LineOf { deposit, revision, position, line } in lines {
+            for InsertedLine { deposit, revision, position, line } in lines {
                 query = query
                     .bind(*deposit)
                     .bind(revision)

@@ -7,15 +7,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::database::{Connection, Database, Job};
+use crate::database::{Connection, Database, job};
 use crate::deposit::{BotId, CategoryKey, Destination, Line, Status, UserId, Weight};
 use crate::fetch_all;
 use crate::ledger::LedgerError;
 use crate::ledger::csv::{inert, write_row};
-use crate::ledger::entries::Entry;
-use crate::ledger::rows::{EntryRow, LineRow, Rows, entry, line, weight_source_word};
+use crate::ledger::entry::LedgerEntry;
+use crate::ledger::rows::{DepositRow, LineRow, RevisionRows, entry, line, weight_source_word};
 
-/// How an export is written.
+/// The format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One JSON object per deposit and line of text.
@@ -24,7 +24,7 @@ pub enum Format {
     Csv,
 }
 
-/// Which revisions of a deposit are written.
+/// The revisions of a deposit that are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Revisions {
     /// The latest: where each deposit stands.
@@ -34,21 +34,21 @@ pub enum Revisions {
     All,
 }
 
-/// Why an export ended early; what was written so far stands.
+/// Why an export ended early; the output so far stands.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Nobody takes the output any more, or it has no room.
+    /// The reader of the output closed it, or it has no room.
     #[error("the export cannot be written: {0}")]
     Write(#[from] io::Error),
 }
 
 /// How many revisions are in memory at once.
-const PAGE: i64 = 200;
+const PAGE_SIZE: i64 = 200;
 
-/// Writes the deposits of `bot`, or of all bots, oldest first; returns how many revisions it were.
+/// Writes the deposits of `bot`, or of all bots, oldest first; returns how many revisions were written.
 ///
 /// Deposits that are recorded meanwhile may or may not be among them; none is there twice.
 ///
@@ -67,11 +67,13 @@ pub async fn write_deposits(
     let mut written = 0;
     let mut after = (String::new(), 0);
     loop {
-        let bot = bot.map(|bot| bot.0);
-        let page =
-            database.read(Page { bot, revisions, after: after.clone() }).await.map_err(LedgerError::from)?;
+        let parameters = (bot.map(|bot| bot.0), revisions, after.0, after.1);
+        let page = job(parameters, |(bot, revisions, id, revision), connection| {
+            Box::pin(read_page(connection, *bot, *revisions, (id, *revision)))
+        });
+        let page = database.read(page).await.map_err(LedgerError::from)?;
         let Some(last) = page.last() else { break };
-        after = (last.entry.id.clone(), last.entry.revision);
+        after = (last.deposit.id.clone(), last.deposit.revision);
         for rows in page {
             let entry = rows.into_entry()?;
             match format {
@@ -85,45 +87,44 @@ pub async fn write_deposits(
     Ok(written)
 }
 
-struct Page {
+/// The revisions that follow `after`, with their lines.
+async fn read_page(
+    connection: &mut Connection,
     bot: Option<i64>,
     revisions: Revisions,
-    after: (String, i64),
+    after: (&str, i64),
+) -> Result<Vec<RevisionRows>, sqlx::Error> {
+    let sql = match revisions {
+        Revisions::Latest => entry!(
+            "where (id, revision) > ($1, $2) and ($3 is null or bot = $3)
+                and not exists (select 1 from deposits later where later.id = d.id and later.revision > d.revision)
+             order by id, revision limit $4"
+        ),
+        Revisions::All => entry!(
+            "where (id, revision) > ($1, $2) and ($3 is null or bot = $3) order by id, revision limit $4"
+        ),
+    };
+    let deposits: Vec<DepositRow> = fetch_all!(&mut *connection, sql, after.0, after.1, bot, PAGE_SIZE)?;
+    let (Some(first), Some(last)) = (deposits.first(), deposits.last()) else { return Ok(Vec::new()) };
+    let sql = line!("where deposit_id >= $1 and deposit_id <= $2 order by deposit_id, revision, position");
+    let lines: Vec<LineRow> = fetch_all!(connection, sql, &first.id, &last.id)?;
+    Ok(merge(deposits, lines))
 }
 
-impl Job for Page {
-    type Output = Vec<Rows>;
-
-    async fn run(&self, connection: &mut Connection) -> Result<Vec<Rows>, sqlx::Error> {
-        let sql = match self.revisions {
-            Revisions::Latest => entry!(
-                "where (id, revision) > ($1, $2) and ($3 is null or bot = $3)
-                    and not exists (select 1 from deposits later where later.id = d.id and later.revision > d.revision)
-                 order by id, revision limit $4"
-            ),
-            Revisions::All => entry!(
-                "where (id, revision) > ($1, $2) and ($3 is null or bot = $3) order by id, revision limit $4"
-            ),
-        };
-        let (id, revision) = &self.after;
-        let entries: Vec<EntryRow> = fetch_all!(&mut *connection, sql, id, *revision, self.bot, PAGE)?;
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(Vec::new()) };
-        let sql =
-            line!("where deposit_id >= $1 and deposit_id <= $2 order by deposit_id, revision, position");
-        let lines: Vec<LineRow> = fetch_all!(connection, sql, &first.id, &last.id)?;
-        let mut lines = lines.into_iter().peekable();
-        let mut page = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let place = (&entry.id, entry.revision);
-            while lines.next_if(|line| (&line.deposit_id, line.revision) < place).is_some() {}
-            let mut own = Vec::new();
-            while let Some(line) = lines.next_if(|line| (&line.deposit_id, line.revision) == place) {
-                own.push(line);
-            }
-            page.push(Rows { entry, lines: own });
+/// Brings lines to their revisions; both are sorted by deposit and revision.
+fn merge(deposits: Vec<DepositRow>, lines: Vec<LineRow>) -> Vec<RevisionRows> {
+    let mut lines = lines.into_iter().peekable();
+    let mut revisions = Vec::with_capacity(deposits.len());
+    for deposit in deposits {
+        let key = (&deposit.id, deposit.revision);
+        while lines.next_if(|line| (&line.deposit_id, line.revision) < key).is_some() {}
+        let mut own = Vec::new();
+        while let Some(line) = lines.next_if(|line| (&line.deposit_id, line.revision) == key) {
+            own.push(line);
         }
-        Ok(page)
+        revisions.push(RevisionRows { deposit, lines: own });
     }
+    revisions
 }
 
 #[derive(Serialize)]
@@ -155,7 +156,7 @@ struct JsonLine<'a> {
     corrected: bool,
 }
 
-fn write_json(out: &mut (dyn Write + Send), entry: &Entry) -> io::Result<()> {
+fn write_json(out: &mut (dyn Write + Send), entry: &LedgerEntry) -> io::Result<()> {
     let draft = &entry.draft;
     let deposit = JsonDeposit {
         id: draft.id.to_string(),
@@ -214,7 +215,7 @@ const CSV_HEADER: [&str; 19] = [
 ];
 
 /// One row per line. The weight of the whole deposit is on its first row only, so that a column can be summed.
-fn write_csv(out: &mut (dyn Write + Send), entry: &Entry) -> io::Result<()> {
+fn write_csv(out: &mut (dyn Write + Send), entry: &LedgerEntry) -> io::Result<()> {
     let draft = &entry.draft;
     let deposit = [
         Cow::Owned(draft.id.to_string()),

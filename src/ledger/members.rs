@@ -1,71 +1,125 @@
-//! Who may do what: one row per person, read anew for every decision.
+//! The members and their roles: one row per user, read anew for every decision.
 
-use crate::clock::Timestamp;
-use crate::database::{Connection, Job};
-use crate::deposit::UserId;
-use crate::ledger::names::clean_name;
-use crate::ledger::requests::{bring_missed_requests, settle_open_request, show_open_requests};
-use crate::ledger::{Ledger, LedgerError, Turn, wait_turn};
+use crate::clock::{Clock, Timestamp};
+use crate::database::{Connection, Database, DatabaseError, Job, job};
+use crate::deposit::{BotId, UserId};
+use crate::ledger::display_name::clean_name;
+use crate::ledger::request_cards::{close_open_request, retry_missed_cards, show_open_requests};
+use crate::ledger::role::Role;
+use crate::ledger::transaction_lock::TransactionLock;
+use crate::operations::Deliveries;
 use crate::session::Language;
 use crate::{execute, fetch_all, fetch_optional};
 
-/// What a person may do; each may do what the ones before may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Asked for access and was refused.
-    Refused,
-    /// Unknown.
-    Visitor,
-    /// Asked for access; nobody has decided.
-    Pending,
-    /// Deposits, corrects, undoes and sees their own.
-    Volunteer,
-    /// Also undoes other people's deposits.
-    Manager,
-    /// Also decides who has access.
-    Admin,
+/// The members, access requests and invitations of one bot; a clone is cheap and shares the connections.
+///
+/// What follows from a decision for other chats is a delivery, written in the transaction of the decision.
+#[derive(Clone, Debug)]
+pub struct Members {
+    pub(super) database: Database,
+    pub(super) bot: BotId,
+    pub(super) clock: Clock,
+    deliveries: Deliveries,
 }
 
-impl Role {
-    /// All roles.
-    pub const ALL: [Self; 6] =
-        [Self::Refused, Self::Visitor, Self::Pending, Self::Volunteer, Self::Manager, Self::Admin];
-
-    /// The word that the ledger carries.
+impl Members {
+    /// The members of `bot` in a database whose tables are up to date.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Visitor => "visitor",
-            Self::Pending => "pending",
-            Self::Volunteer => "volunteer",
-            Self::Manager => "manager",
-            Self::Admin => "admin",
-        }
+    pub fn new(database: &Database, bot: BotId, clock: &Clock, deliveries: &Deliveries) -> Self {
+        Self { database: database.clone(), bot, clock: clock.clone(), deliveries: deliveries.clone() }
     }
 
-    /// Reads the word back.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    /// The role of a user at this moment, straight from SQL; a role this release does not know counts as none.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; nothing is changed.
+    pub async fn role(&self, user: UserId) -> Result<Role, DatabaseError> {
+        let read =
+            job((self.bot.0, user.0), |(bot, user), connection| Box::pin(read_role(connection, *bot, *user)));
+        self.database.read(read).await
     }
 
-    /// Whether the person may deposit.
-    #[must_use]
-    pub fn is_member(self) -> bool {
-        self >= Self::Volunteer
+    /// Whether there is an admin, who can decide about access.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; nothing is changed.
+    pub async fn has_admin(&self) -> Result<bool, DatabaseError> {
+        Ok(!self.admins().await?.is_empty())
     }
+
+    /// All admins.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; nothing is changed.
+    pub async fn admins(&self) -> Result<Vec<UserId>, DatabaseError> {
+        let read = job(self.bot.0, |bot, connection| {
+            Box::pin(async move {
+                let sql = "select user_id from members where bot = $1 and role = 'admin' order by user_id";
+                let rows: Vec<(i64,)> = fetch_all!(connection, sql, *bot)?;
+                Ok(rows.into_iter().map(|(user,)| UserId(user)).collect())
+            })
+        });
+        self.database.read(read).await
+    }
+
+    /// Stores a member's name and language, for the cards they get and sign, and sends an admin the cards of requests that
+    /// could not reach them; about strangers nothing is stored. For `/start`, which opens or reopens the chat to the bot, not
+    /// for every update.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; may be left to the next time.
+    pub async fn introduce(&self, user: UserId, name: &str, language: Language) -> Result<(), DatabaseError> {
+        let parameters = (self.bot.0, user.0, clean_name(name), language, self.clock.now().0);
+        let introduce = job(parameters, |(bot, user, name, language, now), connection| {
+            Box::pin(async move {
+                let sql = "
+                    update members set name = $3, language = $4
+                    where bot = $1 and user_id = $2 and (name <> $3 or language <> $4)";
+                execute!(&mut *connection, sql, *bot, *user, name, language.code())?;
+                retry_missed_cards(connection, *bot, *user, *language, *now).await
+            })
+        });
+        self.write_with_deliveries(introduce).await
+    }
+
+    /// Makes the configured users admins, and takes that role from those who have it from an earlier configuration only.
+    ///
+    /// A new admin gets the cards of the open requests. Called at start; of several instances with different configurations
+    /// the last one counts.
+    ///
+    /// # Crash
+    /// Before: all stays as it was. After: done, and a repetition changes nothing.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; may be repeated.
+    pub async fn ensure_admins(&self, configured: &[UserId]) -> Result<(), DatabaseError> {
+        let configured = configured.iter().map(|user| user.0).collect();
+        self.write_with_deliveries(EnsureAdmins { bot: self.bot.0, configured, now: self.clock.now() }).await
+    }
+
+    /// Writes in a transaction that may add deliveries, and wakes their sender.
+    pub(super) async fn write_with_deliveries<J: Job>(&self, job: J) -> Result<J::Output, DatabaseError> {
+        let output = self.database.write(job).await?;
+        self.deliveries.notify_added();
+        Ok(output)
+    }
+}
+
+pub(super) async fn read_role(connection: &mut Connection, bot: i64, user: i64) -> Result<Role, sqlx::Error> {
+    let sql = "select role from members where bot = $1 and user_id = $2";
+    let row: Option<(String,)> = fetch_optional!(connection, sql, bot, user)?;
+    Ok(row.and_then(|(word,)| Role::parse(&word)).unwrap_or(Role::Visitor))
 }
 
 /// How a role came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Granted {
+pub(super) enum GrantSource {
     Request,
     Invite,
     Configuration,
 }
 
-impl Granted {
+impl GrantSource {
     fn as_str(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -75,144 +129,31 @@ impl Granted {
     }
 }
 
-impl Ledger {
-    /// The role of a person at this moment, straight from SQL; a role this release does not know counts as none.
-    ///
-    /// # Errors
-    /// [`LedgerError`]; nothing is changed.
-    pub async fn role(&self, person: UserId) -> Result<Role, LedgerError> {
-        self.read(ReadRole { bot: self.bot.0, person: person.0 }).await
-    }
-
-    /// Whether anybody can decide about access.
-    ///
-    /// # Errors
-    /// [`LedgerError`]; nothing is changed.
-    pub async fn has_admin(&self) -> Result<bool, LedgerError> {
-        Ok(!self.admins().await?.is_empty())
-    }
-
-    /// All admins.
-    ///
-    /// # Errors
-    /// [`LedgerError`]; nothing is changed.
-    pub async fn admins(&self) -> Result<Vec<UserId>, LedgerError> {
-        self.read(ReadAdmins { bot: self.bot.0 }).await
-    }
-
-    /// Notes what a member calls themselves and which language they read, for the cards they get and sign, and brings
-    /// an admin the requests that could not reach them; about strangers nothing is noted. For `/start`, which opens or
-    /// reopens the chat to the bot, not for every update.
-    ///
-    /// # Errors
-    /// [`LedgerError`]; may be left to the next time.
-    pub async fn introduce(&self, person: UserId, name: &str, language: Language) -> Result<(), LedgerError> {
-        let (bot, person, name, now) = (self.bot.0, person.0, clean_name(name), self.now().0);
-        self.write(Introduce { bot, person, name, language, now }).await?;
-        self.added.notify_one();
-        Ok(())
-    }
-
-    /// Makes the configured people admins, and takes that role from those whom only the configuration had given it.
-    ///
-    /// Who becomes an admin gets the cards of the requests that are open. Called at start; of several instances with
-    /// different configurations the last one counts.
-    ///
-    /// # Crash
-    /// Before: all stays as it was. After: done, and a repetition changes nothing.
-    ///
-    /// # Errors
-    /// [`LedgerError`]; may be repeated.
-    pub async fn ensure_admins(&self, configured: &[UserId]) -> Result<(), LedgerError> {
-        let configured = configured.iter().map(|person| person.0).collect();
-        self.write(EnsureAdmins { bot: self.bot.0, configured, now: self.now() }).await?;
-        self.added.notify_one();
-        Ok(())
-    }
-}
-
-struct ReadRole {
-    bot: i64,
-    person: i64,
-}
-
-impl Job for ReadRole {
-    type Output = Role;
-
-    async fn run(&self, connection: &mut Connection) -> Result<Role, sqlx::Error> {
-        read_role(connection, self.bot, self.person).await
-    }
-}
-
-pub(super) async fn read_role(
-    connection: &mut Connection,
-    bot: i64,
-    person: i64,
-) -> Result<Role, sqlx::Error> {
-    let sql = "select role from members where bot = $1 and person = $2";
-    let row: Option<(String,)> = fetch_optional!(connection, sql, bot, person)?;
-    Ok(row.and_then(|(word,)| Role::parse(&word)).unwrap_or(Role::Visitor))
-}
-
-struct ReadAdmins {
-    bot: i64,
-}
-
-impl Job for ReadAdmins {
-    type Output = Vec<UserId>;
-
-    async fn run(&self, connection: &mut Connection) -> Result<Vec<UserId>, sqlx::Error> {
-        let sql = "select person from members where bot = $1 and role = 'admin' order by person";
-        let rows: Vec<(i64,)> = fetch_all!(connection, sql, self.bot)?;
-        Ok(rows.into_iter().map(|(person,)| UserId(person)).collect())
-    }
-}
-
-struct Introduce {
-    bot: i64,
-    person: i64,
-    name: String,
-    language: Language,
-    now: i64,
-}
-
-impl Job for Introduce {
-    type Output = ();
-
-    async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
-        let sql = "
-            update members set name = $3, language = $4
-            where bot = $1 and person = $2 and (name <> $3 or language <> $4)";
-        execute!(&mut *connection, sql, self.bot, self.person, &self.name, self.language.code())?;
-        bring_missed_requests(connection, self.bot, self.person, self.language, self.now).await
-    }
-}
-
-/// Whom a role is given to, and why.
+/// A role that is given to a user.
 pub(super) struct Grant<'a> {
     pub(super) bot: i64,
-    pub(super) person: i64,
+    pub(super) user: i64,
     pub(super) role: Role,
-    pub(super) granted: Granted,
-    /// Empty where it is not known: what was known stays.
+    pub(super) source: GrantSource,
+    /// Empty where it is not known: the stored one stays.
     pub(super) name: &'a str,
     pub(super) language: Language,
     pub(super) now: Timestamp,
 }
 
-/// Gives a person a role, never a lower one than they have, and what follows from it: an open request of theirs is
-/// settled, and a new admin gets the cards of the others'. Returns the role they have now. In [`Turn::Members`].
+/// Gives a user a role, never a lower one than they have, and what follows from it: their open request is closed, and a new
+/// admin gets the cards of the other requests. Returns the role they have now. Under [`TransactionLock::Members`].
 pub(super) async fn grant(connection: &mut Connection, grant: &Grant<'_>) -> Result<Role, sqlx::Error> {
-    let before = read_role(connection, grant.bot, grant.person).await?;
+    let before = read_role(connection, grant.bot, grant.user).await?;
     if before >= grant.role {
         return Ok(before);
     }
     set_role(connection, grant).await?;
     if grant.role.is_member() {
-        settle_open_request(connection, grant.bot, grant.person, grant.now).await?;
+        close_open_request(connection, grant.bot, grant.user, grant.now).await?;
     }
     if grant.role == Role::Admin {
-        show_open_requests(connection, grant.bot, grant.person, grant.now).await?;
+        show_open_requests(connection, grant.bot, grant.user, grant.now).await?;
     }
     Ok(grant.role)
 }
@@ -220,14 +161,14 @@ pub(super) async fn grant(connection: &mut Connection, grant: &Grant<'_>) -> Res
 /// Writes a role as it is given.
 pub(super) async fn set_role(connection: &mut Connection, grant: &Grant<'_>) -> Result<(), sqlx::Error> {
     let sql = "
-        insert into members (bot, person, role, granted, name, language, since) values ($1, $2, $3, $4, $5, $6, $7)
-        on conflict (bot, person) do update set role = excluded.role, granted = excluded.granted,
+        insert into members (bot, user_id, role, granted, name, language, since) values ($1, $2, $3, $4, $5, $6, $7)
+        on conflict (bot, user_id) do update set role = excluded.role, granted = excluded.granted,
             name = case when excluded.name = '' then members.name else excluded.name end,
             language = case when excluded.name = '' then members.language else excluded.language end,
             since = excluded.since";
-    let Grant { bot, person, role, granted, name, language, now } = grant;
-    let (role, granted) = (role.as_str(), granted.as_str());
-    execute!(connection, sql, *bot, *person, role, granted, *name, language.code(), now.0).map(|_| ())
+    let Grant { bot, user, role, source, name, language, now } = grant;
+    let (role, source) = (role.as_str(), source.as_str());
+    execute!(connection, sql, *bot, *user, role, source, *name, language.code(), now.0).map(drop)
 }
 
 struct EnsureAdmins {
@@ -240,22 +181,22 @@ impl Job for EnsureAdmins {
     type Output = ();
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
-        wait_turn(connection, Turn::Members, self.bot).await?;
+        TransactionLock::Members.acquire(connection, self.bot).await?;
         let sql =
-            "select person from members where bot = $1 and role = 'admin' and granted = 'configuration'";
+            "select user_id from members where bot = $1 and role = 'admin' and granted = 'configuration'";
         let by_configuration: Vec<(i64,)> = fetch_all!(&mut *connection, sql, self.bot)?;
-        for (person,) in by_configuration {
-            if !self.configured.contains(&person) {
-                let sql = "update members set role = 'volunteer', since = $3 where bot = $1 and person = $2";
-                execute!(&mut *connection, sql, self.bot, person, self.now.0)?;
+        for (user,) in by_configuration {
+            if !self.configured.contains(&user) {
+                let sql = "update members set role = 'volunteer', since = $3 where bot = $1 and user_id = $2";
+                execute!(&mut *connection, sql, self.bot, user, self.now.0)?;
             }
         }
-        for person in &self.configured {
+        for user in &self.configured {
             let admin = Grant {
                 bot: self.bot,
-                person: *person,
+                user: *user,
                 role: Role::Admin,
-                granted: Granted::Configuration,
+                source: GrantSource::Configuration,
                 name: "",
                 language: Language::default(),
                 now: self.now,

@@ -1,9 +1,9 @@
-//! How often proposals were right, as the people who validated them decided.
+//! How often proposals were right, as the members who validated them decided.
 
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
-use crate::database::{Connection, Job};
+use crate::database::job;
 use crate::deposit::{CategoryKey, Confidence, Line};
 use crate::fetch_all;
 use crate::ledger::{Ledger, LedgerError};
@@ -24,7 +24,7 @@ impl Agreement {
     }
 }
 
-/// What people made of proposals.
+/// How proposals fared, as members validated or corrected them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quality {
     /// Of all lines.
@@ -40,7 +40,7 @@ pub struct Quality {
 }
 
 impl Quality {
-    fn add(&mut self, row: Row) {
+    fn add(&mut self, row: QualityRow) {
         let (model, proposed, category, band, lines) = row;
         let (proposed, category) = (CategoryKey(proposed), CategoryKey(category));
         let lines = u64::try_from(lines).unwrap_or_default();
@@ -59,50 +59,43 @@ impl Quality {
 }
 
 /// Model, proposed category, validated category, place of the confidence in [`Confidence::ALL`], lines.
-type Row = (String, String, String, i64, i64);
+type QualityRow = (String, String, String, i64, i64);
 
 impl Ledger {
-    /// What became of the proposals of one taxonomy in deposits that were validated since an instant and not undone.
+    /// How the proposals of one taxonomy fared in deposits that were validated since an instant and not undone.
     ///
-    /// Reads all their lines: for a person who asks, not for every scrape.
+    /// Reads all their lines: for a member who asks, not for every scrape.
     ///
     /// # Errors
     /// [`LedgerError`]; nothing is changed.
     pub async fn quality(&self, taxonomy: &str, since: Timestamp) -> Result<Quality, LedgerError> {
-        let rows = self.read(Read { bot: self.bot.0, taxonomy: taxonomy.to_owned(), since: since.0 }).await?;
+        let read = job((self.bot.0, taxonomy.to_owned(), since.0), |(bot, taxonomy, since), connection| {
+            Box::pin(async move {
+                let [to_check, sure, very_sure] =
+                    [Confidence::ToCheck, Confidence::Sure, Confidence::VerySure]
+                        .map(|band| f64::from(band.from()));
+                fetch_all!(connection, QUALITY, *bot, taxonomy, *since, to_check, sure, very_sure)
+            })
+        });
+        let rows: Vec<QualityRow> = self.database.read(read).await?;
         let mut quality = Quality::default();
         rows.into_iter().for_each(|row| quality.add(row));
         Ok(quality)
     }
 }
 
-struct Read {
-    bot: i64,
-    taxonomy: String,
-    since: i64,
-}
+const QUALITY: &str = "
+    select model, proposed, validated, band, count(*) from (
+        select l.model, l.proposed, coalesce(l.chosen, l.proposed) as validated,
+            cast(case when l.confidence >= $6 then 3 when l.confidence >= $5 then 2
+                when l.confidence >= $4 then 1 else 0 end as bigint) as band
+        from lines l join deposits d on d.id = l.deposit_id and d.revision = l.revision
+        where d.bot = $1 and d.taxonomy = $2 and d.status = 'completed' and d.decided_at >= $3
+            and not exists
+                (select 1 from deposits later where later.id = d.id and later.revision > d.revision)
+    ) judged group by model, proposed, validated, band";
 
-impl Job for Read {
-    type Output = Vec<Row>;
-
-    async fn run(&self, connection: &mut Connection) -> Result<Vec<Row>, sqlx::Error> {
-        const QUALITY: &str = "
-            select model, proposed, validated, band, count(*) from (
-                select l.model, l.proposed, coalesce(l.chosen, l.proposed) as validated,
-                    cast(case when l.confidence >= $6 then 3 when l.confidence >= $5 then 2
-                        when l.confidence >= $4 then 1 else 0 end as bigint) as band
-                from lines l join deposits d on d.id = l.deposit_id and d.revision = l.revision
-                where d.bot = $1 and d.taxonomy = $2 and d.status = 'completed' and d.decided_at >= $3
-                    and not exists
-                        (select 1 from deposits later where later.id = d.id and later.revision > d.revision)
-            ) judged group by model, proposed, validated, band";
-        let [to_check, sure, very_sure] =
-            [Confidence::ToCheck, Confidence::Sure, Confidence::VerySure].map(|band| f64::from(band.from()));
-        fetch_all!(connection, QUALITY, self.bot, &self.taxonomy, self.since, to_check, sure, very_sure)
-    }
-}
-
-/// Counts what became of the proposals of a deposit that was validated.
+/// Counts in metrics how the proposals of a validated deposit fared.
 pub(super) fn count(lines: &[Line]) {
     for line in lines {
         let proposal = &line.proposal;

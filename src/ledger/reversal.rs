@@ -6,12 +6,12 @@ use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
 use crate::deposit::{DepositRef, Recorded, Status, UserId};
 use crate::execute;
-use crate::ledger::entries::read_by_reference;
-use crate::ledger::members::{Role, read_role};
-use crate::ledger::rows::Rows;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::members::read_role;
+use crate::ledger::queries::read_by_reference;
+use crate::ledger::rows::RevisionRows;
+use crate::ledger::{Ledger, LedgerError, Role};
 
-/// By what right somebody undoes a deposit.
+/// The right by which a member undoes a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UndoRight {
     /// It is their own, and they validated it at most this long ago.
@@ -57,22 +57,24 @@ impl Ledger {
         by: UserId,
         right: UndoRight,
     ) -> Result<Reversal, LedgerError> {
-        let undo = Undo { bot: self.bot.0, reference: reference.to_string(), by, right, now: self.now() };
-        let (outcome, rows) = match self.write(undo).await? {
+        let undo =
+            Undo { bot: self.bot.0, reference: reference.to_string(), by, right, now: self.clock.now() };
+        let (refusal, rows) = match self.database.write(undo).await? {
             Undone::NotFound => return Ok(Reversal::NotFound),
             Undone::NotAllowed => return Ok(Reversal::NotAllowed),
-            Undone::Stands(outcome, rows) => (outcome, rows),
+            Undone::Reversed(rows) => (None, rows),
+            Undone::Refused(refusal, rows) => (Some(refusal), rows),
         };
         let recorded = rows.into_entry()?.recorded();
-        Ok(match outcome {
-            Outcome::Reversed => {
+        Ok(match refusal {
+            None => {
                 metrics::counter!("depot_deposits_total", "status" => Status::Reversed.as_str()).increment(1);
-                self.taught.notify_one();
+                self.feedback.notify_changed();
                 Reversal::Reversed(recorded)
             }
-            Outcome::Before => Reversal::AlreadyReversed(recorded),
-            Outcome::TooLate => Reversal::TooLate(recorded),
-            Outcome::NotCompleted => Reversal::NotCompleted(recorded),
+            Some(UndoRefusal::AlreadyReversed) => Reversal::AlreadyReversed(recorded),
+            Some(UndoRefusal::TooLate) => Reversal::TooLate(recorded),
+            Some(UndoRefusal::NotCompleted) => Reversal::NotCompleted(recorded),
         })
     }
 }
@@ -88,12 +90,12 @@ struct Undo {
 enum Undone {
     NotFound,
     NotAllowed,
-    Stands(Outcome, Box<Rows>),
+    Reversed(Box<RevisionRows>),
+    Refused(UndoRefusal, Box<RevisionRows>),
 }
 
-enum Outcome {
-    Reversed,
-    Before,
+enum UndoRefusal {
+    AlreadyReversed,
     TooLate,
     NotCompleted,
 }
@@ -122,16 +124,16 @@ impl Job for Undo {
             return Ok(Undone::NotFound);
         };
         let allowed = match self.right {
-            UndoRight::Owner { .. } => rows.entry.owner == self.by.0,
+            UndoRight::Owner { .. } => rows.deposit.owner == self.by.0,
             UndoRight::Manager => read_role(connection, self.bot, self.by.0).await? >= Role::Manager,
         };
         if !allowed {
             return Ok(Undone::NotAllowed);
         }
-        if let Some(outcome) = self.hindrance(&rows) {
-            return Ok(Undone::Stands(outcome, Box::new(rows)));
+        if let Some(refusal) = self.refusal(&rows) {
+            return Ok(Undone::Refused(refusal, Box::new(rows)));
         }
-        let (id, revision) = (&rows.entry.id, rows.entry.revision);
+        let (id, revision) = (&rows.deposit.id, rows.deposit.revision);
         let inserted = execute!(&mut *connection, INSERT_REVERSAL, id, revision, self.now.0, self.by.0)? == 1;
         if inserted {
             execute!(&mut *connection, COPY_LINES, id, revision)?;
@@ -140,24 +142,26 @@ impl Job for Undo {
         let Some(rows) = read_by_reference(connection, self.bot, &self.reference).await? else {
             return Ok(Undone::NotFound);
         };
-        let outcome =
-            if inserted { Outcome::Reversed } else { self.hindrance(&rows).unwrap_or(Outcome::NotCompleted) };
-        Ok(Undone::Stands(outcome, Box::new(rows)))
+        let rows = Box::new(rows);
+        Ok(match inserted {
+            true => Undone::Reversed(rows),
+            false => Undone::Refused(self.refusal(&rows).unwrap_or(UndoRefusal::NotCompleted), rows),
+        })
     }
 }
 
 impl Undo {
     /// Why the latest revision cannot be undone now.
-    fn hindrance(&self, rows: &Rows) -> Option<Outcome> {
-        match (Status::parse(&rows.entry.status), self.right) {
-            (Some(Status::Reversed), _) => Some(Outcome::Before),
+    fn refusal(&self, rows: &RevisionRows) -> Option<UndoRefusal> {
+        match (Status::parse(&rows.deposit.status), self.right) {
+            (Some(Status::Reversed), _) => Some(UndoRefusal::AlreadyReversed),
             (Some(Status::Completed), UndoRight::Owner { window })
-                if self.now > Timestamp(rows.entry.decided_at).after(window) =>
+                if self.now > Timestamp(rows.deposit.decided_at).after(window) =>
             {
-                Some(Outcome::TooLate)
+                Some(UndoRefusal::TooLate)
             }
             (Some(Status::Completed), _) => None,
-            _ => Some(Outcome::NotCompleted),
+            _ => Some(UndoRefusal::NotCompleted),
         }
     }
 }

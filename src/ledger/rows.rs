@@ -1,4 +1,4 @@
-//! Deposits as they lie in the tables, and the way back to values.
+//! The rows of deposits and lines, and how they become values again.
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -11,9 +11,9 @@ use crate::deposit::{
 };
 use crate::fetch_all;
 use crate::ledger::LedgerError;
-use crate::ledger::entries::{Entry, Owner};
+use crate::ledger::entry::{LedgerEntry, Owner};
 
-/// Reads revisions of deposits `where …`; the row type is [`EntryRow`].
+/// Reads revisions of deposits `where …`; the row type is [`DepositRow`].
 macro_rules! entry {
     ($rest:literal) => {
         concat!(
@@ -38,7 +38,7 @@ macro_rules! line {
 pub(super) use line;
 
 #[derive(Debug, FromRow)]
-pub(super) struct EntryRow {
+pub(super) struct DepositRow {
     pub(super) id: String,
     pub(super) revision: i64,
     chat: i64,
@@ -72,23 +72,27 @@ pub(super) struct LineRow {
     chosen: Option<String>,
 }
 
-/// A revision with its lines, as it lies in the tables.
+/// A revision of a deposit with its lines.
 #[derive(Debug)]
-pub(super) struct Rows {
-    pub(super) entry: EntryRow,
+pub(super) struct RevisionRows {
+    pub(super) deposit: DepositRow,
     pub(super) lines: Vec<LineRow>,
 }
 
 /// Adds the lines to a revision; they never change, so a later statement reads the same ones.
-pub(super) async fn read_rows(connection: &mut Connection, entry: EntryRow) -> Result<Rows, sqlx::Error> {
+pub(super) async fn read_lines(
+    connection: &mut Connection,
+    deposit: DepositRow,
+) -> Result<RevisionRows, sqlx::Error> {
     let sql = line!("where deposit_id = $1 and revision = $2 order by position");
-    let lines = fetch_all!(connection, sql, &entry.id, entry.revision)?;
-    Ok(Rows { entry, lines })
+    let lines = fetch_all!(connection, sql, &deposit.id, deposit.revision)?;
+    Ok(RevisionRows { deposit, lines })
 }
 
-/// What a draft holds beside the columns and lines: what was said and sent, and what else resuming needs.
+/// The column `draft`: the fields of a draft beside the columns and lines. The user's words and files, and what else
+/// resuming needs.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct StoredDraft {
     #[serde(default)]
     step: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -99,7 +103,7 @@ pub(super) struct Kept {
     album: Option<String>,
 }
 
-impl Kept {
+impl StoredDraft {
     pub(super) fn of(draft: &Draft) -> Self {
         // Names every field, so that a new one is not forgotten here.
         let Draft {
@@ -109,7 +113,7 @@ impl Kept {
             opened_at: _,
             lines: _,
             total_weight: _,
-            // Only the open card quotes what was heard; what was said is kept as a whole.
+            // Only the open card quotes it; `said` is stored as a whole.
             heard: _,
             step,
             said,
@@ -124,26 +128,26 @@ impl Kept {
     }
 }
 
-impl Rows {
-    pub(super) fn into_entry(self) -> Result<Entry, LedgerError> {
-        let Self { entry: row, lines } = self;
+impl RevisionRows {
+    pub(super) fn into_entry(self) -> Result<LedgerEntry, LedgerError> {
+        let Self { deposit: row, lines } = self;
         let corrupt = |field| LedgerError::Corrupt { row: format!("deposit {}", row.id), field };
-        let kept: Kept = serde_json::from_str(&row.draft).map_err(|_| corrupt("draft"))?;
+        let stored: StoredDraft = serde_json::from_str(&row.draft).map_err(|_| corrupt("draft"))?;
         let draft = Draft {
             id: DepositId(row.id.parse().map_err(|_| corrupt("id"))?),
             reference: row.reference.parse().map_err(|_| corrupt("reference"))?,
             revision: u32::try_from(row.revision).map_err(|_| corrupt("revision"))?,
             opened_at: Timestamp(row.opened_at),
-            step: kept.step,
+            step: stored.step,
             lines: lines.into_iter().map(LineRow::into_line).collect::<Result<_, _>>()?,
-            said: kept.said,
+            said: stored.said,
             heard: None,
             total_weight: parse_weight(row.weight_grams, row.weight_source.as_deref())
                 .map_err(|()| corrupt("weight"))?,
-            attachments: kept.attachments,
-            album: kept.album,
+            attachments: stored.attachments,
+            album: stored.album,
         };
-        Ok(Entry {
+        Ok(LedgerEntry {
             draft,
             owner: Owner { chat: ChatId(row.chat), user: UserId(row.owner) },
             number: row.number.map(u64::try_from).transpose().map_err(|_| corrupt("number"))?,
@@ -190,13 +194,6 @@ pub(super) fn weight_source_word(source: WeightSource) -> &'static str {
         WeightSource::Weighed => "weighed",
         WeightSource::Stated => "stated",
         WeightSource::Estimated => "estimated",
-    }
-}
-
-/// PostgreSQL takes no NUL within a text; no person typed one.
-pub(super) fn make_storable(text: &mut String) {
-    if text.contains('\0') {
-        *text = text.replace('\0', "\u{fffd}");
     }
 }
 

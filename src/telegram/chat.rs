@@ -12,7 +12,8 @@ use crate::deposit::{ChatId, MessageId};
 use crate::effects::execute::{Chat, Shown};
 use crate::effects::retry::Failure;
 use crate::i18n::I18n;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Feedback, Ledger, LedgerError, Members};
+use crate::operations::{DeadLetters, Deliveries, Quarantine};
 use crate::session::{Sentence, Session};
 use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client};
@@ -38,8 +39,18 @@ pub struct TelegramChat {
     pub i18n: Arc<I18n>,
     /// The categories.
     pub taxonomy: Arc<Taxonomy>,
-    /// Where `/mesdepots`, `/qualite` and `/lexique` read.
+    /// Where `/mesdepots` and `/qualite` read.
     pub ledger: Ledger,
+    /// The feedback that `/lexique` reads.
+    pub feedback: Feedback,
+    /// The members, who request access and decide about it.
+    pub members: Members,
+    /// The messages to other users' chats.
+    pub deliveries: Deliveries,
+    /// Updates that cannot be handled go there.
+    pub dead_letters: DeadLetters,
+    /// Session documents that cannot be read go there.
+    pub quarantine: Quarantine,
     /// The clock.
     pub clock: Clock,
     /// How long a session lives without activity.
@@ -87,8 +98,9 @@ impl Chat for TelegramChat {
                 messages::quality(localizer, &self.taxonomy, &found)
             }
             Sentence::Lexicon => {
-                let choices = self.ledger.choices(&self.taxonomy.id).await.map_err(ledger_unavailable)?;
-                let learned = site::learned(&choices.made, &choices.forgotten);
+                let feedback = self.feedback.read(&self.taxonomy.id).await;
+                let feedback = feedback.map_err(|error| ledger_unavailable(error.into()))?;
+                let learned = site::learned(&feedback.choices, &feedback.retracted);
                 messages::lexicon(localizer, &self.taxonomy, &learned)
             }
             other => messages::sentence(localizer, other),

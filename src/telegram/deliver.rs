@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
+use crate::database::DatabaseError;
 use crate::deposit::MessageId;
 use crate::effects::retry::Failure;
-use crate::ledger::{Delivery, DeliveryKind, LedgerError};
+use crate::operations::{Delivery, DeliveryKind};
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::send_limiter::Priority;
 use crate::telegram::views::access_card;
@@ -37,7 +38,7 @@ pub async fn run(chat: TelegramChat, stop: CancellationToken, feed: impl Fn() + 
                 failing = true;
                 tracing::warn!(
                     %error,
-                    "the ledger does not answer: deliveries wait in their table and go out when it is back; check the \
+                    "the database does not answer: deliveries wait in their table and go out when it is back; check the \
                      database"
                 );
             }
@@ -46,24 +47,23 @@ pub async fn run(chat: TelegramChat, stop: CancellationToken, feed: impl Fn() + 
         feed();
         tokio::select! {
             () = stop.cancelled() => {}
-            () = chat.ledger.delivery_added() => {}
+            () = chat.deliveries.added() => {}
             () = chat.clock.sleep(POLL_INTERVAL) => {}
         }
     }
 }
 
-async fn deliver_due(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), LedgerError> {
+async fn deliver_due(chat: &TelegramChat, stop: &CancellationToken) -> Result<(), DatabaseError> {
     // Polling costs a read; only due rows are leased, which is a write.
-    while !stop.is_cancelled()
-        && chat.ledger.next_delivery_due().await?.is_some_and(|due| due <= chat.clock.now())
+    while !stop.is_cancelled() && chat.deliveries.next_due().await?.is_some_and(|due| due <= chat.clock.now())
     {
-        let claimed = chat.ledger.claim_deliveries(BATCH, LEASE).await?;
-        if claimed.is_empty() {
+        let leased = chat.deliveries.lease(BATCH, LEASE).await?;
+        if leased.is_empty() {
             return Ok(());
         }
-        for delivery in claimed {
+        for delivery in leased {
             if stop.is_cancelled() {
-                chat.ledger.release_delivery(&delivery).await?;
+                chat.deliveries.release(&delivery).await?;
             } else {
                 deliver(chat, &delivery).await?;
             }
@@ -76,7 +76,7 @@ async fn deliver_due(chat: &TelegramChat, stop: &CancellationToken) -> Result<()
 }
 
 /// Brings one message to the state its row wants.
-async fn deliver(chat: &TelegramChat, delivery: &Delivery) -> Result<(), LedgerError> {
+async fn deliver(chat: &TelegramChat, delivery: &Delivery) -> Result<(), DatabaseError> {
     let view = render(chat, delivery);
     let outcome = match delivery.message {
         Some(message) => match chat.edit(delivery.destination, message, &view).await {
@@ -94,23 +94,23 @@ async fn record(
     chat: &TelegramChat,
     delivery: &Delivery,
     outcome: Result<MessageId, Failure>,
-) -> Result<(), LedgerError> {
-    let ledger = &chat.ledger;
+) -> Result<(), DatabaseError> {
+    let deliveries = &chat.deliveries;
     match outcome {
         Ok(message) => {
-            if !ledger.delivered(delivery, message).await? && delivery.message != Some(message) {
+            if !deliveries.mark_sent(delivery, message).await? && delivery.message != Some(message) {
                 // Another instance took the row over, and no row refers to this message: it loses its keyboard.
                 let _best_effort = chat.strip(delivery.destination, message).await;
             }
         }
         Err(Failure::ChatClosed) => {
-            ledger.close_destination(delivery.destination).await?;
+            deliveries.close_destination(delivery.destination).await?;
         }
         Err(Failure::Paused(until)) => {
-            ledger.defer_delivery(delivery, until).await?;
+            deliveries.defer(delivery, until).await?;
         }
         Err(Failure::Transient) if delivery.attempts + 1 < ATTEMPTS_MAX => {
-            ledger.defer_delivery(delivery, retry_at(chat.clock.now(), delivery.attempts)).await?;
+            deliveries.defer(delivery, retry_at(chat.clock.now(), delivery.attempts)).await?;
         }
         Err(failure @ (Failure::Transient | Failure::Permanent | Failure::CardLost)) => {
             tracing::error!(
@@ -118,7 +118,7 @@ async fn record(
                 ?failure,
                 "a delivery failed for good: its recipient does not get the message; its row in `deliveries` says which"
             );
-            ledger.fail_delivery(delivery, &format!("{failure:?}")).await?;
+            deliveries.mark_failed(delivery, &format!("{failure:?}")).await?;
         }
     }
     Ok(())

@@ -35,7 +35,7 @@ const PATIENCE: &[f64] = &[0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
 const JOBS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
 
 /// The kinds that are kept for a time only.
-const RETAINED: &[&str] = &["parked", "conflicts", "quarantine", "drafts", "deliveries", "cache"];
+const RETAINED: &[&str] = &["dead_letters", "conflicts", "quarantine", "drafts", "deliveries", "cache"];
 
 type Labels = &'static [(&'static str, &'static [&'static str])];
 
@@ -297,8 +297,8 @@ pub const INTAKE_AGE_SECONDS: Metric =
 pub const DELIVERIES_PENDING: Metric =
     gauge("depot_deliveries_pending", &[], "Messages to other people's chats that wait to be sent.");
 /// Updates that lie aside.
-pub const PARKED_UPDATES: Metric =
-    gauge("depot_parked_updates", &[], "Updates that lie aside for an operator.");
+pub const DEAD_LETTERS: Metric =
+    gauge("depot_dead_letters", &[], "Updates that could not be handled, stored for an operator.");
 /// What was kept long enough.
 pub const PURGED: Metric = counter(
     "depot_purged_total",
@@ -375,7 +375,7 @@ pub const ALL: [Metric; 50] = [
     SQL_GROUP_JOBS,
     INTAKE_AGE_SECONDS,
     DELIVERIES_PENDING,
-    PARKED_UPDATES,
+    DEAD_LETTERS,
     PURGED,
     RETAINED_OLDEST_SECONDS,
     LINES_VALIDATED,

@@ -181,10 +181,10 @@ async fn an_admin_who_is_none_any_more_cannot_decide() {
     bot.advance(181);
     marc.taps("Accepter").unwrap();
     assert!(marc.toast().await.unwrap().text.contains("pas pour vous"));
-    assert_eq!(bot.app().ledger().role(UserId(7)).await.unwrap(), Role::Pending);
+    assert_eq!(bot.app().tables().members.role(UserId(7)).await.unwrap(), Role::Pending);
     odile.taps("Accepter").unwrap();
     marc.sees("Accès accepté").await.unwrap();
-    assert_eq!(bot.app().ledger().role(UserId(7)).await.unwrap(), Role::Volunteer);
+    assert_eq!(bot.app().tables().members.role(UserId(7)).await.unwrap(), Role::Volunteer);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -198,7 +198,11 @@ async fn twenty_requests_wait_and_the_next_is_told_so() {
     late.sees_new(ASKS).await.unwrap();
     late.taps(ASKS).unwrap();
     late.sees_new("beaucoup de demandes").await.unwrap();
-    assert_eq!(bot.app().ledger().role(UserId(121)).await.unwrap(), Role::Visitor, "they may ask later");
+    assert_eq!(
+        bot.app().tables().members.role(UserId(121)).await.unwrap(),
+        Role::Visitor,
+        "they may ask later"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,7 +210,7 @@ async fn the_first_admin_is_invited_and_gets_the_requests_that_wait() {
     let bot = with(&[]).await;
     let eve = bot.user(7);
     asks_for_access(&eve).await;
-    let token = bot.app().ledger().create_invite(Role::Admin).await.unwrap();
+    let token = bot.app().tables().members.create_invite(Role::Admin).await.unwrap();
     let odile = bot.user(1);
     odile.says("bonjour");
     odile.sees_new(ASKS).await.unwrap();
@@ -239,8 +243,8 @@ async fn an_admin_by_configuration_gets_the_requests_when_they_first_come() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invitation_lets_one_person_in_within_a_quarter_of_an_hour() {
     let bot = with(&[("ADMIN_TELEGRAM_IDS", "1")]).await;
-    let ledger = bot.app().ledger();
-    let token = ledger.create_invite(Role::Volunteer).await.unwrap();
+    let tables = bot.app().tables();
+    let token = tables.members.create_invite(Role::Volunteer).await.unwrap();
     let (first, second, third) = (bot.user(7), bot.user(8), bot.user(9));
     bot.advance(14 * 60);
     first.starts(token.expose_secret());
@@ -250,7 +254,7 @@ async fn an_invitation_lets_one_person_in_within_a_quarter_of_an_hour() {
     first.sees_new("Bienvenue").await.unwrap();
     second.starts(token.expose_secret());
     second.sees_new("a expiré ou a déjà servi").await.unwrap();
-    let token = ledger.create_invite(Role::Volunteer).await.unwrap();
+    let token = tables.members.create_invite(Role::Volunteer).await.unwrap();
     bot.advance(15 * 60);
     third.says("bonjour");
     third.sees_new(ASKS).await.unwrap();
@@ -263,7 +267,7 @@ async fn an_invitation_lets_one_person_in_within_a_quarter_of_an_hour() {
     quiet(&bot).await;
     assert_eq!(heard(&third), before, "guesses are not answered one by one");
     for id in [8, 9] {
-        assert_eq!(ledger.role(UserId(id)).await.unwrap(), Role::Visitor);
+        assert_eq!(tables.members.role(UserId(id)).await.unwrap(), Role::Visitor);
         changes_nothing(&bot, id).await;
     }
 }
@@ -279,7 +283,7 @@ async fn an_allowlist_lets_in_who_is_on_it_and_takes_no_requests() {
     eve.taps_data(notice.id, "1k");
     assert!(eve.toast().await.unwrap().text.contains("pas pour vous"));
     changes_nothing(&bot, 8).await;
-    assert_eq!(bot.app().ledger().role(UserId(8)).await.unwrap(), Role::Visitor);
+    assert_eq!(bot.app().tables().members.role(UserId(8)).await.unwrap(), Role::Visitor);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -380,7 +384,7 @@ async fn a_card_on_its_way_to_an_admin_when_the_bot_stops_is_there_once_after_th
     asks_for_access(&named(&bot, 70_007, "Ève")).await;
     let is_claimed = async {
         let now = bot.clock.now();
-        while bot.app().ledger().next_delivery_due().await.unwrap().is_none_or(|due| due <= now) {
+        while bot.app().tables().deliveries.next_due().await.unwrap().is_none_or(|due| due <= now) {
             tokio::task::yield_now().await;
         }
     };
@@ -391,7 +395,7 @@ async fn a_card_on_its_way_to_an_admin_when_the_bot_stops_is_there_once_after_th
     bot.advance(200);
     odile.sees("Demande d'accès").await.unwrap();
     let is_settled = async {
-        while bot.app().ledger().next_delivery_due().await.unwrap().is_some() {
+        while bot.app().tables().deliveries.next_due().await.unwrap().is_some() {
             tokio::task::yield_now().await;
         }
     };

@@ -9,7 +9,7 @@ use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::config::Config;
 use depot_bot::database::Database;
 use depot_bot::deposit::{Status, UserId};
-use depot_bot::ledger::Entry;
+use depot_bot::ledger::LedgerEntry;
 use depot_bot::simulator::{Options, Simulator, User, UserProfile};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -161,10 +161,10 @@ impl TestBot {
     }
 
     /// What the ledger holds of a person, newest first. On a loaded machine it may be late with the answer.
-    pub(crate) async fn deposits(&self, user: i64) -> Vec<Entry> {
+    pub(crate) async fn deposits(&self, user: i64) -> Vec<LedgerEntry> {
         let began = std::time::Instant::now();
         loop {
-            match self.app().ledger().latest_of(UserId(user), 100_000).await {
+            match self.app().tables().ledger.latest_of(UserId(user), 100_000).await {
                 Ok(entries) => return entries,
                 Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
             }

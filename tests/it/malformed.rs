@@ -68,8 +68,8 @@ async fn survives(bot: &TestBot, updates: usize, damages: bool) {
     }
     let (status, ready) = get(&bot.app().http.to_string(), "/health/ready").await;
     assert_eq!(status, 200, "{ready}");
-    let parked = bot.app().ledger().parked(u32::MAX).await.unwrap();
-    let reasons: HashSet<&str> = parked.iter().map(|parked| parked.reason.as_str()).collect();
+    let dead_letters = bot.app().tables().dead_letters.list(u32::MAX).await.unwrap();
+    let reasons: HashSet<&str> = dead_letters.iter().map(|letter| letter.reason.as_str()).collect();
     assert!(reasons.contains("unreadable"), "{reasons:?}");
     assert!(!reasons.contains("panicked") && !reasons.contains("timed_out"), "{reasons:?}");
     let user = bot.user(7);

@@ -5,8 +5,7 @@ use std::time::Duration;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::deposit::{BotId, Status};
-use depot_bot::ledger::Ledger;
-use depot_bot::ledger::retention::Kind;
+use depot_bot::operations::{DeadLetters, Retained};
 use depot_bot::{execute, fetch_one};
 use secrecy::SecretString;
 
@@ -44,9 +43,13 @@ async fn each_kind_goes_after_its_days(behind: Behind, more: &[(&str, &str)]) {
     bot.user(70_007).taps("Demander").unwrap();
     user.sees("Demande d'accès").await.unwrap();
     bot.rests(7).await;
-    let ledger = bot.app().ledger();
-    ledger.park(5, "{}", "unreadable").await.unwrap();
-    ledger.keep("transcription:test", "une chaise", Duration::from_secs(30 * DAY)).await.unwrap();
+    let tables = bot.app().tables();
+    tables.dead_letters.add(5, "{}", "unreadable").await.unwrap();
+    tables
+        .answer_cache
+        .store("transcription:test", "une chaise", Duration::from_secs(30 * DAY))
+        .await
+        .unwrap();
     let database = bot.database().await;
     for sql in [CONFLICT, QUARANTINED] {
         database.write(Insert { sql, at: START.0 }).await.unwrap();
@@ -56,26 +59,28 @@ async fn each_kind_goes_after_its_days(behind: Behind, more: &[(&str, &str)]) {
     assert!(before.iter().all(|entry| !entry.draft.said.is_empty()), "{before:?}");
 
     let keeps_conflicts = more.iter().any(|(name, _)| name.contains("CONFLICTS"));
-    let conflicts = keeps_conflicts.then_some(Kind::Conflicts);
-    is_left_after(&bot, &database, 29, &Kind::ALL).await;
-    let left = [&[Kind::Quarantine, Kind::Drafts, Kind::Deliveries], conflicts.as_slice()].concat();
+    let conflicts = keeps_conflicts.then_some(Retained::Conflicts);
+    is_left_after(&bot, &database, 29, &Retained::ALL).await;
+    let left =
+        [&[Retained::Quarantine, Retained::Drafts, Retained::Deliveries], conflicts.as_slice()].concat();
     is_left_after(&bot, &database, 2, &left).await;
-    is_left_after(&bot, &database, 60, &[&[Kind::Drafts], conflicts.as_slice()].concat()).await;
+    is_left_after(&bot, &database, 60, &[&[Retained::Drafts], conflicts.as_slice()].concat()).await;
     is_left_after(&bot, &database, 275, conflicts.as_slice()).await;
 
     let after = bot.deposits(7).await;
     assert!(after.iter().all(|entry| entry.draft.said.is_empty()), "{after:?}");
-    let kept = |entries: &[depot_bot::ledger::Entry]| -> Vec<_> {
-        let row = |entry: &depot_bot::ledger::Entry| (entry.number, entry.status, entry.draft.lines.clone());
+    let kept = |entries: &[depot_bot::ledger::LedgerEntry]| -> Vec<_> {
+        let row =
+            |entry: &depot_bot::ledger::LedgerEntry| (entry.number, entry.status, entry.draft.lines.clone());
         entries.iter().map(row).collect()
     };
     assert_eq!(kept(&after), kept(&before));
     assert_eq!(after.iter().filter(|entry| entry.status == Status::Completed).count(), 1);
-    assert_eq!(ledger.statistics().await.unwrap().deliveries_pending, 1, "what is to be sent is not removed");
+    assert_eq!(tables.deliveries.count_pending().await.unwrap(), 1, "what is to be sent is not removed");
 }
 
 /// Moves the clock, waits until the bot has looked, and compares what it has left.
-async fn is_left_after(bot: &TestBot, database: &Database, days: u64, expected: &[Kind]) {
+async fn is_left_after(bot: &TestBot, database: &Database, days: u64, expected: &[Retained]) {
     bot.advance(days * DAY);
     // A message so old that the next look removes it, which is how that look is seen; it comes last in each look.
     let old = bot.clock.now().before(Duration::from_secs(91 * DAY));
@@ -87,8 +92,8 @@ async fn is_left_after(bot: &TestBot, database: &Database, days: u64, expected: 
         }
     };
     tokio::time::timeout(Duration::from_secs(60), looked).await.expect("the bot looks every hour");
-    for kind in Kind::ALL {
-        let is_left = bot.app().ledger().oldest(kind).await.unwrap().is_some();
+    for kind in Retained::ALL {
+        let is_left = bot.app().tables().retention.oldest(kind).await.unwrap().is_some();
         assert_eq!(is_left, expected.contains(&kind), "{kind:?} after {days} days more");
     }
 }
@@ -102,10 +107,10 @@ async fn the_numbers_say_what_went_and_how_old_the_oldest_is() {
     let days_ago = |days| Clock::system().now().before(Duration::from_secs(days * DAY)).0;
     database.write(Insert { sql: CONFLICT, at: days_ago(31) }).await.unwrap();
     database.write(Insert { sql: QUARANTINED, at: days_ago(31) }).await.unwrap();
-    let ledger = Ledger::new(database.clone(), BotId(BOT), Clock::manual(Timestamp(days_ago(40))));
+    let dead_letters = DeadLetters::new(&database, BotId(BOT), &Clock::manual(Timestamp(days_ago(40))));
     // More than one batch of them.
     for number in 0..201 {
-        ledger.park(number, "{}", "unreadable").await.unwrap();
+        dead_letters.add(number, "{}", "unreadable").await.unwrap();
     }
     let bot = Process::start(&variables).await;
     let value = async |series: &str| -> f64 {
@@ -116,7 +121,7 @@ async fn the_numbers_say_what_went_and_how_old_the_oldest_is() {
     };
     let counted = async {
         // It is looked at after the others.
-        while value("depot_purged_total{kind=\"parked\"}").await < 201.0
+        while value("depot_purged_total{kind=\"dead_letters\"}").await < 201.0
             || value("depot_retained_oldest_seconds{kind=\"quarantine\"}").await == 0.0
         {
             tokio::task::yield_now().await;
@@ -125,7 +130,7 @@ async fn the_numbers_say_what_went_and_how_old_the_oldest_is() {
     tokio::time::timeout(Duration::from_secs(60), counted).await.expect("the bot looks at its start");
     assert!((value("depot_purged_total{kind=\"conflicts\"}").await - 1.0).abs() < f64::EPSILON);
     assert!(value("depot_purged_total{kind=\"quarantine\"}").await < 1.0);
-    assert!(value("depot_retained_oldest_seconds{kind=\"parked\"}").await < 1.0);
+    assert!(value("depot_retained_oldest_seconds{kind=\"dead_letters\"}").await < 1.0);
     assert!(value("depot_retained_oldest_seconds{kind=\"quarantine\"}").await >= 31.0 * 86_400.0);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use depot_bot::clock::Clock;
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::deposit::BotId;
-use depot_bot::ledger::Ledger;
+use depot_bot::operations::{DeadLetter, DeadLetters};
 use depot_bot::simulator::{Simulator, UserProfile};
 use depot_bot::{execute, fetch_one};
 use nix::sys::signal::Signal;
@@ -71,9 +71,9 @@ async fn either_store_is_read_while_the_other_is_away() {
     block_in_place(|| postgres.kill());
     one_conversation_is_read("redis", "redis", &variables).await;
     let stats = lines(&["sessions", "stats", "--store", "redis", "--format", "jsonl"], &variables).await;
-    assert_eq!(stats[0].get("parked_updates"), None, "they are in the database: {stats:?}");
+    assert_eq!(stats[0].get("dead_letters"), None, "they are in the database: {stats:?}");
     let text = said(&["sessions", "stats", "--store", "redis"], &variables).await;
-    assert!(text.contains("parked updates  not counted"), "{text}");
+    assert!(text.contains("dead letters    not counted"), "{text}");
     fails(&["sessions", "list"], "`--store redis`", &variables).await;
 
     block_in_place(|| postgres.restart());
@@ -109,7 +109,7 @@ async fn looking_neither_makes_a_database_nor_changes_its_tables() {
         &["sessions", "list", "--store", "sql"],
         &["sessions", "show", "101"],
         &["sessions", "stats"],
-        &["sessions", "parked", "list"],
+        &["sessions", "dead-letters", "list"],
     ];
     for look in looks {
         fails(look, "`depot-bot migrate` makes it", &variables).await;
@@ -184,65 +184,66 @@ async fn an_operator_sees_and_replays(telegram: &Simulator, variables: &Variable
 
     let stats = lines(&["sessions", "stats", "--format", "jsonl"], variables).await.remove(0);
     assert_eq!(stats["states"], json!({"AwaitingValidation": 1, "Closed": 1}));
-    assert_eq!((&stats["due"], &stats["parked_updates"]), (&json!(1), &json!(0)), "{stats}");
+    assert_eq!((&stats["due"], &stats["dead_letters"]), (&json!(1), &json!(0)), "{stats}");
     let store = stats["store"].as_str().unwrap().to_owned();
     assert_eq!(stats["memory_bytes"].is_u64(), store == "redis");
     assert!(said(&["sessions", "stats"], variables).await.contains(&store));
 
-    what_is_parked_is_handled_again(telegram, variables, &forgotten).await;
+    a_dead_letter_is_handled_again(telegram, variables, &forgotten).await;
     what_is_over_is_purged(variables).await;
 }
 
 /// One that can be handled now, by a person who has said a lot since, and one that cannot.
-async fn what_is_parked_is_handled_again(
+async fn a_dead_letter_is_handled_again(
     telegram: &Simulator,
     variables: &Variables,
     user: &depot_bot::simulator::User,
 ) {
     let first = user.says("/aide").message_id;
-    // More than a conversation remembers, so that the parked message seems older than all of them.
+    // More than a conversation remembers, so that the replayed message seems older than all of them.
     for _ in 0..33 {
         user.says("/aide");
         user.sees_new("").await.unwrap();
     }
     telegram.inject_raw(&json!({"poll": {"id": "7"}}));
     telegram.wait_for("every update to be confirmed", |it| it.pending_updates() == 0).await.unwrap();
-    let ledger = Ledger::new(database(variables).await, BOT, Clock::system());
+    let dead_letters = DeadLetters::new(&database(variables).await, BOT, &Clock::system());
     let update = json!({"update_id": 77, "message": {"message_id": first - 1, "date": 1_780_000_000,
         "from": {"id": 103, "is_bot": false, "first_name": "Camille", "language_code": "fr"},
         "chat": {"id": 103, "type": "private"}, "text": "deux tabourets"}});
-    ledger.park(77, &update.to_string(), "panicked").await.unwrap();
+    dead_letters.add(77, &update.to_string(), "panicked").await.unwrap();
 
-    let list = ["sessions", "parked", "list", "--format", "jsonl"];
-    let parked = lines(&list, variables).await;
-    assert_eq!(parked.len(), 2, "{parked:?}");
-    let wanted = parked.iter().find(|parked| parked["update_id"] == 77).unwrap();
+    let list = ["sessions", "dead-letters", "list", "--format", "jsonl"];
+    let listed = lines(&list, variables).await;
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let wanted = listed.iter().find(|letter| letter["update_id"] == 77).unwrap();
     assert_eq!((&wanted["reason"], wanted.get("raw")), (&json!("panicked"), None));
-    let text = said(&["sessions", "parked", "list"], variables).await;
+    let text = said(&["sessions", "dead-letters", "list"], variables).await;
     assert!(text.contains("panicked") && !text.contains("tabourets"), "{text}");
-    let revealed = said(&["sessions", "parked", "list", "--reveal"], variables).await;
+    let revealed = said(&["sessions", "dead-letters", "list", "--reveal"], variables).await;
     assert!(revealed.contains("deux tabourets"), "{revealed}");
 
-    let unknown = run(&["sessions", "parked", "replay", "77-0123456789ab"], variables).await;
+    let unknown = run(&["sessions", "dead-letters", "replay", "77-0123456789ab"], variables).await;
     assert_eq!(unknown.status.code(), Some(1));
-    said(&["sessions", "parked", "replay", wanted["id"].as_str().unwrap()], variables).await;
+    said(&["sessions", "dead-letters", "replay", wanted["id"].as_str().unwrap()], variables).await;
     let card = user.sees("tabouret").await.unwrap();
     assert!(card.button("Valider").is_some(), "{card:?}");
-    until_parked(&ledger, |parked| parked.len() == 1).await;
+    until_dead_letters(&dead_letters, |letters| letters.len() == 1).await;
 
-    said(&["sessions", "parked", "replay", "--all"], variables).await;
-    until_parked(&ledger, |parked| parked.iter().all(|parked| parked.replay_at.is_none())).await;
-    assert_eq!(lines(&list, variables).await.len(), 1, "nothing can be made of it, so it stays");
+    said(&["sessions", "dead-letters", "replay", "--all"], variables).await;
+    until_dead_letters(&dead_letters, |letters| letters.iter().all(|letter| letter.replay_at.is_none()))
+        .await;
+    assert_eq!(lines(&list, variables).await.len(), 1, "it cannot be handled, so it stays");
 }
 
-async fn until_parked(ledger: &Ledger, is: impl Fn(&[depot_bot::ledger::parked::Parked]) -> bool) {
+async fn until_dead_letters(dead_letters: &DeadLetters, is: impl Fn(&[DeadLetter]) -> bool) {
     let found = async {
-        while !is(&ledger.parked(10).await.unwrap()) {
+        while !is(&dead_letters.list(10).await.unwrap()) {
             tokio::task::yield_now().await;
         }
     };
     if tokio::time::timeout(PATIENCE, found).await.is_err() {
-        panic!("the bot does not look at what is parked: {:?}", ledger.parked(10).await);
+        panic!("the bot does not replay the dead letters: {:?}", dead_letters.list(10).await);
     }
 }
 

@@ -172,7 +172,7 @@ async fn who_says_more_than_a_deposit_holds_is_told_and_can_still_record_it() {
     bot.rests(7).await;
     user.taps("Valider").unwrap();
     user.sees("Dépôt n°\u{a0}1 enregistré").await.unwrap();
-    assert_eq!(bot.app().ledger().parked(10).await.unwrap(), []);
+    assert_eq!(bot.app().tables().dead_letters.list(10).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,7 +199,7 @@ async fn whose_document_has_no_room_left_is_told_and_holds_nobody_up() {
     crowded.sees_new("Quelque chose s'est mal passé").await.unwrap();
     other.sees_new("Valider").await.unwrap();
     bot.telegram.wait_for("every update to be confirmed", |it| it.pending_updates() == 0).await.unwrap();
-    let parked = bot.app().ledger().parked(10).await.unwrap();
-    assert_eq!(parked.len(), 1);
-    assert!(parked[0].raw.contains("/annuler") && parked[0].reason.contains("no room"), "{parked:?}");
+    let letters = bot.app().tables().dead_letters.list(10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0].raw.contains("/annuler") && letters[0].reason.contains("no room"), "{letters:?}");
 }

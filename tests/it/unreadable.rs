@@ -111,7 +111,7 @@ async fn a_corrupt_conversation_begins_anew(behind: Behind) {
         assert!(kept.iter().any(|(_, document, _)| document.ends_with(garbage)), "{kept:?}");
     }
     assert!(kept.iter().all(|(owner, _, reason)| *owner == 7 && !reason.is_empty()), "{kept:?}");
-    assert!(bot.app().ledger().parked(10).await.unwrap().is_empty(), "no update was lost to it");
+    assert!(bot.app().tables().dead_letters.list(10).await.unwrap().is_empty(), "no update was lost to it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,7 +217,7 @@ async fn a_newer_conversation_is_left_alone_by_the_webhook_and_comes_again() {
     bot.user(7).says("une lampe");
     is_served(&bot, 8).await;
     assert_eq!(stored(&bot).await, newer, "not a byte of it is changed");
-    let kept = bot.app().ledger().parked(10).await.unwrap();
+    let kept = bot.app().tables().dead_letters.list(10).await.unwrap();
     assert!(kept.is_empty(), "{kept:?}");
     assert_eq!(bot.telegram.pending_updates(), 1, "the message of its owner waits in Telegram");
 }
@@ -240,7 +240,7 @@ async fn a_newer_conversation_holds_nobody_up_when_polling() {
     }
     user.sees_new("votre message est mis de côté").await.unwrap();
     bot.telegram.wait_for("everything to be confirmed", |it| it.pending_updates() == 0).await.unwrap();
-    let kept = bot.app().ledger().parked(10).await.unwrap();
+    let kept = bot.app().tables().dead_letters.list(10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert!(kept[0].reason == "newer_session" && kept[0].raw.contains("une lampe"), "{kept:?}");
     assert_eq!(stored(&bot).await, newer, "not a byte of it is changed");

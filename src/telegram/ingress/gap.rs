@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
 use crate::effects::Effects;
-use crate::ledger::Ledger;
+use crate::operations::LastIntake;
 use crate::service::ValidationSessionService;
 use crate::session::{Cause, Event};
 use crate::telegram::ingress::status::IntakeStatus;
@@ -24,8 +24,8 @@ const ASKED_MAX: usize = 1_000;
 /// Watches the iterations of the intake.
 #[derive(Debug)]
 pub struct IntakeGap {
-    /// Where the time of the last iteration is kept over a restart.
-    pub ledger: Ledger,
+    /// The time of the last iteration, stored over a restart.
+    pub last_intake: LastIntake,
     /// The open sessions.
     pub service: Arc<ValidationSessionService>,
     /// Runs the lanes of those that are asked again.
@@ -37,7 +37,7 @@ pub struct IntakeGap {
 impl IntakeGap {
     /// Watches until `stop`. Updates that waited in Telegram are handled first: no arrived answer is asked for again.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut last = self.ledger.intake_seen_at().await.unwrap_or_else(|error| {
+        let mut last = self.last_intake.seen_at().await.unwrap_or_else(|error| {
             tracing::warn!(
                 %error,
                 "the time of the last update cannot be read: if the bot was away for long, open questions are not asked \
@@ -73,7 +73,7 @@ impl IntakeGap {
         if noted.is_some_and(|noted| completed.since(noted) < NOTED_EVERY) {
             return;
         }
-        match self.ledger.intake_seen(completed).await {
+        match self.last_intake.record(completed).await {
             Ok(()) => *noted = Some(completed),
             Err(error) => tracing::debug!(%error, "the last iteration of the intake could not be noted"),
         }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use crate::access::{Access, AccessNotice, Admission};
+use crate::database::DatabaseError;
 use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
 use crate::ledger::{LedgerError, Role};
@@ -68,6 +69,8 @@ pub(super) enum UpdateError {
     Service(#[from] ServiceError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }
 
 /// What an update asks of the session.
@@ -223,13 +226,13 @@ impl Router {
         language: Language,
     ) -> Result<(), UpdateError> {
         if let Parsed::Known(Command::Start(_)) = command {
-            self.chat.ledger.introduce(sender.id, &sender.name(), language).await?;
+            self.chat.members.introduce(sender.id, &sender.name(), language).await?;
         }
         if let Parsed::Known(Command::Forget(name)) = command
             && role >= Role::Manager
             && let Some(key) = names::key(name)
         {
-            self.chat.ledger.forget(&key, Some(sender.id)).await?;
+            self.chat.feedback.retract(&key, Some(sender.id)).await?;
         }
         Ok(())
     }
@@ -304,7 +307,7 @@ impl Router {
         raw: &str,
         reason: &str,
     ) -> Result<UpdateOutcome, UpdateError> {
-        self.chat.ledger.park(update.unwrap_or_default(), raw, reason).await?;
+        self.chat.dead_letters.add(update.unwrap_or_default(), raw, reason).await?;
         Ok(UpdateOutcome::DeadLetter)
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::LedgerError;
-use crate::ledger::parked::Parked;
+use crate::database::DatabaseError;
+use crate::operations::DeadLetter;
 use crate::telegram::incoming::Incoming;
 use crate::telegram::routing::{Router, UpdateOutcome};
 
@@ -31,19 +31,19 @@ pub async fn run(router: Router, stop: CancellationToken) {
     }
 }
 
-async fn replay_due(router: &Router, stop: &CancellationToken) -> Result<(), LedgerError> {
-    let ledger = &router.chat.ledger;
+async fn replay_due(router: &Router, stop: &CancellationToken) -> Result<(), DatabaseError> {
+    let dead_letters = &router.chat.dead_letters;
     while !stop.is_cancelled()
-        && let Some(parked) = ledger.claim_replay(LEASE).await?
+        && let Some(letter) = dead_letters.lease_replay(LEASE).await?
     {
-        let id = parked.update_id;
-        match replay(router, &parked).await {
+        let id = letter.update_id;
+        match replay(router, &letter).await {
             Replayed::Done => {
-                ledger.unpark(&parked).await?;
+                dead_letters.remove(&letter).await?;
                 tracing::info!(update.id = id, "a dead letter was replayed");
             }
             Replayed::Stays(reason) => {
-                ledger.leave_parked(&parked).await?;
+                dead_letters.end_replay(&letter).await?;
                 tracing::warn!(
                     update.id = id,
                     reason,
@@ -56,7 +56,7 @@ async fn replay_due(router: &Router, stop: &CancellationToken) -> Result<(), Led
                     "a dead letter waits for its replay: the stores do not answer; it is tried again by itself"
                 );
                 // It is due again at once, and read again with the next poll; those behind it keep their order.
-                ledger.ask_replay(Some(&parked.name())).await?;
+                dead_letters.request_replay(Some(&letter.name())).await?;
                 return Ok(());
             }
         }
@@ -71,9 +71,9 @@ enum Replayed {
 }
 
 /// In a task of its own, so that an update that panics ends nothing but itself.
-async fn replay(router: &Router, parked: &Parked) -> Replayed {
-    let Ok(incoming) = Incoming::read(&parked.raw) else { return Replayed::Stays("it cannot be read") };
-    let (router, raw) = (router.clone(), parked.raw.clone());
+async fn replay(router: &Router, letter: &DeadLetter) -> Replayed {
+    let Ok(incoming) = Incoming::read(&letter.raw) else { return Replayed::Stays("it cannot be read") };
+    let (router, raw) = (router.clone(), letter.raw.clone());
     let handling = tokio::spawn(async move {
         let routed = router.route(&incoming).await;
         router.recover(&incoming, &raw, routed).await

@@ -37,7 +37,7 @@ impl Router {
     /// Redeems an invitation and welcomes the new member; one that is used up, expired or invented changes nothing.
     pub(super) async fn invited(&self, sender: &Sender, token: &str) -> Result<UpdateOutcome, UpdateError> {
         let language = Language::from_code(sender.language_code.as_deref());
-        match self.chat.ledger.redeem_invite(token, sender.id, &sender.name(), language).await? {
+        match self.chat.members.redeem_invite(token, sender.id, &sender.name(), language).await? {
             Some(role) => {
                 self.access.forget(sender.id);
                 tracing::info!(role = role.as_str(), "an invitation was used");

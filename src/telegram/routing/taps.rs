@@ -2,7 +2,8 @@
 
 use crate::access::Admission;
 use crate::deposit::{MessageId, Recorded, UserId};
-use crate::ledger::{AccessRequest, AccessRequestRef, Decision, Reversal, UndoRight};
+use crate::ledger::{AccessRequest, Decision, Reversal, UndoRight};
+use crate::operations::AccessRequestRef;
 use crate::service::Handled;
 use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
 use crate::telegram::callback;
@@ -170,7 +171,7 @@ impl Router {
     ) -> Result<Toast, UpdateError> {
         // Every decision re-reads the role of who tapped: once here for admins by configuration, and in its transaction.
         self.access.role_now(tap.sender.id).await?;
-        Ok(match self.chat.ledger.decide(AccessRequestRef(request), tap.sender.id, accept).await? {
+        Ok(match self.chat.members.decide(AccessRequestRef(request), tap.sender.id, accept).await? {
             Decision::Done { person, .. } => {
                 self.access.forget(person);
                 Toast::Decided
@@ -200,7 +201,8 @@ impl Router {
             self.toast(tap, Toast::NotAllowed);
             return Ok(UpdateOutcome::Refused);
         }
-        let asked = self.chat.ledger.request_access(tap.sender.id, &tap.sender.name(), language(tap)).await?;
+        let asked =
+            self.chat.members.request_access(tap.sender.id, &tap.sender.name(), language(tap)).await?;
         let (toast, notification) = match asked {
             AccessRequest::Asked | AccessRequest::AlreadyAsked => {
                 (Toast::AccessAsked, messages::Notification::AccessPending)

@@ -64,7 +64,7 @@ impl Router {
     ) -> Result<UpdateOutcome, UpdateError> {
         // Another instance may have been quicker: then the document can be read, or is gone.
         if let Some(document) = self.service.unreadable(key).await? {
-            self.chat.ledger.quarantine(key, &document, reason).await?;
+            self.chat.quarantine.add(key, &document, reason).await?;
             if self.service.discard(key, &document).await? {
                 metrics::counter!("depot_quarantined_total").increment(1);
                 tracing::error!(

@@ -49,7 +49,7 @@ fn parse_csv(text: &str) -> Vec<Vec<String>> {
 }
 
 async fn a_deposit_becomes_one_object(ground: &Ground) {
-    ground.ledger.record(&leaving(draft(1), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    ground.tables.ledger.record(&leaving(draft(1), Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
     let expected = json!({
         "id": draft(1).id.to_string(), "revision": 0, "number": 1, "status": "completed", "by": 7,
         "at": "2025-12-03T12:00:00.000Z", "opened_at": "2025-12-03T12:00:00.000Z", "taxonomy": TAXONOMY,
@@ -123,9 +123,9 @@ async fn hostile_texts_come_back_as_they_went_in(ground: &Ground) {
         "\\\"",
     ];
     let hostile = Draft { lines: texts.map(line).to_vec(), ..draft(1) };
-    ground.ledger.record(&leaving(hostile, Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+    ground.tables.ledger.record(&leaving(hostile, Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
     let empty = Draft { lines: Vec::new(), total_weight: None, ..draft(2) };
-    ground.ledger.record(&leaving(empty, Status::Cancelled), &owner(ANNE), TAXONOMY).await.unwrap();
+    ground.tables.ledger.record(&leaving(empty, Status::Cancelled), &owner(ANNE), TAXONOMY).await.unwrap();
 
     let written = objects(ground, Revisions::Latest).await;
     let said: Vec<_> = written[0]["lines"].as_array().unwrap().iter().map(|line| &line["object"]).collect();
@@ -146,11 +146,11 @@ async fn hostile_texts_come_back_as_they_went_in(ground: &Ground) {
 
 async fn a_long_ledger_is_written_page_by_page(ground: &Ground) {
     let tasks = (1..=450).map(|number| {
-        let ledger = ground.instance(number);
+        let tables = ground.instance(number);
         tokio::spawn(async move {
             let mut draft = draft(number as u64);
             draft.lines.truncate(number % 3);
-            ledger.record(&leaving(draft, Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
+            tables.ledger.record(&leaving(draft, Status::Completed), &owner(ANNE), TAXONOMY).await.unwrap();
         })
     });
     for task in tasks.collect::<Vec<_>>() {
@@ -167,13 +167,14 @@ async fn a_long_ledger_is_written_page_by_page(ground: &Ground) {
 async fn all_revisions_or_the_latest(ground: &Ground) {
     for number in 1..=3 {
         ground
+            .tables
             .ledger
             .record(&leaving(draft(number), Status::Completed), &owner(ANNE), TAXONOMY)
             .await
             .unwrap();
     }
     let right = UndoRight::Owner { window: WINDOW };
-    let undone = ground.ledger.reverse(draft(2).reference, ANNE, right).await.unwrap();
+    let undone = ground.tables.ledger.reverse(draft(2).reference, ANNE, right).await.unwrap();
     assert!(matches!(undone, Reversal::Reversed(_)));
     let status = |objects: Vec<Value>| {
         let of = |object: &Value| format!("{}{}", object["number"], object["status"].as_str().unwrap());
@@ -187,7 +188,7 @@ async fn all_revisions_or_the_latest(ground: &Ground) {
     assert_eq!(status(all), "1completed 2completed 2reversed 3completed");
 
     let theirs = leaving(draft(9), Status::Completed);
-    ground.of_other_bot().record(&theirs, &owner(ANNE), TAXONOMY).await.unwrap();
+    ground.of_other_bot().ledger.record(&theirs, &owner(ANNE), TAXONOMY).await.unwrap();
     assert_eq!(export(ground, None, Format::Jsonl, Revisions::Latest).await.0, 4);
     assert_eq!(export(ground, Some(BOT), Format::Jsonl, Revisions::Latest).await.0, 3);
 }

@@ -8,13 +8,14 @@ mod intake;
 
 use std::time::Duration;
 
+use depot_bot::app::Tables;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::deposit::{
     Attachment, BotId, ChatId, DepositId, DepositRef, Destination, Draft, Leaving, Line, Media, Proposal,
     Status, UserId, Weight, WeightSource,
 };
-use depot_bot::ledger::{Ledger, Owner};
+use depot_bot::ledger::Owner;
 use depot_bot::{execute, fetch_all};
 use secrecy::SecretString;
 
@@ -28,9 +29,9 @@ const WINDOW: Duration = Duration::from_secs(600);
 
 /// A database that two instances share, and the clock of both.
 struct Ground {
-    ledger: Ledger,
+    tables: Tables,
     /// Another instance: connections of its own to the same database.
-    other: Ledger,
+    other: Tables,
     database: Database,
     other_database: Database,
     clock: Clock,
@@ -53,29 +54,29 @@ impl Ground {
         let database = connect(url).await;
         database.migrate().await.unwrap();
         let other_database = connect(url).await;
-        let ledger = Ledger::new(database.clone(), BOT, clock.clone());
-        let other = Ledger::new(other_database.clone(), BOT, clock.clone());
-        Self { ledger, other, database, other_database, clock, _folder: folder }
+        let tables = Tables::new(&database, BOT, &clock);
+        let other = Tables::new(&other_database, BOT, &clock);
+        Self { tables, other, database, other_database, clock, _folder: folder }
     }
 
-    /// The ledger of another bot, at the first instance.
-    fn ledger_of(&self, bot: BotId) -> Ledger {
-        Ledger::new(self.database.clone(), bot, self.clock.clone())
+    /// The tables of another bot, at the first instance.
+    fn tables_of(&self, bot: BotId) -> Tables {
+        Tables::new(&self.database, bot, &self.clock)
     }
 
-    /// The ledger of another bot, at the other instance.
-    fn other_of(&self, bot: BotId) -> Ledger {
-        Ledger::new(self.other_database.clone(), bot, self.clock.clone())
+    /// The tables of another bot, at the other instance.
+    fn other_of(&self, bot: BotId) -> Tables {
+        Tables::new(&self.other_database, bot, &self.clock)
     }
 
-    /// The ledger of another bot in the same database.
-    fn of_other_bot(&self) -> Ledger {
-        self.ledger_of(BotId(43))
+    /// The tables of another bot in the same database.
+    fn of_other_bot(&self) -> Tables {
+        self.tables_of(BotId(43))
     }
 
     /// One of the two instances, in turn.
-    fn instance(&self, number: usize) -> Ledger {
-        if number.is_multiple_of(2) { self.ledger.clone() } else { self.other.clone() }
+    fn instance(&self, number: usize) -> Tables {
+        if number.is_multiple_of(2) { self.tables.clone() } else { self.other.clone() }
     }
 
     /// Runs a statement past the ledger.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
+use depot_bot::app::Tables;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::database::Database;
 use depot_bot::deposit::{BotId, Status, UserId};
 use depot_bot::i18n::I18n;
-use depot_bot::ledger::Ledger;
 use depot_bot::session::Language;
 use depot_bot::simulator::{self, Happened};
 use depot_bot::taxonomy::Taxonomy;
@@ -47,7 +47,7 @@ pub(crate) struct Evidence {
     pub(super) epoch: u64,
     /// Marks of branches that lost.
     pub(super) conflicts: HashSet<String>,
-    pub(super) parked: HashSet<i64>,
+    pub(super) dead_letters: HashSet<i64>,
     pub(super) deposits: Vec<Deposit>,
     /// What the card of each completed deposit says, by number.
     pub(super) cards: HashMap<u64, String>,
@@ -201,8 +201,8 @@ impl Evidence {
         }
         let marks: Vec<(i64,)> = sql.rows("select commit_id from conflicts").await;
         self.conflicts = marks.iter().map(|(mark,)| mark.cast_unsigned().to_string()).collect();
-        let parked: Vec<(i64,)> = sql.rows("select update_id from parked_updates").await;
-        self.parked = parked.into_iter().map(|(id,)| id).collect();
+        let dead_letters: Vec<(i64,)> = sql.rows("select update_id from dead_letters").await;
+        self.dead_letters = dead_letters.into_iter().map(|(id,)| id).collect();
         self.deposits = sql
             .rows(
                 "select id, owner, reference, number, status, decided_at from deposits order by id, revision",
@@ -211,7 +211,7 @@ impl Evidence {
         let waiting: Vec<(i64,)> = sql.rows("select count(*) from deliveries where sent_at is null").await;
         self.undelivered = waiting[0].0;
         let database = Database::connect(&SecretString::from(url)).await.unwrap();
-        let ledger = Ledger::new(database.clone(), bot, Clock::system());
+        let ledger = Tables::new(&database, bot, &Clock::system()).ledger;
         let (i18n, taxonomy) = (I18n::new().unwrap(), Taxonomy::load(None).unwrap());
         let owners: BTreeSet<i64> = self.deposits.iter().map(|deposit| deposit.owner).collect();
         for owner in owners {

@@ -133,7 +133,7 @@ fn acknowledged(evidence: &Evidence, lines: &HashMap<i64, Vec<&Sent>>, report: &
                 report.broken("P3", format!("{update:?} was acknowledged before it was committed: {sent:?}"));
             }
             Some(_) => {}
-            None if evidence.still.contains(&update.id) || evidence.parked.contains(&update.id) => {}
+            None if evidence.still.contains(&update.id) || evidence.dead_letters.contains(&update.id) => {}
             None => report.broken("P3", format!("{update:?} was acknowledged and left no trace")),
         }
     }

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use source::{Source, files, root, sources};
 
 /// The layers of DESIGN §6, lowest first: a module imports from lower layers only, so there are no cycles.
-const LAYERS: [&[&str]; 12] = [
-    &["clock", "rng"],
+const LAYERS: [&[&str]; 13] = [
+    &["clock", "digest", "rng"],
     &["failpoint"],
     &["diagnostic"],
     &["config", "database", "lock", "i18n"],
+    &["operations"],
     &["ledger", "remote", "store", "telemetry"],
     &["model", "speech"],
     &["access", "schedule", "service", "shutdown"],
@@ -24,10 +25,11 @@ const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Who must not know whom although the layers would allow it.
-const STRANGERS: [(&str, &[&str]); 6] = [
+const STRANGERS: [(&str, &[&str]); 7] = [
     ("http", &["access", "effects", "ledger", "service", "session", "store", "taxonomy", "i18n"]),
     ("ledger", &["config"]),
     ("model", &["config", "database", "i18n"]),
+    ("operations", &["config", "i18n"]),
     ("service", &["database", "ledger", "i18n"]),
     ("speech", &["config", "database", "i18n"]),
     ("store", &["config", "taxonomy", "i18n"]),

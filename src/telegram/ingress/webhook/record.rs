@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::ledger::Ledger;
-use crate::ledger::intake::{Webhook as Row, WebhookClaim};
+use crate::operations::WebhookRegistration;
+use crate::operations::webhook_registration::{WebhookLease, WebhookSettings};
 use crate::telegram::ingress::webhook::{Claim, Wanted, WebhookRecord};
 
 /// How long one instance has the right to tell Telegram the webhook.
@@ -13,20 +13,20 @@ const LEASE: Duration = Duration::from_secs(30);
 /// The row, as one instance sees it.
 #[derive(Debug)]
 pub struct SqlRecord {
-    ledger: Ledger,
+    registration: WebhookRegistration,
     /// A name for this instance, new with each start.
     instance: i64,
 }
 
 impl SqlRecord {
-    /// The row of the bot that `ledger` belongs to.
+    /// The row behind `registration`.
     #[must_use]
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, instance: rand::random() }
+    pub fn new(registration: WebhookRegistration) -> Self {
+        Self { registration, instance: rand::random() }
     }
 
-    fn row(wanted: &Wanted) -> Row {
-        Row {
+    fn settings(wanted: &Wanted) -> WebhookSettings {
+        WebhookSettings {
             url: wanted.url.clone(),
             secret_sha256: wanted.secret_sha256(),
             allowed_updates: wanted.allowed_updates(),
@@ -36,17 +36,17 @@ impl SqlRecord {
 
 impl WebhookRecord for SqlRecord {
     async fn claim(&self, wanted: &Wanted, differs_at: Option<Timestamp>) -> anyhow::Result<Claim> {
-        let row = Self::row(wanted);
-        Ok(match self.ledger.claim_webhook(&row, self.instance, LEASE, differs_at).await? {
-            WebhookClaim::Mine => Claim::Mine,
-            WebhookClaim::Set => Claim::Set,
-            WebhookClaim::Busy { until } => Claim::Busy { until },
+        let settings = Self::settings(wanted);
+        Ok(match self.registration.lease(&settings, self.instance, LEASE, differs_at).await? {
+            WebhookLease::Acquired => Claim::Mine,
+            WebhookLease::AlreadySet => Claim::Set,
+            WebhookLease::HeldByAnother { until } => Claim::Busy { until },
         })
     }
 
     async fn confirm(&self, wanted: &Wanted) -> anyhow::Result<()> {
         // Another instance's lease came in between: then the next check finds out which webhook Telegram has.
-        let _still_ours = self.ledger.webhook_set(&Self::row(wanted), self.instance).await?;
+        let _still_ours = self.registration.confirm(&Self::settings(wanted), self.instance).await?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! How conversations look to an operator: where they stand, never what was said unless it is asked for.
+//! Sessions as an operator sees them: their states, and the users' words only on request.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,20 +12,20 @@ use crate::store::{Found, Statistics};
 
 /// The state of a document that cannot be read.
 const UNREADABLE: &str = "unreadable";
-/// What stands in the place of what was said.
+/// Stands in the place of the users' words.
 const CONCEALED: &str = "…";
-/// The fields of a document that hold what people said or sent.
-const SAID: [&str; 5] = ["said", "text", "object", "file", "album"];
+/// The fields of a document that hold users' words or files.
+const CONCEALED_FIELDS: [&str; 5] = ["said", "text", "object", "file", "album"];
 
-/// One conversation in the list.
+/// One session in the list.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct SessionSummary {
     user: i64,
     chat: i64,
     state: &'static str,
     version: u64,
     epoch: u64,
-    /// Since its owner last did something.
+    /// Since its owner's last activity.
     age_seconds: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Row {
     reason: Option<String>,
 }
 
-impl Row {
+impl SessionSummary {
     pub(super) fn of(found: &Found, ttl: Duration, now: Timestamp) -> Self {
         let (user, chat) = (found.key.user.0, found.key.chat.0);
         match &found.session {
@@ -72,7 +72,7 @@ impl Row {
     }
 }
 
-impl fmt::Display for Row {
+impl fmt::Display for SessionSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { user, state, version, epoch, age_seconds, .. } = self;
         if let Some(reason) = &self.reason {
@@ -84,29 +84,29 @@ impl fmt::Display for Row {
     }
 }
 
-/// How many conversations stand where.
+/// How many sessions have which state.
 #[derive(Debug, Serialize)]
-pub(super) struct Counts {
+pub(super) struct SessionCounts {
     store: &'static str,
     states: BTreeMap<&'static str, u64>,
-    /// Open, or with something left to do.
+    /// Open, or with pending effects.
     due: u64,
-    /// Those among them whose instant has passed.
+    /// Those among them whose due instant has passed.
     overdue: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest_overdue_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_bytes: Option<u64>,
-    /// They are in the database, which is not asked where Redis alone is read.
+    /// They are in the database, which is not opened where Redis alone is read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parked_updates: Option<u64>,
+    dead_letters: Option<u64>,
 }
 
-impl Counts {
-    pub(super) fn new(store: &'static str, statistics: Statistics, parked_updates: Option<u64>) -> Self {
+impl SessionCounts {
+    pub(super) fn new(store: &'static str, statistics: Statistics, dead_letters: Option<u64>) -> Self {
         let Statistics { active: due, overdue, memory_bytes } = statistics;
         let states = BTreeMap::new();
-        Self { store, states, due, overdue, oldest_overdue_seconds: None, memory_bytes, parked_updates }
+        Self { store, states, due, overdue, oldest_overdue_seconds: None, memory_bytes, dead_letters }
     }
 
     pub(super) fn add(&mut self, found: &Found, ttl: Duration, now: Timestamp) {
@@ -118,7 +118,7 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for SessionCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "store           {}", self.store)?;
         for (state, count) in &self.states {
@@ -133,20 +133,20 @@ impl fmt::Display for Counts {
         if let Some(bytes) = self.memory_bytes {
             writeln!(f, "memory          {bytes} bytes")?;
         }
-        match self.parked_updates {
-            Some(count) => write!(f, "parked updates  {count}"),
-            None => write!(f, "parked updates  not counted: they are in the database"),
+        match self.dead_letters {
+            Some(count) => write!(f, "dead letters    {count}"),
+            None => write!(f, "dead letters    not counted: they are in the database"),
         }
     }
 }
 
-/// Takes what people said or sent out of a document, and leaves that there was something.
+/// Replaces users' words and files in a document, so that only their presence shows.
 pub(super) fn conceal(document: &mut Value) {
     match document {
         Value::Array(items) => items.iter_mut().for_each(conceal),
         Value::Object(fields) => {
             for (name, value) in fields {
-                if SAID.contains(&name.as_str()) { conceal_all(value) } else { conceal(value) }
+                if CONCEALED_FIELDS.contains(&name.as_str()) { conceal_all(value) } else { conceal(value) }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

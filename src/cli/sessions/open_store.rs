@@ -1,4 +1,4 @@
-//! Where an operator looks: the store in charge, or the one that is named. Looking changes nothing, tables neither.
+//! The store that an operator reads: the primary, or the one that is named. Reading changes nothing, tables neither.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,75 +10,75 @@ use crate::app;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Engine};
 use crate::database::{Database, DatabaseError};
-use crate::ledger::{Ledger, LedgerError};
+use crate::operations::DeadLetters;
 use crate::session::SessionKey;
 use crate::store::sql::SqlStore;
 use crate::store::{Found, SessionStore, StoreError};
 
 /// How many documents are read at a time.
-const PAGE: usize = 200;
+const PAGE_SIZE: usize = 200;
 
-/// Which store is to be read.
+/// The store that is to be read.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Source {
-    /// Which store to read; if it is not said, the one in charge.
+pub struct Source {
+    /// The store to read; by default, the primary.
     #[arg(long, value_enum)]
-    store: Option<Which>,
+    store: Option<StoreName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Which {
+enum StoreName {
     /// Redis; the database may be away.
     Redis,
     /// The database; Redis may be away.
     Sql,
 }
 
-/// What an operator looks into.
-pub(super) struct Place {
+/// A store that is open for an operator.
+pub(super) struct OpenStore {
     pub(super) store: Arc<dyn SessionStore>,
-    /// What is in the database only; `None` where that is not asked at all.
-    pub(super) ledger: Option<Ledger>,
+    /// They are in the database only; `None` where that is not opened at all.
+    pub(super) dead_letters: Option<DeadLetters>,
     pub(super) now: Timestamp,
 }
 
-impl Place {
+impl OpenStore {
     /// Opens the store that is to be read, and nothing that this does not need.
     pub(super) async fn open(config: &Config, source: Source) -> anyhow::Result<Self> {
         let (clock, bot) = (Clock::system(), config.telegram.bot);
         let now = clock.now();
-        let of = |store, ledger| Self { store, ledger, now };
-        if source.store == Some(Which::Redis) {
+        let of = |store, dead_letters| Self { store, dead_letters, now };
+        if source.store == Some(StoreName::Redis) {
             let Some(redis) = &config.redis else {
-                bail!("REDIS_URL is not set: all conversations are in the database")
+                bail!("REDIS_URL is not set: all sessions are in the database")
             };
             return Ok(of(Arc::new(app::redis_store(redis, bot)?), None));
         }
         let database = database(config).await?;
-        let ledger = Ledger::new(database.clone(), bot, clock.clone());
+        let dead_letters = DeadLetters::new(&database, bot, &clock);
         let store: Arc<dyn SessionStore> = match source.store {
             Some(_) => Arc::new(SqlStore::new(database, bot)),
             None => app::session_store(config, &database, &clock).await?,
         };
-        Ok(of(store, Some(ledger)))
+        Ok(of(store, Some(dead_letters)))
     }
 
-    /// Brings every conversation to `look` once, page by page, until it has had enough.
+    /// Calls `visit` with every session once, page by page, until it returns false.
     pub(super) async fn each(
         &self,
-        mut look: impl FnMut(Found) -> anyhow::Result<bool>,
+        mut visit: impl FnMut(Found) -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
-        let mut place: Option<String> = None;
+        let mut cursor: Option<String> = None;
         let mut seen: HashSet<SessionKey> = HashSet::new();
         loop {
-            let page = self.store.page(place.as_deref(), PAGE).await?;
+            let page = self.store.page(cursor.as_deref(), PAGE_SIZE).await?;
             for found in page.found {
-                if seen.insert(found.key) && !look(found)? {
+                if seen.insert(found.key) && !visit(found)? {
                     return Ok(());
                 }
             }
             let Some(next) = page.next else { return Ok(()) };
-            place = Some(next);
+            cursor = Some(next);
         }
     }
 }
@@ -119,15 +119,12 @@ fn advice(error: &anyhow::Error, has_redis: bool) -> Option<&'static str> {
             | StoreError::TooLarge { .. } => None,
         };
     }
-    let ledgers = error.downcast_ref::<LedgerError>().and_then(|error| match error {
-        LedgerError::Database(error) => Some(error),
-        LedgerError::Corrupt { .. } => None,
-    });
-    match ledgers.or_else(|| error.downcast_ref())? {
+    match error.downcast_ref::<DatabaseError>()? {
         DatabaseError::Failed { .. } => Some(OTHER_TABLES),
         DatabaseError::Unavailable { .. } | DatabaseError::Unknown => read_redis,
         DatabaseError::Full { .. } => None,
     }
 }
 
-const OTHER_TABLES: &str = "if its tables are not those of this release, `depot-bot migrate` mends that";
+const OTHER_TABLES: &str =
+    "if its tables are not those of this release, `depot-bot migrate` brings them there";

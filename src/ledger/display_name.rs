@@ -1,12 +1,12 @@
-//! Names that strangers chose for themselves, made fit for other people's screens and for exports.
+//! Names that users chose for themselves, made fit for other users' screens and for exports.
 
-/// The most characters of a name that are kept.
+/// The most characters of a name that are stored.
 pub const NAME_CHARS_MAX: usize = 64;
 
 /// Removes control characters and marks that turn the writing direction, makes white space single spaces, and cuts the
-/// rest to [`NAME_CHARS_MAX`] characters. What is left may be empty: show the numeric id beside it, always.
+/// rest to [`NAME_CHARS_MAX`] characters. The result may be empty: always show the numeric id beside it.
 ///
-/// Escaping for HTML or CSV is up to whoever writes that.
+/// Escaping for HTML or CSV is left to the code that writes these formats.
 #[must_use]
 pub fn clean_name(name: &str) -> String {
     let visible: String =
