@@ -9,7 +9,8 @@
 //! | `FLOWS_USERS=50,2000` `FLOWS_EACH=10` | how many people, and how many flows of each |
 //! | `FLOWS_STORE=redis` | `redis` or `sql`: where sessions live |
 //! | `FLOWS_DATABASE=sqlite` | `sqlite` or `postgres` |
-//! | `FLOWS_MIRROR=on` | `on,off`: both, in turn. Off is a planted fault, so it needs `--features failpoints` |
+//! | `FLOWS_MIRROR=on` | `on,off`: both, in turn. Off is a seeded fault: it needs a `FLOWS_BOT` that has it |
+//! | `FLOWS_BOT=` | another binary, such as that which `tests/seeded_faults/build.sh --release` builds |
 //! | `FLOWS_ROUNDS=1` | how often the whole is repeated, so that medians can be taken |
 //! | `FLOWS_DOCUMENTS=0` | so many other people's sessions lie in Redis already: a flow costs the same |
 
@@ -290,7 +291,7 @@ impl Bot {
         mirror: bool,
     ) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_depot-bot"));
+        let mut command = Command::new(setting("FLOWS_BOT", env!("CARGO_BIN_EXE_depot-bot")));
         command
             .arg("run")
             .env_clear()
@@ -306,7 +307,7 @@ impl Bot {
             command.env("REDIS_URL", redis.url());
         }
         if !mirror {
-            command.env("PLANT", "no_mirror");
+            command.env("SEEDED_FAULT", "no_mirror");
         }
         Ok(Self { process: command.spawn().context("the bot does not start")?, port })
     }

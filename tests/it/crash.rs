@@ -15,8 +15,8 @@ use rand::{Rng as _, SeedableRng as _};
 use tokio::time::timeout;
 
 use crate::bot::Behind;
-use crate::oracle::people::{Crowd, as_usual, asks_to_be_let_in, forgets, lets_in, speaks};
-use crate::oracle::stage::Stage;
+use crate::oracle::harness::Harness;
+use crate::oracle::personas::{Crowd, as_usual, asks_to_be_let_in, forgets, lets_in, speaks};
 use crate::oracle::{Report, judge, measured, seed, soaks};
 use crate::process::Process;
 use crate::remote::Server;
@@ -127,30 +127,30 @@ fn is_played(Point(name, _, _, way): &Point, behind: Behind) -> bool {
 async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) -> anyhow::Result<Report> {
     let Point(name, _, nth, way) = *point;
     // Leases last 15 s, those of deliveries three minutes.
-    let mut stage = Stage::new(behind, if way == Way::Asks { 60 } else { 10 }).await;
-    stage.people = 3;
+    let mut harness = Harness::new(behind, if way == Way::Asks { 60 } else { 10 }).await;
+    harness.people = 3;
     let ear = Server::start().await;
     ear.hears("une bouilloire, un kilo deux");
     match way {
-        Way::Forgets => stage.set("SESSION_TTL_SECONDS", "10"),
+        Way::Forgets => harness.set("SESSION_TTL_SECONDS", "10"),
         Way::Asks => {
-            stage.set("ACCESS_MODE", "approval");
-            stage.set("ADMIN_TELEGRAM_IDS", "1");
+            harness.set("ACCESS_MODE", "approval");
+            harness.set("ADMIN_TELEGRAM_IDS", "1");
             // What an admin decides is in the table of requests, and strangers have no conversation.
-            stage.strangers_from = 1;
+            harness.strangers_from = 1;
         }
         Way::Speaks => {
-            stage.set("STT_BASE_URL", &ear.url);
-            stage.set("STT_MODEL", "whisper-small");
+            harness.set("STT_BASE_URL", &ear.url);
+            harness.set("STT_MODEL", "whisper-small");
         }
         Way::Deposits | Way::Copies | Way::Stops => {}
     }
-    let admin = stage.user(1);
+    let admin = harness.user(1);
     if way == Way::Asks {
         admin.starts("");
     }
-    let strangers = stage.strangers();
-    let mut crowd = Crowd::gather(&stage, move |user: User, round: usize| {
+    let strangers = harness.strangers();
+    let mut crowd = Crowd::gather(&harness, move |user: User, round: usize| {
         let strangers = strangers.clone();
         async move {
             match way {
@@ -164,14 +164,14 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
     });
     for kill in 1..=kills {
         let failpoint = format!("{name}:{}", rng.random_range(1..=nth));
-        let mut bot = stage.spawn(&[("FAILPOINT", &failpoint)]);
+        let mut bot = harness.spawn(&[("FAILPOINT", &failpoint)]);
         let ends = async {
-            ends_at_the_point(&stage, way, &mut bot, &mut rng).await;
+            ends_at_the_point(&harness, way, &mut bot, &mut rng).await;
             timeout(PATIENCE, bot.ended()).await
         };
         let exit = tokio::select! {
             error = crowd.complains() => {
-                let found = judge(&stage.evidence().await).verdict();
+                let found = judge(&harness.evidence().await).verdict();
                 return Err(error.context(format!("before end {kill}; {found:?}")));
             }
             exit = ends => exit,
@@ -184,15 +184,15 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
             "it ended by itself: {exit}\n{}",
             bot.tail()
         );
-        stage.died();
+        harness.died();
     }
-    let bot = stage.start(&[]).await;
+    let bot = harness.start(&[]).await;
     crowd.goes_home().await?;
-    Ok(stage.ends(bot, "ok").await)
+    Ok(harness.ends(bot, "ok").await)
 }
 
 /// Brings about what leads to the point, where people alone do not.
-async fn ends_at_the_point(stage: &Stage, way: Way, bot: &mut Process, rng: &mut StdRng) {
+async fn ends_at_the_point(harness: &Harness, way: Way, bot: &mut Process, rng: &mut StdRng) {
     match way {
         Way::Deposits | Way::Speaks | Way::Asks | Way::Forgets => {}
         Way::Copies => loop {
@@ -200,13 +200,13 @@ async fn ends_at_the_point(stage: &Stage, way: Way, bot: &mut Process, rng: &mut
             if timeout(some, bot.ended()).await.is_ok() {
                 return;
             }
-            stage.empty_redis();
+            harness.empty_redis();
         },
         Way::Stops => {
             bot.says("the bot is started").await;
             let shown = |it: &depot_bot::simulator::Simulator| it.calls("sendMessage");
-            let goal = shown(&stage.telegram) + rng.random_range(1..8);
-            stage.telegram.wait_for("some answers", |it| shown(it) >= goal).await.unwrap();
+            let goal = shown(&harness.telegram) + rng.random_range(1..8);
+            harness.telegram.wait_for("some answers", |it| shown(it) >= goal).await.unwrap();
             bot.signal(Signal::SIGTERM);
         }
     }
@@ -218,13 +218,13 @@ async fn a_crash_in_a_migration_leaves_a_database_that_the_next_start_brings_to_
     let kills = if soaks() { 200 } else { 20 };
     for behind in [Behind::Sqlite, Behind::Postgres] {
         for _ in 0..kills {
-            let stage = Stage::new(behind, 10).await;
-            let mut bot = stage.spawn(&[("FAILPOINT", "migrating")]);
+            let harness = Harness::new(behind, 10).await;
+            let mut bot = harness.spawn(&[("FAILPOINT", "migrating")]);
             assert_eq!(bot.ended().await.signal(), Some(nix::libc::SIGABRT));
-            stage.died();
-            let bot = stage.start(&[]).await;
-            as_usual(stage.user(1), 0).await.unwrap();
-            stage.ends(bot, "ok").await.verdict().unwrap();
+            harness.died();
+            let bot = harness.start(&[]).await;
+            as_usual(harness.user(1), 0).await.unwrap();
+            harness.ends(bot, "ok").await.verdict().unwrap();
         }
     }
 }

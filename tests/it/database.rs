@@ -112,7 +112,7 @@ impl Job for Panic {
 
     async fn run(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         Insert(1_000).run(connection).await?;
-        panic!("a planted fault");
+        panic!("on purpose");
     }
 }
 

@@ -52,7 +52,7 @@ impl HandleUpdate for Notes {
             self.release.notified().await;
         }
         let panics = self.panics_at.lock().unwrap().as_ref() == Some(&what);
-        assert!(!panics, "planted");
+        assert!(!panics, "on purpose");
         if self.away.load(Ordering::SeqCst) {
             self.note(format!("refused {what}"));
             return Disposition::Retry;

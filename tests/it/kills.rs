@@ -14,8 +14,8 @@ use rand::{Rng as _, SeedableRng as _};
 use tokio::time::{interval, timeout};
 
 use crate::bot::Behind;
-use crate::oracle::people::{Crowd, as_usual};
-use crate::oracle::stage::Stage;
+use crate::oracle::harness::Harness;
+use crate::oracle::personas::{Crowd, as_usual};
 use crate::oracle::{Report, measured, seed, soaks};
 use crate::servers::AofCopy;
 
@@ -61,13 +61,13 @@ async fn everything_goes_wrong(behind: Behind) {
     let seed = seed();
     measured(&format!("{behind:?}: DEPOT_SEED={seed}"));
     let began = Instant::now();
-    let mut stage = Stage::new(behind, size.times).await;
-    stage.people = size.people;
+    let mut harness = Harness::new(behind, size.times).await;
+    harness.people = size.people;
     let unknown = Rule::sometimes(0.01, Fault::DropAfter).on("sendMessage");
-    stage.telegram.faults(|faults| faults.add(unknown));
-    let mut bot = stage.start(&[]).await;
+    harness.telegram.faults(|faults| faults.add(unknown));
+    let mut bot = harness.start(&[]).await;
     let rest = size.rest;
-    let mut crowd = Crowd::gather(&stage, move |user, round| async move {
+    let mut crowd = Crowd::gather(&harness, move |user, round| async move {
         let mut rests = interval(Duration::from_millis(rest + 37 * user.id().unsigned_abs() % 300));
         rests.tick().await;
         as_usual(user, round).await?;
@@ -81,26 +81,26 @@ async fn everything_goes_wrong(behind: Behind) {
         let life = if kill % 8 == 7 { 8_000..14_000 } else { 300..3_000 };
         let life = Duration::from_millis(rng.random_range(life));
         if let Ok(complaint) = timeout(life, crowd.complains()).await {
-            trouble.ends(&stage).await;
+            trouble.ends(&harness).await;
             drop(crowd);
-            let found = stage.ends(bot, "").await.verdict();
+            let found = harness.ends(bot, "").await.verdict();
             panic!("DEPOT_SEED={seed}, before kill {kill}: {complaint:#}\n{found:?}");
         }
-        killed_at.push(stage.now());
-        stage.kill(&mut bot).await;
-        trouble.goes_on(&stage, kill);
-        bot = stage.start(&[]).await;
+        killed_at.push(harness.now());
+        harness.kill(&mut bot).await;
+        trouble.goes_on(&harness, kill);
+        bot = harness.start(&[]).await;
     }
-    trouble.ends(&stage).await;
-    stage.telegram.faults(depot_bot::simulator::Faults::clear);
-    let healed_at = stage.now();
+    trouble.ends(&harness).await;
+    harness.telegram.faults(depot_bot::simulator::Faults::clear);
+    let healed_at = harness.now();
     let went_home = crowd.goes_home().await;
-    let report = stage.ends(bot, "ok").await;
+    let report = harness.ends(bot, "ok").await;
     let rounds =
         went_home.unwrap_or_else(|error| panic!("DEPOT_SEED={seed}: {error:#}\n{:?}", report.verdict()));
-    tell(behind, &size, &report, &stage.happened(), &killed_at, began.elapsed());
+    tell(behind, &size, &report, &harness.happened(), &killed_at, began.elapsed());
     report.verdict().unwrap_or_else(|error| panic!("DEPOT_SEED={seed}: {error:#}"));
-    let waited = stage.longest_wait(healed_at);
+    let waited = harness.longest_wait(healed_at);
     let settled = report.quiet_at.unwrap().since(healed_at) / size.times;
     measured(&format!(
         "{behind:?}: {rounds} rounds; after the last fault nobody waited longer than {waited:?} on the bot's clock for \
@@ -132,11 +132,11 @@ impl Trouble {
     }
 
     /// With each kill of the bot: an outage that is over ends, or the next fault begins.
-    fn goes_on(&mut self, stage: &Stage, kill: usize) {
+    fn goes_on(&mut self, harness: &Harness, kill: usize) {
         if let Some((since, outage, at)) = self.since {
             if since.elapsed() >= self.outage {
                 self.since = None;
-                heal(stage, outage, at);
+                heal(harness, outage, at);
             }
             return;
         }
@@ -144,12 +144,12 @@ impl Trouble {
             return;
         }
         self.turn += 1;
-        let mut redis = stage.redis();
+        let mut redis = harness.redis();
         match self.turn % 5 {
             1 => {
                 self.aof = Some(redis.copy_aof());
                 redis.pause();
-                self.since = Some((Instant::now(), Outage::Frozen, stage.now()));
+                self.since = Some((Instant::now(), Outage::Frozen, harness.now()));
             }
             2 => redis.command::<()>(&["FLUSHALL"]),
             3 => redis.restart(),
@@ -160,24 +160,24 @@ impl Trouble {
             }
             _ => {
                 redis.kill();
-                self.since = Some((Instant::now(), Outage::Killed, stage.now()));
+                self.since = Some((Instant::now(), Outage::Killed, harness.now()));
             }
         }
     }
 
     /// The last outage lasts as long as the others.
-    async fn ends(&mut self, stage: &Stage) {
+    async fn ends(&mut self, harness: &Harness) {
         if let Some((since, outage, at)) = self.since.take() {
-            stage.comes(self.outage, async || since.elapsed() >= self.outage).await;
-            heal(stage, outage, at);
+            harness.comes(self.outage, async || since.elapsed() >= self.outage).await;
+            heal(harness, outage, at);
         }
     }
 }
 
-fn heal(stage: &Stage, outage: Outage, since: Timestamp) {
+fn heal(harness: &Harness, outage: Outage, since: Timestamp) {
     match outage {
-        Outage::Killed => stage.redis().restart(),
-        Outage::Frozen => stage.thaws_redis(since),
+        Outage::Killed => harness.redis().restart(),
+        Outage::Frozen => harness.thaws_redis(since),
     }
 }
 

@@ -20,6 +20,21 @@ use tokio::time::timeout;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const TOKEN: &str = "4242:AAprocess_token_0123456789_abcdefghijkl";
 
+const BOT: &str = env!("CARGO_BIN_EXE_depot-bot");
+
+/// The bot with the faults of `tests/seeded_faults` in it, built when it is needed first.
+fn with_seeded_faults() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/seeded_faults/build.sh");
+        let target = Path::new(BOT).parent().and_then(Path::parent).unwrap();
+        let mut build = std::process::Command::new(script);
+        let built = build.env("CARGO_TARGET_DIR", target).stderr(Stdio::inherit()).output().unwrap();
+        assert!(built.status.success(), "{script}: {}", built.status);
+        String::from_utf8(built.stdout).unwrap().trim().to_owned()
+    })
+}
+
 /// A simulator on the machine's own clock, which is what a process has.
 pub(crate) async fn telegram() -> Simulator {
     telegram_of(TOKEN, Clock::system()).await
@@ -56,7 +71,8 @@ fn command(arguments: &[&str], variables: &HashMap<String, String>) -> Command {
 
 /// The same, started by another program, whose last arguments it is.
 fn wrapped(wrapper: &[&str], arguments: &[&str], variables: &HashMap<String, String>) -> Command {
-    let words: Vec<&str> = wrapper.iter().chain(&[env!("CARGO_BIN_EXE_depot-bot")]).copied().collect();
+    let bot = if variables.contains_key("SEEDED_FAULT") { with_seeded_faults() } else { BOT };
+    let words: Vec<&str> = wrapper.iter().chain(&[bot]).copied().collect();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     // A folder without a `.env` of anybody's.

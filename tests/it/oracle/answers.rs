@@ -144,7 +144,7 @@ pub(super) fn unanswered(journal: &[Entry], deaths: &Deaths) -> Vec<Update> {
     all.iter().filter(is_asked).filter(|update| !answers.is_answered(update)).copied().collect()
 }
 
-/// How long, on the stage's clock, whoever waited longest for an outcome waited after `since`.
+/// How long, on the harness's clock, whoever waited longest for an outcome waited after `since`.
 pub(super) fn longest_wait(journal: &[Entry], deaths: &Deaths, since: Timestamp) -> Duration {
     let all = updates(journal);
     let answers = Answers::read(journal, &all, deaths);

@@ -1,18 +1,18 @@
 //! One oracle for every scenario: what Telegram, the journal of commits, SQL and Redis say at the end, held against the
 //! promises of DESIGN §2. It knows nothing of how the bot works but what is promised, and the row and document layouts.
 //!
-//! A [`Stage`](stage::Stage) is a simulated Telegram with private servers, on which bots run as processes that may be
-//! killed; [`people`] are who talk to them; [`lineage`], [`promises`], [`answers`] and [`repeats`] find what is wrong;
-//! [`plants`] break each promise on purpose and see it found.
+//! A [`Harness`](harness::Harness) is a simulated Telegram with private servers, and runs bots as processes that may be
+//! killed; [`personas`] talk to them; [`lineage`], [`promises`], [`answers`] and [`repeats`] find what is wrong;
+//! [`seeded`] breaks each promise on purpose and sees it found.
 
 mod answers;
 mod evidence;
+pub(crate) mod harness;
 mod lineage;
-pub(crate) mod people;
-mod plants;
+pub(crate) mod personas;
 mod promises;
 mod repeats;
-pub(crate) mod stage;
+mod seeded;
 mod updates;
 
 use depot_bot::clock::Timestamp;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use depot_bot::clock::Timestamp;
 use depot_bot::simulator::{Entry, Happened};
 
-/// When bots died, on the stage's clock, and how much quicker than outside that one goes.
+/// When bots died, on the harness's clock, and how much quicker than outside that one goes.
 #[derive(Clone, Debug)]
 pub(super) struct Deaths {
     pub(super) at: Vec<Timestamp>,
@@ -20,7 +20,7 @@ impl Default for Deaths {
 }
 
 impl Deaths {
-    /// What so long outside is on the stage's clock.
+    /// What so long outside is on the harness's clock.
     pub(super) fn outside(&self, duration: Duration) -> Duration {
         duration * self.times
     }

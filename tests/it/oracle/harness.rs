@@ -15,7 +15,7 @@ use tokio::time::{interval, timeout};
 use crate::bot::Behind;
 use crate::oracle::answers::{longest_wait, unanswered};
 use crate::oracle::evidence::{Evidence, Head, Sql};
-use crate::oracle::people::{GIVES_UP, Strangers};
+use crate::oracle::personas::{GIVES_UP, Strangers};
 use crate::oracle::updates::{Deaths, updates};
 use crate::oracle::{Report, judge};
 use crate::process::{Process, TOKEN, get, variables};
@@ -27,7 +27,7 @@ const QUIET_WITHIN: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A Telegram and servers.
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     pub(crate) telegram: Arc<Simulator>,
     pub(crate) redis: Option<Mutex<RedisServer>>,
     pub(crate) variables: HashMap<String, String>,
@@ -41,8 +41,8 @@ pub(crate) struct Stage {
     _folder: tempfile::TempDir,
 }
 
-impl Stage {
-    /// A stage on which time passes so many times as quickly as outside.
+impl Harness {
+    /// A harness on which time passes so many times as quickly as outside.
     pub(crate) async fn new(behind: Behind, times: u32) -> Self {
         let since = Clock::system().now();
         let clock = Clock::hastened(since, times);
@@ -201,13 +201,13 @@ impl Stage {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Nobody waits long for what a plant has broken.
+    /// A seeded fault may keep the harness from ever being at rest: that is not waited for so long.
     fn patience(&self) -> Duration {
-        let is_planted = self.variables.get("PLANT").is_some_and(|plant| !plant.is_empty());
-        if is_planted { QUIET_WITHIN / 12 } else { QUIET_WITHIN }
+        let is_seeded = self.variables.get("SEEDED_FAULT").is_some_and(|fault| !fault.is_empty());
+        if is_seeded { QUIET_WITHIN / 12 } else { QUIET_WITHIN }
     }
 
-    /// What keeps the stage from being quiet, if anything does.
+    /// What keeps the harness from being quiet, if anything does.
     async fn unrest(&self) -> Option<String> {
         if self.telegram.pending_updates() > 0 {
             return Some(format!("{} updates wait", self.telegram.pending_updates()));
@@ -250,7 +250,7 @@ impl Stage {
         self.deaths.lock().unwrap().clone()
     }
 
-    /// How long, on the clock of this stage, whoever waited longest for an outcome waited after `since`.
+    /// How long, on the clock of this harness, whoever waited longest for an outcome waited after `since`.
     pub(crate) fn longest_wait(&self, since: Timestamp) -> Duration {
         longest_wait(&self.happened(), &self.deaths(), since)
     }

@@ -8,8 +8,8 @@ use depot_bot::simulator::{Chat, User};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::oracle::harness::Harness;
 use crate::oracle::promises::number_in;
-use crate::oracle::stage::Stage;
 
 /// After this long without any change somebody taps again.
 const TAPS_AGAIN: Duration = Duration::from_secs(8);
@@ -98,15 +98,18 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    pub(crate) fn gather<F>(stage: &Stage, does: impl Fn(User, usize) -> F + Clone + Send + 'static) -> Self
+    pub(crate) fn gather<F>(
+        harness: &Harness,
+        does: impl Fn(User, usize) -> F + Clone + Send + 'static,
+    ) -> Self
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let goes_on = std::sync::Arc::new(AtomicBool::new(true));
         let mut tasks = JoinSet::new();
-        for id in 1..=stage.people {
+        for id in 1..=harness.people {
             let (user, does, goes_on) =
-                (stage.user(i64::try_from(id).unwrap()), does.clone(), std::sync::Arc::clone(&goes_on));
+                (harness.user(i64::try_from(id).unwrap()), does.clone(), std::sync::Arc::clone(&goes_on));
             tasks.spawn(async move {
                 let mut round = 0;
                 while goes_on.load(Ordering::Relaxed) {

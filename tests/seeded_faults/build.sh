@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Builds the bot with every seeded fault of this folder in it, each switched on by SEEDED_FAULT=<name>: the tests of the
+# oracle run that binary and have to see each fault. The product's own sources hold none of them.
+#
+#   tests/seeded_faults/build.sh [cargo's options]    prints the path of the binary
+#
+# It copies the sources below the target folder, applies each NAME.patch to the copy, and builds it beside the bot: the
+# dependencies are compiled once for both. A patch that no longer applies is named; it follows the code that it changes.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target/seeded_faults"
+target=$(cd "$target" && pwd)
+copy=$target/seeded_faults/sources
+
+# Built under the same names in both places, so that a changed one would be taken for the bot's own.
+if grep --files-with-matches '^+++ b/crates/' tests/seeded_faults/*.patch >&2; then
+    echo "the crates are shared with the bot's own build: a fault is seeded below src" >&2
+    exit 1
+fi
+
+# One at a time: a test may build while another command does.
+exec 9>"$target/seeded_faults/lock"
+command -v flock >/dev/null && flock 9
+
+# What the copy is made of. The tests and benches are empty there, but cargo looks for them.
+sources=(Cargo.toml Cargo.lock src crates locales migrations)
+made_of=$(find "${sources[@]}" tests/seeded_faults -type f -print0 | LC_ALL=C sort --zero-terminated |
+    xargs --null sha256sum | sha256sum)
+
+if [ "$(cat "$copy/made-of" 2>/dev/null)" != "$made_of" ]; then
+    rm -rf "$copy"
+    mkdir -p "$copy/tests/it" "$copy/benches"
+    # With their times: cargo builds anew what the patches change.
+    cp --recursive --preserve=timestamps "${sources[@]}" "$copy"
+    echo '//! Empty.' | tee "$copy/tests/it/main.rs" >"$copy/benches/flows.rs"
+    cp "$copy/benches/flows.rs" "$copy/benches/understanding.rs"
+    cp tests/seeded_faults/seeded_fault.rs "$copy/src/"
+    echo 'mod seeded_fault;' >>"$copy/src/lib.rs"
+    # Another name, so that the bot itself is not overwritten; and a workspace of its own.
+    sed --in-place 's/^name = "depot-bot"$/name = "seeded-depot-bot"/; s/^default-run = .*//;
+        s/^\[profile\.\(.*\)\.package\.depot-bot\]/[profile.\1.package.seeded-depot-bot]/' "$copy"/Cargo.{toml,lock}
+    grep --quiet '^\[workspace\]' "$copy/Cargo.toml" || printf '\n[workspace]\n' >>"$copy/Cargo.toml"
+    for patch in tests/seeded_faults/*.patch; do
+        patch --directory "$copy" --strip 1 --silent --no-backup-if-mismatch <"$patch" >&2 || {
+            echo "$patch no longer applies: bring it up to date with the code that it changes" >&2
+            exit 1
+        }
+    done
+    echo "$made_of" >"$copy/made-of"
+fi
+
+# With a test among the targets, which is empty, the dependencies have the features that the other tests give them.
+cargo build --manifest-path "$copy/Cargo.toml" --target-dir "$target" --features failpoints --quiet \
+    --bin seeded-depot-bot --test it "$@" >&2
+folder=debug
+for option in "$@"; do [ "$option" = --release ] && folder=release; done
+echo "$target/$folder/seeded-depot-bot"
