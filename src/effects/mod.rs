@@ -163,7 +163,7 @@ impl Effects {
             // Never dropped half-way: the commit may have taken the other lane.
             match self.service.settle(held.session.key, held.lane, held.token, &prolonged).await {
                 Ok(handled) => {
-                    self.hand_over(&handled, held.lane);
+                    self.hand_over(&handled);
                     let is_pending = handled.session.pending.iter().any(|it| EffectId::Pending(it.id) == id);
                     if !is_pending || !handled.session.holds(held.lane, held.token) {
                         return Err(handled.session);
@@ -205,17 +205,14 @@ impl Effects {
                 "lane": format!("{:?}", held.lane),
             });
         }
-        self.hand_over(handled, held.lane);
+        self.hand_over(handled);
         Arc::clone(&handled.session)
     }
 
-    /// The commit of one lane may have taken the other, which then runs beside it.
-    fn hand_over(&self, handled: &Handled, lane: Lane) {
-        let (lane, token) = match lane {
-            Lane::Chat => (Lane::Compute, handled.compute),
-            Lane::Compute => (Lane::Chat, handled.chat),
-        };
-        if let Some(token) = token {
+    /// The commit of one lane may have taken the other, which then runs beside it; that of a late outcome its own, anew.
+    fn hand_over(&self, handled: &Handled) {
+        for (lane, token) in [(Lane::Chat, handled.chat), (Lane::Compute, handled.compute)] {
+            let Some(token) = token else { continue };
             let session = Arc::clone(&handled.session);
             let held = HeldLane { lane, token, session, first_attempt: None, _permit: None };
             self.running.spawn(self.clone().run_lane(held).in_current_span());

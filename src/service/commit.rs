@@ -13,7 +13,7 @@ use crate::rng::Rng;
 use crate::service::onlooker::Step;
 use crate::service::span::session_span;
 use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService, journal};
-use crate::session::{Cause, Context, Event, Fresh, SCHEMA, Session, SessionKey, Transition, Verdict};
+use crate::session::{Cause, Context, Event, Fresh, Lane, SCHEMA, Session, SessionKey, Transition, Verdict};
 use crate::store::{Commit, Committed, retry};
 use crate::telemetry::milliseconds;
 
@@ -187,8 +187,6 @@ fn apply_all(current: &Session, steps: &[(Cause, &Event)], context: &Context) ->
             Some(before) => Transition {
                 verdict: if before.verdict == Verdict::Changed { Verdict::Changed } else { next.verdict },
                 answer: next.answer.or(before.answer),
-                takes_chat: before.takes_chat || next.takes_chat,
-                takes_compute: before.takes_compute || next.takes_compute,
                 session: next.session,
             },
         });
@@ -196,16 +194,18 @@ fn apply_all(current: &Session, steps: &[(Cause, &Event)], context: &Context) ->
     whole.unwrap_or_else(|| current.apply(&Cause::Deadline, &Event::DeadlinePassed, context))
 }
 
+/// The caller runs the lanes that `token` holds, also when an earlier try took them and its answer was lost: it is drawn for
+/// this call alone.
 fn done(session: Arc<Session>, transition: &Transition, token: u64) -> Handled {
     if transition.verdict == Verdict::Duplicate {
         metrics::counter!("depot_duplicates_total").increment(1);
     }
     Handled {
-        session,
         verdict: transition.verdict,
         answer: transition.answer,
-        chat: transition.takes_chat.then_some(token),
-        compute: transition.takes_compute.then_some(token),
+        chat: session.holds(Lane::Chat, token).then_some(token),
+        compute: session.holds(Lane::Compute, token).then_some(token),
+        session,
     }
 }
 

@@ -71,10 +71,6 @@ pub struct Transition {
     pub verdict: Verdict,
     /// The answer to a tap.
     pub answer: Option<Answer>,
-    /// Whether the commit takes the chat lane under the context's token.
-    pub takes_chat: bool,
-    /// Whether the commit takes the compute lane under the context's token.
-    pub takes_compute: bool,
 }
 
 impl Session {
@@ -105,17 +101,19 @@ impl Session {
                 None
             }
         };
+        // An outcome that came too late must not make its lease count again: its commit may have to be repeated.
         let mine = match cause {
-            Cause::Outcome { token, lane, .. } => Some((*lane, *token)),
-            Cause::Update { .. } | Cause::Deadline => None,
+            Cause::Outcome { token, lane, .. } if self.holds(*lane, *token) => Some((*lane, *token)),
+            Cause::Outcome { .. } | Cause::Update { .. } | Cause::Deadline => None,
         };
-        let takes_chat = next.assign_lane(Lane::Chat, token_for(Lane::Chat, mine, context), context);
-        let takes_compute = next.assign_lane(Lane::Compute, token_for(Lane::Compute, mine, context), context);
+        for lane in [Lane::Chat, Lane::Compute] {
+            next.assign_lane(lane, token_for(lane, mine, context), context);
+        }
         if next == *self {
             return Transition::still(self, Verdict::Unchanged, answer);
         }
         next.remember(cause, context.now);
-        Transition { session: next, verdict: Verdict::Changed, answer, takes_chat, takes_compute }
+        Transition { session: next, verdict: Verdict::Changed, answer }
     }
 
     fn on_update(&mut self, event: &Event, context: &Context) -> Option<Answer> {
@@ -269,7 +267,7 @@ fn remember(seen: &mut Vec<i64>, id: i64) {
     seen.drain(..excess);
 }
 
-/// The token under which a lane is settled: that of the lease an outcome ran with, or this commit's own.
+/// The token under which a lane is settled: that of the lease an outcome ran with and still has, or this commit's own.
 fn token_for(lane: Lane, mine: Option<(Lane, u64)>, context: &Context) -> u64 {
     match mine {
         Some((held, token)) if held == lane => token,
@@ -279,6 +277,6 @@ fn token_for(lane: Lane, mine: Option<(Lane, u64)>, context: &Context) -> u64 {
 
 impl Transition {
     fn still(session: &Session, verdict: Verdict, answer: Option<Answer>) -> Self {
-        Self { session: session.clone(), verdict, answer, takes_chat: false, takes_compute: false }
+        Self { session: session.clone(), verdict, answer }
     }
 }

@@ -59,21 +59,15 @@ impl Session {
         [card, first].into_iter().flatten().min()
     }
 
-    /// Takes `lane` if it is free and has work, gives it back if `token` holds it and it has none; true if taken.
-    pub(super) fn assign_lane(&mut self, lane: Lane, token: u64, context: &Context) -> bool {
+    /// Takes `lane` if it is free and has work, gives it back if `token` holds it and it has none.
+    pub(super) fn assign_lane(&mut self, lane: Lane, token: u64, context: &Context) {
         let now = context.now;
         let has_work = context.may_run && self.next_effect(lane, now).is_some();
         match self.lease(lane) {
-            Some(lease) if lease.until > now && lease.token != token => false,
-            Some(lease) if lease.until > now => {
-                if !has_work {
-                    self.set_lease(lane, None);
-                }
-                false
-            }
+            Some(lease) if lease.until > now && (lease.token != token || has_work) => {}
+            Some(lease) if lease.until > now => self.set_lease(lane, None),
             Some(_) | None => {
                 self.set_lease(lane, has_work.then_some(Lease { token, until: now.after(LEASE) }));
-                has_work
             }
         }
     }

@@ -36,11 +36,14 @@ impl Session {
         self.open_waiting(context);
     }
 
-    /// A view shown under a lost lease may have replaced a newer one, or be in a second message.
+    /// A view shown under a lost lease may have replaced a newer one, or be in a second message. One that is known as
+    /// shown is the same outcome again: its commit was applied, and the answer lost.
     fn repair(&mut self, event: &Event) {
-        if let Event::CardShown { message, .. } = event {
+        if let Event::CardShown { view, message, .. } = event {
             if self.card.message == Some(*message) {
-                self.card.shown = 0;
+                if self.card.shown != *view {
+                    self.card.shown = 0;
+                }
             } else if !self.card.orphaned_keyboards.contains(message) {
                 self.card.orphaned_keyboards.push(*message);
             }

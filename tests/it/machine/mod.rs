@@ -41,6 +41,31 @@ fn a_one_line_text_deposit_takes_five_commits() {
     assert!(chat.session.kept_for().is_some());
 }
 
+/// The answer to a commit can be lost, and that to its repetition too: then the outcome comes again, and once more, when
+/// the next deposit has a card of its own.
+#[test]
+fn an_outcome_that_comes_again_does_not_show_the_next_deposit_on_the_old_card() {
+    let mut chat = Conversation::new();
+    chat.says("une bouilloire").settle(1);
+    let token = chat.session.lease(Lane::Chat).unwrap().token;
+    let (effect, what, _) = chat.session.next_effect(Lane::Chat, chat.now).unwrap();
+    let (outcome, shown) = (Cause::Outcome { effect, lane: Lane::Chat, token }, chat.outcome(&what));
+    chat.apply(outcome, &shown);
+    chat.taps(Verb::Validate).settles();
+    let confirmation = chat.session.card.message;
+    chat.says("une table").settles();
+    let card = chat.session.card.message;
+    assert_ne!(card, confirmation);
+    for _ in 0..2 {
+        chat.apply(outcome, &shown);
+        assert!(!chat.session.holds(Lane::Chat, token), "a lease that was given back never counts again");
+        assert_eq!(chat.session.card.message, card);
+    }
+    chat.taps(Verb::Validate).settles();
+    assert_eq!(chat.session.card.message, card);
+    assert!(chat.session.kept_for().is_some(), "{}", chat.log);
+}
+
 #[test]
 fn a_correction_on_one_line_records_it_and_keeps_the_proposal() {
     let mut chat = Conversation::new();
