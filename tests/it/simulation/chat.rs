@@ -29,12 +29,15 @@ pub(super) struct Room {
     /// Every end of a deposit that was ever shown, and in which message.
     pub(super) ends: Vec<(i64, Recorded)>,
     pub(super) said: usize,
+    /// Messages that showed one deposit and then another: message, and both of them.
+    pub(super) replaced: Vec<(i64, DepositId, DepositId)>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub(super) keyboard: Option<Keyboard>,
     pub(super) end: Option<Recorded>,
+    pub(super) deposit: Option<DepositId>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +71,12 @@ impl View {
         };
         let keyboard = session.draft().filter(|_| !verbs.is_empty());
         let keyboard = keyboard.map(|draft| Keyboard { reference: draft.reference, step: draft.step, verbs });
-        Self { keyboard, end }
+        let deposit = match &session.state {
+            State::Recording { leaving } => Some(leaving.draft.id),
+            State::Closed { recorded } => Some(recorded.id),
+            _open_or_idle => session.draft().map(|draft| draft.id),
+        };
+        Self { keyboard, end, deposit }
     }
 }
 
@@ -125,7 +133,10 @@ impl Chat for Outside {
             let message = stays.map_or(room.last + 1, |stays| stays.0);
             room.last = room.last.max(message);
             room.ends.extend(view.end.clone().map(|end| (message, end)));
-            room.messages.insert(message, view);
+            let deposit = view.deposit;
+            let before = room.messages.insert(message, view).and_then(|before| before.deposit);
+            let was_another = before.zip(deposit).filter(|(was, is)| was != is);
+            room.replaced.extend(was_another.map(|(was, is)| (message, was, is)));
             MessageId(message)
         });
         let message = shown.await?;

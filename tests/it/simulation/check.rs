@@ -145,6 +145,9 @@ fn ended(seen: &Seen, key: SessionKey, session: &Session, found: &mut Vec<String
             found.push(format!("message {message} says {end:?}, the ledger has {rows:?}"));
         }
     }
+    for (message, was, is) in room.iter().flat_map(|room| &room.replaced) {
+        found.push(format!("message {message} showed {} and now shows {}", short(*was), short(*is)));
+    }
     for row in rows {
         let of_row = room.iter().flat_map(|room| &room.ends).filter(|(_, end)| end == row);
         let messages: BTreeSet<i64> = of_row.map(|(message, _)| *message).collect();

@@ -6,11 +6,11 @@
 mod changes;
 mod chat;
 mod check;
+mod fault_schedule;
 mod instance;
 mod model;
 mod stores;
 mod telegram;
-mod weather;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -28,7 +28,7 @@ use self::world::{Mutation, World};
 
 /// How many seeds the ordinary run tries.
 const SEEDS: u64 = 2_000;
-/// How many are tried at most until a planted fault is found.
+/// How many are tried at most until a seeded fault is found.
 const AT_MOST: u64 = 4_000;
 /// Everything is at rest so long after the last fault, and after the last word.
 const AT_REST: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ async fn run(seed: u64, mutation: Mutation) -> Ended {
     for person in 1..=people {
         acting.spawn(Person::new(&world, &instances, person).live());
     }
-    acting.spawn(weather::blow(Arc::clone(&world), Arc::clone(&instances)));
+    acting.spawn(fault_schedule::run(Arc::clone(&world), Arc::clone(&instances)));
     acting.join_all().await;
     world.note("all is calm from now on");
     let calm = world.time();

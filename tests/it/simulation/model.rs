@@ -32,6 +32,8 @@ pub(super) enum Fault {
     ReadOnly,
     /// Some commands are lost, some replies are, and some commands come late.
     Lossy,
+    /// Commands are executed, and some connections break before the reply.
+    Breaks,
     /// Many documents at once do not come through.
     Narrow,
 }
@@ -208,11 +210,15 @@ impl Model {
                 Err(Lost::Refused)
             }
             Some(Fault::Lossy) if self.world.happens(30) => self.unlucky(what, starts, deadline, act).await,
+            Some(Fault::Breaks) if self.world.happens(30) => {
+                let _reply = self.clone().serve(what, starts, latency, deadline, act).await;
+                Err(Lost::Unknown)
+            }
             Some(Fault::Narrow) if matches!(what, "restore" | "mirror") => {
                 sleep_until(deadline).await;
                 Err(Lost::Unknown)
             }
-            Some(Fault::Lossy | Fault::ReadOnly | Fault::Frozen | Fault::Narrow) | None => {
+            Some(Fault::Lossy | Fault::Breaks | Fault::ReadOnly | Fault::Frozen | Fault::Narrow) | None => {
                 let serving = tokio::spawn(self.clone().serve(what, starts, latency, deadline, act));
                 match timeout_at(deadline, serving).await {
                     Ok(done) => done.unwrap().ok_or(Lost::Unknown),

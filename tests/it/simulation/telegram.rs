@@ -51,7 +51,9 @@ impl Person {
     pub(super) async fn live(mut self) {
         let steps = 3 + self.world.below(6);
         for _ in 0..steps {
-            let pause = if self.world.happens(80) {
+            let pause = if self.world.is_hasty {
+                self.world.millis(1, 120)
+            } else if self.world.happens(80) {
                 self.world.millis(5, 1_500)
             } else {
                 self.world.millis(1_500, 6_000)

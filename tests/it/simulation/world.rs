@@ -16,7 +16,7 @@ use crate::stores::NOW;
 
 pub(super) const BOT: BotId = BotId(1);
 
-/// A fault planted in the model itself: the simulation must go red with each.
+/// A fault seeded in the model itself: the simulation must go red with each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mutation {
     /// Everything is as it should be.
@@ -87,6 +87,8 @@ pub(super) struct World {
     /// Commands take a moment, in which something else may happen.
     pub(super) takes_time: bool,
     pub(super) ttl: Duration,
+    /// Everybody acts at once, while what they did before is still being committed.
+    pub(super) is_hasty: bool,
     pub(super) sql: Arc<Engine>,
     pub(super) redis: Arc<Engine>,
     pub(super) chat: Arc<Engine>,
@@ -106,6 +108,7 @@ impl World {
             mutation,
             takes_time: true,
             ttl,
+            is_hasty: seed % 4 == 3,
             sql: Arc::new(Engine::new(Kind::Sql)),
             redis: Arc::new(Engine::new(Kind::Redis)),
             chat: Arc::new(Engine::new(Kind::Chat)),

@@ -1,4 +1,4 @@
-//! What goes wrong, when and for how long.
+//! The fault schedule of one world: which fault strikes when, and how long it lasts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,8 @@ enum Event {
     Paused(usize),
 }
 
-/// Lets all kinds of things happen to a world of so many instances; returns when all of it is over.
-pub(super) async fn blow(world: Arc<World>, instances: Instances) {
+/// Draws up to five faults for a world and lets them strike; returns when the last one is over.
+pub(super) async fn run(world: Arc<World>, instances: Instances) {
     let mut faults = JoinSet::new();
     let count = instances.lock().unwrap().len();
     for _ in 0..world.below(5) {
@@ -63,7 +63,8 @@ fn draw(world: &World, count: usize) -> Event {
     match world.below(20) {
         0..2 => Event::Redis(Fault::Away, only),
         2..5 => Event::Redis(Fault::Frozen, only),
-        5..7 => Event::Redis(Fault::Lossy, only),
+        5 => Event::Redis(Fault::Lossy, only),
+        6 => Event::Redis(Fault::Breaks, only),
         7 => Event::Redis(Fault::ReadOnly, None),
         8 => Event::Sql(Fault::Away, only),
         9 => Event::Sql(Fault::Frozen, only),
