@@ -2,7 +2,9 @@
 # The one test command: everything that must hold before a change is merged, with real Redis, SQLite and PostgreSQL, and
 # Chromium for the page of the demo.
 #
-#   tests/run.sh               all of it; about half an hour on two cores the first time, a few minutes afterwards
+#   tests/run.sh               all of it
+#   tests/run.sh quick         the units, and the front door on SQLite: no servers, no other checks; two minutes once built
+#   tests/run.sh soak          the long forms of the crashes, kills, faults and simulation: hours
 #   tests/run.sh deposits::    only the tests whose name contains that; the other checks are left out
 #
 # The servers are private: each test starts its own and ends it. Nothing that runs on this machine is touched.
@@ -11,7 +13,12 @@ cd "$(dirname "$0")/.." || exit 1
 
 # The crash tests kill the bot at named points, which exist in this build only.
 features=(--features failpoints)
+tier=all
 filter=("$@")
+case "${1:-}" in
+    quick | soak) tier=$1 filter=("${@:2}") ;;
+    ?*) tier=filtered ;;
+esac
 # A snapshot that differs is a failure, not a file to be looked at later.
 export INSTA_UPDATE=no
 failed=()
@@ -108,9 +115,38 @@ formatted() { cargo fmt --all --check; }
 linted() { cargo clippy --locked --workspace --all-targets "${features[@]}" --quiet -- -D warnings; }
 without_demo() { cargo clippy --locked --no-default-features --quiet -- -D warnings; }
 documented() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet; }
-# The packaging test runs this one under the conditions of the image.
+# The tests of the packaging run this one under the conditions of the image.
 released() { cargo build --release --locked; }
-tested() { cargo test --locked --workspace "${features[@]}" -- "${skipped[@]}" "${filter[@]}" 2>&1 | tee "$log"; }
+seeded() { tests/seeded_faults/build.sh >/dev/null; }
+compiled() { cargo test --locked --workspace "${features[@]}" --no-run; }
+tested() { cargo test --locked --workspace "${features[@]}" "$@" 2>&1 | tee -a "$log"; }
+
+# Most tests wait more than they work.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
+
+# The front door and the machine on SQLite: modules of tests/it of which the rest need no server.
+front_door=(access:: commands:: config:: corrections:: deposits:: intake:: machine:: service:: tidy:: trouble:: understand::)
+need_servers=(ledger:: oracle:: every_engine of_redis check_looks deposits_are_listed)
+quick() {
+    tested --lib && tested --test it -- "${front_door[@]}" "${need_servers[@]/#/--skip=}"
+}
+
+# The long forms; each module says in its first lines what it does then.
+soaked() {
+    local long=(crash:: faults:: kills:: simulation::)
+    [ ${#filter[@]} -eq 0 ] || long=("${filter[@]}")
+    DEPOT_SOAK=1 DEPOT_SEEDS=20000 tested --test it -- --nocapture "${long[@]}"
+}
+
+# The release is built while the tests wait, and those of the packaging follow it.
+everything() {
+    released >"$release_log" 2>&1 &
+    local release=$! status=0
+    tested -- "${skipped[@]}" --skip packaging::image:: || status=1
+    wait "$release" || { cat "$release_log"; return 1; }
+    tested --test it -- packaging::image:: || status=1
+    return "$status"
+}
 audited() { cargo deny --config .deny.toml --all-features check; }
 
 summary() {
@@ -129,14 +165,26 @@ summary() {
 }
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+release_log=$(mktemp)
+trap 'rm -f "$log" "$release_log"' EXIT
 
+if [ "$tier" = quick ]; then
+    step compile compiled
+    step tests quick
+    summary
+    exit
+fi
 step servers install_servers
 [ ${#failed[@]} -eq 0 ] || summary
+if [ "$tier" = soak ]; then
+    step tests soaked
+    summary
+    exit
+fi
 step browser install_browser
 step accessibility-checker fetch_axe
-if [ ${#filter[@]} -gt 0 ]; then
-    step tests tested
+if [ "$tier" = filtered ]; then
+    step tests tested -- "${skipped[@]}" "${filter[@]}"
     summary
     exit
 fi
@@ -144,8 +192,9 @@ step format formatted
 step lints linted
 step lints-without-demo without_demo
 step documentation documented
-step release released
-step tests tested
+step compile compiled
+step seeded-faults seeded
+step tests everything
 if cargo deny --version >/dev/null 2>&1; then
     step dependencies audited
 else
