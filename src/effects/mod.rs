@@ -124,7 +124,7 @@ impl Effects {
                     }
                 },
             };
-            tracing::debug!(parent: &span, outcome = event.name(), "executed");
+            span.in_scope(|| tracing::debug!(outcome = event.name(), "executed"));
             self.observe_age(&held.session, id, &event);
             held.tell_first_attempt(&effect, &event);
             let card = self.card_of_recorded(&held, id, &event).await;
@@ -189,7 +189,7 @@ impl Effects {
                 crate::failpoint!("ledger_written");
                 let span = tracing::info_span!("effect", kind = card.name(), attempt = attempts + 1);
                 let event = self.executor.execute(&preview, &card, attempts).instrument(span.clone()).await;
-                tracing::debug!(parent: &span, outcome = event.name(), "executed");
+                span.in_scope(|| tracing::debug!(outcome = event.name(), "executed"));
                 Some((EffectId::Card, event))
             }
             Some((EffectId::Pending(_), _, _)) | None => None,

@@ -119,16 +119,16 @@ impl ValidationSessionService {
         let key = session.key;
         match outcome {
             Ok(Committed::Applied) => {
-                tracing::debug!(parent: &span, "committed");
+                span.in_scope(|| tracing::debug!("committed"));
                 Ok(Ok(self.remember(session, epoch)))
             }
             Ok(Committed::Conflict(winner)) => {
-                tracing::debug!(parent: &span, "another commit was first");
+                span.in_scope(|| tracing::debug!("another commit was first"));
                 self.cache.forget(key);
                 Ok(Err(winner.map(|winner| self.remember(*winner, epoch))))
             }
             Err(error) => {
-                tracing::debug!(parent: &span, %error, "not committed");
+                span.in_scope(|| tracing::debug!(%error, "not committed"));
                 self.cache.forget(key);
                 Err(error.into())
             }

@@ -26,6 +26,7 @@ mod leadership_contract;
 mod learning;
 mod ledger;
 mod load;
+mod log;
 mod machine;
 mod malformed;
 mod ops_server;

@@ -141,7 +141,7 @@ impl Client {
         metrics::counter!("depot_telegram_calls_total", "method" => name, "code" => code).increment(1);
         metrics::histogram!("depot_telegram_seconds", "method" => name).record(began.elapsed());
         span.record("code", code).record("ms", crate::telemetry::milliseconds(began.elapsed()));
-        tracing::trace!(parent: &span, "called");
+        span.in_scope(|| tracing::trace!("called"));
         outcome
     }
 

@@ -1,6 +1,7 @@
 //! The tree itself: layers, sizes, names, links. What a reviewer would otherwise have to look for.
 
 mod documents;
+mod life_of_an_update;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
