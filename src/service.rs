@@ -23,18 +23,18 @@ pub use crate::service::onlooker::{Onlooker, Step, Why};
 use crate::session::{Answer, Cause, EffectId, Event, Lane, Session, SessionKey, Tap, Verdict};
 use crate::store::{SessionStore, Statistics, StoreError};
 
-/// How often a commit is tried against documents that others keep changing.
+/// How often a commit is tried against a document that other commits keep changing.
 const CONFLICTS_MAX: u32 = 16;
 
-/// What became of an event, and what the caller is to do about it.
+/// An event after its commit, and what the caller is to do about it.
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct Handled {
     /// The document as it is now.
     pub session: Arc<Session>,
-    /// What became of the event.
+    /// Whether the event changed the document.
     pub verdict: Verdict,
-    /// What to answer a tap with.
+    /// The answer to a tap.
     pub answer: Option<Answer>,
     /// The token under which the commit took the chat lane, if it did: the caller runs it.
     pub chat: Option<u64>,
@@ -48,17 +48,17 @@ pub enum ServiceError {
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Others kept changing the document; the cause may be brought again.
+    /// Other commits kept changing the document; the cause may be brought again.
     #[error("the session changed {CONFLICTS_MAX} times while one event was applied")]
     Contended,
 }
 
-/// What a service did since it started; the last words of a process that is told to stop.
+/// The work of a service since it started; the last line of the log of a process that is told to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flushed {
     /// Commits that are stored.
     pub commits: u64,
-    /// Documents that this instance wrote last and remembers.
+    /// Documents that this instance holds in its cache.
     pub documents: usize,
     /// Lanes with work left that were given back for another instance to go on at once.
     pub leases_given_back: u64,
@@ -99,13 +99,13 @@ impl ValidationSessionService {
         }
     }
 
-    /// The same, drawing its names, tokens and pauses from `rng`.
+    /// The same, with its names, tokens and jitter drawn from `rng`.
     #[must_use]
     pub fn with_rng(self, rng: Rng) -> Self {
         Self { rng, ..self }
     }
 
-    /// The same, telling each of its commits to `onlooker`.
+    /// The same, with each of its commits told to `onlooker`.
     #[must_use]
     pub fn with_onlooker(self, onlooker: Option<Onlooker>) -> Self {
         Self { onlooker, ..self }
@@ -115,12 +115,6 @@ impl ValidationSessionService {
     #[must_use]
     pub fn key(&self, user: UserId) -> SessionKey {
         SessionKey { bot: self.bot, chat: ChatId(user.0), user }
-    }
-
-    /// How long a session lives without activity.
-    #[must_use]
-    pub fn ttl(&self) -> Duration {
-        self.ttl
     }
 
     /// Lets sessions expire: the intake has caught up with what waited in Telegram.
@@ -133,24 +127,24 @@ impl ValidationSessionService {
         self.expiry.allow(false);
     }
 
-    /// Tells when sessions may expire.
+    /// Whether the intake lets sessions expire; changes wake the loop of deadlines.
     #[must_use]
     pub fn expiry_allowed(&self) -> watch::Receiver<bool> {
         self.expiry.allowed()
     }
 
-    /// Takes no lane any more and gives back those it holds with their next outcome.
+    /// Takes no lane any more, and gives back the held ones with their next outcome.
     pub fn stop_running(&self) {
         self.may_run.store(false, Ordering::Relaxed);
     }
 
-    /// Which store is in charge, and since which epoch.
+    /// The primary, and the epoch of its commits.
     #[must_use]
     pub fn store(&self) -> (&'static str, u64) {
         (self.store.name(), self.store.epoch())
     }
 
-    /// What this instance did since it started.
+    /// The work of this instance since it started.
     #[must_use]
     pub fn flushed(&self) -> Flushed {
         Flushed {
@@ -184,8 +178,8 @@ impl ValidationSessionService {
         Ok(self.store.unreadable(key).await?)
     }
 
-    /// Removes a corrupt document that is kept elsewhere, so that the conversation begins anew; whether it was still
-    /// there.
+    /// Removes a corrupt document that is in quarantine, so that the conversation begins anew; returns whether it was
+    /// still there.
     ///
     /// # Errors
     /// The store's; it may be repeated.
@@ -196,7 +190,8 @@ impl ValidationSessionService {
 
     /// Applies one event to a conversation and commits it.
     ///
-    /// Before the commit nothing has happened; after it the document carries everything that is left to do, and a repeat
+    /// # Crash
+    /// Before the commit: nothing has happened. After it: the document carries everything that is left to do, and a repeat
     /// of the same cause changes nothing.
     ///
     /// # Errors
@@ -210,7 +205,7 @@ impl ValidationSessionService {
         self.advance(key, &[(cause, event)]).await
     }
 
-    /// Validates: the tap that completes a deposit.
+    /// Validates the deposit: the tap on ✅.
     ///
     /// # Errors
     /// See [`ValidationSessionService::update`].
@@ -218,7 +213,7 @@ impl ValidationSessionService {
         self.advance(key, &[(cause, &Event::Tapped(tap))]).await
     }
 
-    /// Gives the open deposit up.
+    /// Cancels the open deposit.
     ///
     /// # Errors
     /// See [`ValidationSessionService::update`].
@@ -244,7 +239,7 @@ impl ValidationSessionService {
         self.advance(key, &steps).await
     }
 
-    /// What a document would be after an outcome that is not committed yet.
+    /// The document as it would be after an outcome that is not committed yet.
     #[must_use]
     pub fn preview(
         &self,
@@ -257,46 +252,23 @@ impl ValidationSessionService {
         session.apply(&Cause::Outcome { effect, lane, token }, event, &self.context()).session
     }
 
-    /// The sessions that `user` has open: none or one, since there is one conversation for each user.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn active_sessions(&self, user: UserId) -> Result<Vec<Session>, ServiceError> {
-        Ok(self.get(self.key(user)).await?.into_iter().filter(Session::is_open).collect())
-    }
-
-    /// The conversations that are due to be looked at, the most overdue first.
+    /// The conversations whose due instant has passed, the most overdue first.
     ///
     /// # Errors
     /// The store's.
     pub async fn due(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
         let due = self.store.due(self.clock.now(), limit).await;
-        self.expiry.looked(due.is_ok(), self.store.heartbeat_age());
+        self.expiry.note_read(due.is_ok(), self.store.heartbeat_age());
         Ok(due?)
     }
 
-    /// The conversations that are open or have something left to do, the next due first; at most `limit`.
+    /// The conversations that are open or have effects pending, the next due first; at most `limit`.
     ///
     /// # Errors
     /// The store's.
     pub async fn unfinished(&self, limit: usize) -> Result<Vec<SessionKey>, ServiceError> {
         // Nothing is due later than the end of a session that was active this moment.
         Ok(self.store.due(self.clock.now().after(self.ttl), limit).await?)
-    }
-
-    /// The open sessions whose time is over but whose expiry is not committed yet.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn expired(&self, limit: usize) -> Result<Vec<Session>, ServiceError> {
-        let now = self.clock.now();
-        let mut expired = Vec::new();
-        for key in self.due(limit).await? {
-            let session = self.get(key).await?;
-            expired
-                .extend(session.filter(|session| session.expires_at(self.ttl).is_some_and(|end| end <= now)));
-        }
-        Ok(expired)
     }
 
     /// Counts, at constant cost.

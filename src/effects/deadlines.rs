@@ -1,6 +1,6 @@
-//! The loop that looks at documents when they are due: expiry, warnings, retries and lanes whose holder is gone.
+//! The loop of deadlines: expiry, warnings, retries, and lanes whose lease ended without an outcome.
 //!
-//! Any instance may look at any document; the commit decides who was first, so no leader is needed.
+//! Any instance may handle any due document; the commit decides which was first, so no leader is needed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::session::{Cause, Event, SessionKey};
 use crate::store::StoreError;
 
 /// How often the due index is read.
-const TURN: Duration = Duration::from_millis(500);
-/// How many documents one turn looks at before it reads the index again.
+const READ_EVERY: Duration = Duration::from_millis(500);
+/// How many documents are handled before the index is read again.
 const BATCH: usize = 128;
 
-/// How long a document that cannot be read is passed over: it stays the most overdue of all.
+/// How long an unreadable document is passed over: it stays the most overdue of all.
 const PASSED_OVER: Duration = Duration::from_secs(60);
 /// How many such documents are remembered.
 const UNREADABLE_MAX: usize = 4_096;
 
-/// Looks at due documents until `stop`; calls `feed` with each look and after each turn.
+/// Handles due documents until `stop`; feeds the watchdog with each document and after each iteration.
 pub async fn run(
     service: Arc<ValidationSessionService>,
     effects: Effects,
@@ -36,12 +36,15 @@ pub async fn run(
     let mut allowed = service.expiry_allowed();
     let mut unreadable = HashMap::new();
     while !stop.is_cancelled() {
-        match turn(&service, &effects, &mut unreadable, clock.now(), &feed).await {
+        match handle_due(&service, &effects, &mut unreadable, clock.now(), &feed).await {
             Ok(()) => failing = false,
-            // Said once per change: readiness shows how long it lasts.
+            // Logged once per change: readiness shows how long it lasts.
             Err(error) if !failing => {
                 failing = true;
-                tracing::warn!(%error, "the due index cannot be read; expiry and retries wait");
+                tracing::warn!(
+                    %error,
+                    "the due index cannot be read: expiry and retries wait until the store answers; see /health/ready"
+                );
             }
             Err(_) => {}
         }
@@ -50,14 +53,14 @@ pub async fn run(
             biased;
             () = stop.cancelled() => {}
             Ok(()) = allowed.changed() => {}
-            () = clock.sleep(TURN) => {}
-            // A look that does not come counts as a gap; a clock that is held still must not seem to be one.
-            () = tokio::time::sleep(TURN) => {}
+            () = clock.sleep(READ_EVERY) => {}
+            // With the clock held still by a test, the index is read all the same: a missing read counts as a gap.
+            () = tokio::time::sleep(READ_EVERY) => {}
         }
     }
 }
 
-async fn turn(
+async fn handle_due(
     service: &ValidationSessionService,
     effects: &Effects,
     unreadable: &mut HashMap<SessionKey, Timestamp>,
@@ -68,21 +71,21 @@ async fn turn(
     loop {
         let known = unreadable.len();
         let mut is_out_of_reach = false;
-        // Those that cannot be read must not take the places of those behind them.
+        // Unreadable documents must not starve the ones after them.
         for key in service.due(BATCH + known).await? {
             if unreadable.contains_key(&key) {
                 continue;
             }
             feed();
-            match look_at(service, effects, key).await {
-                Looked::Through => is_out_of_reach = false,
-                Looked::Unreadable if unreadable.len() < UNREADABLE_MAX => {
+            match handle(service, effects, key).await {
+                DueOutcome::Handled => is_out_of_reach = false,
+                DueOutcome::Unreadable if unreadable.len() < UNREADABLE_MAX => {
                     unreadable.insert(key, now);
                 }
-                Looked::Unreadable => {}
-                // After a second one it would be the same with those behind it, each after a deadline.
-                Looked::OutOfReach if is_out_of_reach => return Ok(()),
-                Looked::OutOfReach => is_out_of_reach = true,
+                DueOutcome::Unreadable => {}
+                // After the second one the rest would fail too, each after a deadline.
+                DueOutcome::OutOfReach if is_out_of_reach => return Ok(()),
+                DueOutcome::OutOfReach => is_out_of_reach = true,
             }
         }
         if unreadable.len() == known {
@@ -91,40 +94,42 @@ async fn turn(
     }
 }
 
-/// What came of a look at one document.
-enum Looked {
-    /// It was moved on, needs nothing, or is looked at again next time.
-    Through,
-    /// Nobody can read it.
+/// How handling one due document ended.
+enum DueOutcome {
+    /// It was committed, needs nothing, or is handled again next time.
+    Handled,
+    /// It cannot be read.
     Unreadable,
-    /// The store could not be asked.
+    /// The store does not answer.
     OutOfReach,
 }
 
-/// Looks at one document. What follows from that is not waited for: a deposit that cannot be recorded would hold up
-/// everybody else.
-async fn look_at(service: &ValidationSessionService, effects: &Effects, key: SessionKey) -> Looked {
+/// Handles one due document. Its effects are not waited for: a deposit that cannot be recorded would hold up all other
+/// documents.
+async fn handle(service: &ValidationSessionService, effects: &Effects, key: SessionKey) -> DueOutcome {
     match service.update(key, Cause::Deadline, &Event::DeadlinePassed).await {
         Ok(handled) => {
             if handled.chat.is_some() {
                 crate::failpoint!("timer_claimed");
             }
             let _runs = effects.run(&handled).await;
-            Looked::Through
+            DueOutcome::Handled
         }
         Err(error) => {
-            tracing::debug!(user.id = key.user.0, %error, "a due session could not be looked at");
+            tracing::debug!(user.id = key.user.0, %error, "a due session could not be handled");
             match error {
                 ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => {
-                    Looked::Unreadable
+                    DueOutcome::Unreadable
                 }
-                ServiceError::Store(StoreError::TooLarge { .. }) | ServiceError::Contended => Looked::Through,
+                ServiceError::Store(StoreError::TooLarge { .. }) | ServiceError::Contended => {
+                    DueOutcome::Handled
+                }
                 ServiceError::Store(
                     StoreError::Unavailable { .. }
                     | StoreError::Unknown { .. }
                     | StoreError::Refused { .. }
                     | StoreError::Superseded { .. },
-                ) => Looked::OutOfReach,
+                ) => DueOutcome::OutOfReach,
             }
         }
     }

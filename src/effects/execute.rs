@@ -1,4 +1,4 @@
-//! One function for each effect, and what its success or failure means as an event.
+//! The execution of one effect, and the event that its success or failure becomes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::store::StoreError;
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
 const DEADLINE: Duration = Duration::from_secs(12);
-/// The longest that listening to a recording or looking at a photo takes: the lease is renewed meanwhile. Longer than
-/// [`Transcribe`] gives itself.
+/// The longest that transcribing a recording or reading a photo takes: the lease is renewed meanwhile. Longer than the
+/// deadline of [`Transcribe`] itself.
 const FILE_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The chat, as the effects see it; `telegram` is the one that implements it.
@@ -29,10 +29,10 @@ pub trait Chat: Send + Sync + 'static {
     ///
     /// # Crash
     /// Between the call and the commit of its outcome: the card is shown again. An edit is the same edit; a new message
-    /// may stand there twice, and the first one loses its keyboard when somebody taps on it.
+    /// may stand there twice, and the first one loses its keyboard when it is tapped.
     async fn show_card(&self, session: &Session) -> Result<Shown, Failure>;
 
-    /// Says one sentence; after a crash it may be said twice.
+    /// Sends one sentence; after a crash it may be sent twice.
     async fn say(&self, session: &Session, sentence: Sentence) -> Result<(), Failure>;
 }
 
@@ -78,13 +78,13 @@ pub struct Executor {
     pub chat: Arc<dyn Chat>,
     /// Where deposits are recorded.
     pub ledger: Arc<dyn Record>,
-    /// What listens to voice notes.
+    /// Turns voice notes into text.
     pub transcriber: Arc<dyn Transcribe>,
-    /// What turns notes into lines.
+    /// Turns notes into lines.
     pub understanding: Arc<dyn Understand>,
     /// The id of the taxonomy that categories are taken from.
     pub taxonomy: String,
-    /// What time it is.
+    /// The clock that delays count from.
     pub clock: Clock,
     /// Spreads the retries of many conversations.
     pub rng: Rng,
@@ -97,7 +97,7 @@ impl fmt::Debug for Executor {
 }
 
 impl Executor {
-    /// Executes one effect within its deadline and says what came of it; never fails, for a failure is an event too.
+    /// Executes one effect within its deadline and returns the event of its outcome; a failure is an event too.
     pub async fn execute(&self, session: &Session, effect: &Effect, attempts: u32) -> Event {
         let done = async {
             match effect {
@@ -128,11 +128,17 @@ impl Executor {
             }
             Err(TranscribeError::NotConfigured) => Ok(Event::TranscriptionFailed),
             Err(error @ TranscribeError::Unavailable(_)) => {
-                tracing::warn!(%error, "a voice note could not be listened to yet; it is tried again");
+                tracing::warn!(
+                    %error,
+                    "a voice note could not be transcribed: it is tried again by itself; see STT_BASE_URL"
+                );
                 Err(Failure::Transient)
             }
             Err(error @ TranscribeError::Failed(_)) => {
-                tracing::warn!(%error, "a voice note is kept unheard; its owner is asked for words");
+                tracing::warn!(
+                    %error,
+                    "a voice note cannot be transcribed: it is kept with the deposit, and its owner is asked for words"
+                );
                 Ok(Event::TranscriptionFailed)
             }
         }
@@ -145,13 +151,13 @@ impl Executor {
                 Ok(event)
             }
             Err(error) => {
-                tracing::warn!(%error, "a note could not be worked on");
+                tracing::warn!(%error, "a note could not be read: it is tried again by itself; see LLM_BASE_URL");
                 Err(Failure::Transient)
             }
         }
     }
 
-    /// What a note says: about the lines of the open card, if it is about them, or about other things.
+    /// Reads a note: as a correction of the lines on the open card, if it is one, or as new lines.
     async fn read(&self, session: &Session, note: &Note) -> Result<Event, UnderstandError> {
         if let Some(photo) = note.photo_alone() {
             return Ok(Event::Understood(self.understanding.look(photo, session.language).await?));
@@ -185,8 +191,12 @@ impl Executor {
     fn failed(&self, effect: &Effect, attempts: u32, failure: &Failure) -> Event {
         let event = retry::event_of(effect, attempts, failure, self.clock.now(), self.rng.fraction());
         if event == Event::GivenUp {
-            // Kept for an operator: the metric has an alert, and the log has the reason above.
-            tracing::error!(effect = effect.name(), attempts, "an effect is given up");
+            // The log has the reason above.
+            tracing::error!(
+                attempts,
+                "the effect is given up: the user does not see its message; write to them, or restart the bot when \
+                 Telegram answers again"
+            );
         }
         if !matches!(failure, Failure::Paused(_)) {
             metrics::counter!("depot_effects_failed_total", "effect" => effect.name()).increment(1);

@@ -1,4 +1,4 @@
-//! The documents that an instance remembers to save a read; a stale one costs a conflict and nothing else.
+//! The cache of documents, which saves a read per commit; a stale document costs a conflict and nothing else.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,54 +7,54 @@ use lru::LruCache;
 
 use crate::session::{Session, SessionKey};
 
-/// How many documents are remembered.
+/// How many documents are cached.
 const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// Documents of one epoch: the next store in charge may have others.
+/// Documents of one epoch: the next primary may have others.
 #[derive(Debug)]
-pub(super) struct Cache(Mutex<Inside>);
+pub(super) struct Cache(Mutex<Documents>);
 
 #[derive(Debug)]
-struct Inside {
+struct Documents {
     epoch: u64,
-    documents: LruCache<SessionKey, Arc<Session>>,
+    by_key: LruCache<SessionKey, Arc<Session>>,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self(Mutex::new(Inside { epoch: 0, documents: LruCache::new(DOCUMENTS) }))
+        Self(Mutex::new(Documents { epoch: 0, by_key: LruCache::new(DOCUMENTS) }))
     }
 }
 
 impl Cache {
-    /// What is remembered of a conversation; with a new epoch everything older is forgotten.
+    /// The cached document of a conversation; a new epoch empties the cache.
     pub(super) fn get(&self, key: SessionKey, epoch: u64) -> Option<Arc<Session>> {
-        let mut inside = self.inside();
-        if inside.epoch < epoch {
-            inside.epoch = epoch;
-            inside.documents.clear();
+        let mut documents = self.documents();
+        if documents.epoch < epoch {
+            documents.epoch = epoch;
+            documents.by_key.clear();
         }
-        inside.documents.get(&key).cloned()
+        documents.by_key.get(&key).cloned()
     }
 
-    /// Remembers what was read or written under `epoch`, if that still lasts at the store, which says so while nobody
-    /// else may ask.
+    /// Caches a document that was read or written under `epoch`, if the store still serves that; `current` is asked under
+    /// the lock, so that no document of an older epoch slips in.
     pub(super) fn put(&self, session: &Arc<Session>, epoch: u64, current: impl FnOnce() -> u64) {
-        let mut inside = self.inside();
-        if inside.epoch == epoch && current() == epoch {
-            inside.documents.put(session.key, Arc::clone(session));
+        let mut documents = self.documents();
+        if documents.epoch == epoch && current() == epoch {
+            documents.by_key.put(session.key, Arc::clone(session));
         }
     }
 
     pub(super) fn forget(&self, key: SessionKey) {
-        self.inside().documents.pop(&key);
+        self.documents().by_key.pop(&key);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.inside().documents.len()
+        self.documents().by_key.len()
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn documents(&self) -> MutexGuard<'_, Documents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

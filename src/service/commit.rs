@@ -42,7 +42,7 @@ impl ValidationSessionService {
         for _ in 0..CONFLICTS_MAX {
             let transition = apply_all(&current, steps, &context);
             if transition.verdict != Verdict::Changed {
-                // Only the store's own document may decide that nothing is to be done.
+                // Only the store's own document may decide that there is nothing to commit.
                 if is_fresh || transition.verdict == Verdict::Duplicate {
                     journal::still(steps, &current, transition.verdict);
                     return Ok(done(current, &transition, context.token));
@@ -56,8 +56,8 @@ impl ValidationSessionService {
                     self.count(steps, &committed);
                     if let Some(onlooker) = &self.onlooker {
                         let cause = steps.first().map(|(cause, _)| cause);
-                        // Who has gone need not be told.
-                        let _gone = onlooker.send(Step::of(&current, &committed, cause, context.now));
+                        let _the_observer_may_be_gone =
+                            onlooker.send(Step::of(&current, &committed, cause, context.now));
                     }
                     return Ok(done(committed, &transition, context.token));
                 }
@@ -88,7 +88,7 @@ impl ValidationSessionService {
         session.version = current.version + 1;
         session.commit = self.rng.number();
         session.epoch = epoch;
-        // What an older release wrote is written anew, with what this one may say.
+        // A document of an older release is written in this one's layout.
         session.schema = SCHEMA;
         let commit = Commit {
             expected: current.version,
@@ -155,7 +155,7 @@ impl ValidationSessionService {
         Ok(self.remember(session, epoch))
     }
 
-    /// What a step may know besides the document.
+    /// What a step may know beside the document.
     pub(super) fn context(&self) -> Context {
         let now = self.clock.now();
         Context {
@@ -168,7 +168,7 @@ impl ValidationSessionService {
         }
     }
 
-    /// Remembers what was read or written under `epoch`, if that still lasts.
+    /// Caches a document that was read or written under `epoch`, if the store still serves that.
     fn remember(&self, session: Session, epoch: u64) -> Arc<Session> {
         let session = Arc::new(session);
         self.cache.put(&session, epoch, || self.store.epoch());

@@ -1,4 +1,8 @@
-//! When sessions may expire: not while updates may be waiting that would have come first.
+//! The permit to expire sessions: none ends while an update that would have kept it open may still be on its way.
+//!
+//! Three things hold expiry up: the intake, which has not caught up with Telegram or has failed; a gap between two reads of
+//! the due index, when this instance stood still or could not reach its store; and another instance without a heartbeat,
+//! which may hold updates that it cannot commit.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,31 +12,32 @@ use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 
-/// A due index that was not read for so long was out of reach, or this instance stood still.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long nobody expires after that: what waited meanwhile, here, at other instances or in Telegram, comes first.
+/// The longest pause between two reads of the due index that is no gap.
+const READ_EVERY: Duration = Duration::from_secs(2);
+/// How long no session expires after a gap: updates that waited meanwhile, here, at other instances or in Telegram, come
+/// first.
 const CATCHING_UP: Duration = Duration::from_secs(10);
-/// Another instance that was not heard of for so long may hold updates that it cannot commit.
+/// The age of a heartbeat from which on its instance may hold updates that it cannot commit.
 const SILENT: Duration = Duration::from_secs(2);
-/// How long before it was last heard of another instance may still have held an update.
+/// How long before its last heartbeat another instance may still have held an update.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What the intake says, and what the looks at the due index show.
+/// The permit of the intake, and the reads of the due index.
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
     allowed: watch::Sender<bool>,
-    looks: Mutex<Looks>,
+    reads: Mutex<DueReads>,
 }
 
 #[derive(Debug, Default)]
-struct Looks {
+struct DueReads {
     last: Option<Instant>,
-    /// Nobody expires before this instant.
+    /// No session expires before this instant.
     catching_up_until: Option<Instant>,
 }
 
 impl Expiry {
-    /// Takes the word of the intake; whoever listens is told of a change.
+    /// Sets the permit of the intake; receivers wake when it changes.
     pub(super) fn allow(&self, allowed: bool) {
         self.allowed.send_if_modified(|before| std::mem::replace(before, allowed) != allowed);
     }
@@ -41,23 +46,25 @@ impl Expiry {
         self.allowed.subscribe()
     }
 
-    /// Notes a look, whether it saw anything, and for how long another instance is silent: after a gap between two looks,
-    /// or a silence, expiry waits until updates had their time.
-    pub(super) fn looked(&self, has_seen: bool, silence: Option<Duration>) {
+    /// Notes a read of the due index, whether it succeeded, and the age of the oldest heartbeat of another instance: after
+    /// a gap or a silence, expiry waits until updates had their time.
+    pub(super) fn note_read(&self, has_succeeded: bool, heartbeat_age: Option<Duration>) {
         let now = Instant::now();
-        let is_silent = silence.is_some_and(|silence| silence > SILENT);
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        if !has_seen || is_silent || looks.last.is_some_and(|last| now.duration_since(last) > LOOK_EVERY) {
-            looks.catching_up_until = Some(now + CATCHING_UP);
+        let is_silent = heartbeat_age.is_some_and(|age| age > SILENT);
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_gap = reads.last.is_some_and(|last| now.duration_since(last) > READ_EVERY);
+        if !has_succeeded || is_silent || is_gap {
+            reads.catching_up_until = Some(now + CATCHING_UP);
         }
-        looks.last = Some(now);
+        reads.last = Some(now);
     }
 
-    /// When a session must have ended to expire `now`: beside other instances, before the last of them was heard of.
-    pub(super) fn until(&self, now: Timestamp, silence: Option<Duration>) -> Option<Timestamp> {
-        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due =
-            *self.allowed.borrow() && looks.catching_up_until.is_none_or(|until| until <= Instant::now());
-        is_due.then(|| silence.map_or(now, |silence| now.before(silence + GRACE)))
+    /// The instant at which a session must have ended to expire `now`; `None` while none may. Beside other instances it
+    /// lies before the oldest of their heartbeats.
+    pub(super) fn until(&self, now: Timestamp, heartbeat_age: Option<Duration>) -> Option<Timestamp> {
+        let reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_caught_up = reads.catching_up_until.is_none_or(|until| until <= Instant::now());
+        let may_expire = *self.allowed.borrow() && has_caught_up;
+        may_expire.then(|| heartbeat_age.map_or(now, |age| now.before(age + GRACE)))
     }
 }

@@ -233,13 +233,9 @@ async fn a_tap_that_an_instance_cut_off_from_sql_holds_comes_before_the_end_of_i
     until(&second.app().http.to_string(), "/health/ready", 503).await;
     user.taps("Valider").unwrap();
     let service = first.app().service();
-    let is_over = async {
-        while service.expired(1).await.unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, is_over).await.expect("the session's time is over");
     let key = service.key(UserId(7));
+    let end = service.get(key).await.unwrap().unwrap().expires_at(Duration::from_secs(3)).unwrap();
+    Clock::system().sleep_until(end).await;
     let looked = service.update(key, Cause::Deadline, &Event::DeadlinePassed).await.unwrap();
     assert!(looked.session.is_open(), "the second instance may hold an update of it");
     proxy.set(Line::Clear);

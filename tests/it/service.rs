@@ -41,8 +41,8 @@ async fn a_session_is_created_read_and_cancelled() {
     assert_eq!(created.verdict, Verdict::Changed);
     assert!(created.chat.is_some(), "the commit that has something to show takes the lane");
     assert_eq!(service.get(key).await.unwrap().unwrap().version, 1);
-    assert_eq!(service.active_sessions(UserId(7)).await.unwrap().len(), 1);
-    assert!(service.active_sessions(UserId(8)).await.unwrap().is_empty());
+    assert!(service.get(key).await.unwrap().unwrap().is_open());
+    assert!(service.get(service.key(UserId(8))).await.unwrap().is_none());
     assert_eq!(service.statistics().await.unwrap().active, 1);
     let again = service.create(key, update(1)).await.unwrap();
     assert_eq!(again.verdict, Verdict::Duplicate, "the same update again");
@@ -50,7 +50,7 @@ async fn a_session_is_created_read_and_cancelled() {
     assert!(
         matches!(&cancelled.session.state, State::Recording { leaving } if leaving.status == Status::Cancelled)
     );
-    assert!(service.active_sessions(UserId(7)).await.unwrap().is_empty());
+    assert!(!service.get(key).await.unwrap().unwrap().is_open());
 }
 
 #[tokio::test]
@@ -93,14 +93,16 @@ async fn sessions_expire_by_their_deadline_and_are_cleaned_up() {
     let service = service(&clock);
     let key = service.key(UserId(7));
     let _created = service.create(key, update(1)).await.unwrap();
-    assert!(service.expired(10).await.unwrap().is_empty());
+    let early = service.update(key, Cause::Deadline, &Event::DeadlinePassed).await.unwrap();
+    assert_eq!(early.verdict, Verdict::Unchanged, "its time is not over");
     clock.advance(TTL);
-    assert_eq!(service.expired(10).await.unwrap().len(), 1);
+    assert_eq!(service.due(10).await.unwrap(), [key]);
     let expired = service.update(key, Cause::Deadline, &Event::DeadlinePassed).await.unwrap();
     assert!(
         matches!(&expired.session.state, State::Recording { leaving } if leaving.status == Status::Expired)
     );
-    assert!(service.expired(10).await.unwrap().is_empty(), "it expires once");
+    let again = service.update(key, Cause::Deadline, &Event::DeadlinePassed).await.unwrap();
+    assert_eq!(again.verdict, Verdict::Unchanged, "it expires once");
     assert_eq!(service.clean_up().await.unwrap(), 0, "what has something left to do is kept");
 }
 
