@@ -29,19 +29,7 @@ use depot_bot::store::redis::{RedisOptions, RedisStore};
 use depot_bot::store::replication::{StoredSession, VolatileStore as _};
 use depot_bot::store::{Commit, Committed, SessionStore as _};
 
-use crate::servers::{PostgresServer, RedisServer};
-
-#[path = "../tests/it/servers/mod.rs"]
-#[allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "of the tests"
-)]
-mod servers;
+use harness::servers::{PostgresServer, RedisServer};
 
 /// How many clock ticks a second of processor time has in `/proc/<pid>/stat` on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;

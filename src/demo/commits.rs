@@ -1,4 +1,4 @@
-//! The newest commits of every bot that was started on the stage.
+//! The newest commits of every bot that was started on the harness.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
-use crate::demo::inside::title;
+use crate::demo::inspector::title;
 use crate::service::{Onlooker, Step, Why};
 
 /// How many are shown, the newest.

@@ -1,31 +1,29 @@
 //! `depot-bot demo`: the whole bot on one page, with no token and no network.
 //!
 //! ```text
-//! browser ──HTTP──▶ web ─▶ act ─┐                     ┌─▶ simulator (Telegram and its people)
-//!    ▲                          ├─▶ stage ────────────┤
-//!    └──SSE── web ◀─ view ◀─────┘                     └─▶ the bot, on a runtime of its own
+//! browser ──HTTP──▶ web ─▶ action ─┐                  ┌─▶ simulator (Telegram and its users)
+//!    ▲                             ├─▶ harness ───────┤
+//!    └──SSE── web ◀─ view ◀────────┘                  └─▶ the bot, on a runtime of its own
 //! ```
 //!
-//! In reading order: `cast` (who plays), `settings` and [`Stage`] with `bot`, `relay` and `voice`
-//! (where), `act` and `switches`
-//! (what people do), `view` with `chat`,
-//! `commits` and `inside` (what is seen), `web` and `page` (how it gets to a browser); `script` and `play`
-//! (the same without a browser).
+//! In reading order: `personas` (the users that a visitor speaks for), `settings` and [`Harness`] with `bot` and `voice`
+//! (where all of it runs), `action` and `controls` (the things a visitor does), `view` with `chat`, `commits` and
+//! `inspector` (the things a visitor sees), `web` and `page` (the way to a browser); `scenario` and `runner` (the same
+//! without a browser).
 
-mod act;
+mod action;
 mod bot;
-mod cast;
 mod chat;
 mod clock;
 mod commits;
-mod inside;
+mod controls;
+mod harness;
+mod inspector;
 mod page;
-mod play;
-mod relay;
-mod script;
+mod personas;
+mod runner;
+mod scenario;
 mod settings;
-mod stage;
-mod switches;
 mod view;
 mod voice;
 mod web;
@@ -40,9 +38,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use play::play;
-pub use script::{SHIPPED, Script, ScriptError};
-pub use stage::Stage;
+pub use crate::demo::harness::Harness;
+pub use runner::run;
+pub use scenario::{SHIPPED, Scenario, ScenarioError};
 
 use crate::clock::Clock;
 use crate::http::serve::{Limits, serve};
@@ -57,7 +55,7 @@ const DRAIN: Duration = Duration::from_millis(200);
 pub struct Demo {
     /// Where the page is.
     pub address: SocketAddr,
-    stage: Arc<Stage>,
+    harness: Arc<Harness>,
     stop: CancellationToken,
     server: JoinHandle<()>,
 }
@@ -69,13 +67,13 @@ pub struct Demo {
 pub async fn start(environment: &HashMap<String, String>) -> anyhow::Result<Demo> {
     let listener = listen(environment).await?;
     let address = listener.local_addr()?;
-    let stage = Arc::new(Stage::open(environment, Clock::skippable()).await?);
-    stage.open_doors().await?;
+    let harness = Arc::new(Harness::open(environment, Clock::skippable()).await?);
+    harness.open_doors().await?;
     let stop = CancellationToken::new();
-    let router = web::router(Arc::clone(&stage), address, stop.clone());
+    let router = web::router(Arc::clone(&harness), address, stop.clone());
     let limits = Limits { drain: DRAIN, ..Limits::default() };
     let server = tokio::spawn(serve(listener, router, limits, stop.clone()));
-    Ok(Demo { address, stage, stop, server })
+    Ok(Demo { address, harness, stop, server })
 }
 
 impl Demo {
@@ -83,7 +81,7 @@ impl Demo {
     pub async fn stop(self) {
         self.stop.cancel();
         let _ended = self.server.await;
-        self.stage.close().await;
+        self.harness.close().await;
     }
 }
 

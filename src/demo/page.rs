@@ -33,7 +33,7 @@ files! {
     "/composer.js" "composer.js" "text/javascript; charset=utf-8"
     "/recorder.js" "recorder.js" "text/javascript; charset=utf-8"
     "/worklet.js" "worklet.js" "text/javascript; charset=utf-8"
-    "/inside.js" "inside.js" "text/javascript; charset=utf-8"
+    "/inspector.js" "inspector.js" "text/javascript; charset=utf-8"
     "/diagram.js" "diagram.js" "text/javascript; charset=utf-8"
     "/samples.json" "samples.json" "application/json"
     "/samples/deux-bouilloires.ogg" "samples/deux-bouilloires.ogg" "audio/ogg"

@@ -9,10 +9,10 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::DEMO_TOKEN;
-use crate::demo::cast;
-use crate::demo::relay::Relay;
+use crate::demo::personas;
 use crate::demo::voice::Voice;
 use crate::simulator::Simulator;
+use harness::proxy::FaultProxy;
 
 /// How long Redis may take for each answer when it is cleared.
 const CLEAR_WITHIN: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ pub(super) struct Settings {
     /// Every variable of the bot.
     pub(super) variables: HashMap<String, String>,
     /// The way to Redis, where it is one that can be closed.
-    pub(super) relay: Option<Relay>,
+    pub(super) to_redis: Option<FaultProxy>,
     /// The user's own Redis, and what the keys of this demo begin with.
     pub(super) redis: Option<(SecretString, String)>,
     /// Who listens to shipped notes, unless a server does.
@@ -55,11 +55,11 @@ impl Settings {
             ("DATABASE_URL", format!("sqlite://{}", folder.join("depot.db").display())),
             ("HTTP_BIND", "127.0.0.1:0".to_owned()),
             ("ACCESS_MODE", "approval".to_owned()),
-            ("ADMIN_TELEGRAM_IDS", cast::admins()),
+            ("ADMIN_TELEGRAM_IDS", personas::admins()),
             ("RATE_LIMIT_PER_MINUTE", "0".to_owned()),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        let mut settings = Self { variables, relay: None, redis: None, voice };
+        let mut settings = Self { variables, to_redis: None, redis: None, voice };
         if let Some(url) = environment.get("REDIS_URL").filter(|url| !url.is_empty()) {
             settings.take_redis(url).await?;
         }
@@ -74,10 +74,11 @@ impl Settings {
         let prefix = format!("depot-demo-{:08x}:", rand::random::<u32>());
         if through.scheme() == "redis" {
             let host = through.host_str().context("REDIS_URL names no host")?;
-            let relay = Relay::start(format!("{host}:{}", through.port().unwrap_or(6379))).await?;
-            let _has_a_host = through.set_host(Some(&relay.address.ip().to_string()));
-            let _has_a_host = through.set_port(Some(relay.address.port()));
-            self.relay = Some(relay);
+            let far = format!("{host}:{}", through.port().unwrap_or(6379));
+            let proxy = FaultProxy::to_tcp(far).await?;
+            let _has_a_host = through.set_host(Some(&proxy.address().ip().to_string()));
+            let _has_a_host = through.set_port(Some(proxy.address().port()));
+            self.to_redis = Some(proxy);
         }
         self.variables.insert("REDIS_URL".to_owned(), through.to_string());
         self.variables.insert("REDIS_KEY_PREFIX".to_owned(), prefix.clone());

@@ -1,4 +1,4 @@
-//! What is seen: one snapshot of everything that the page shows.
+//! The view: one snapshot of everything that the page shows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::demo::cast::{CAST, Member};
 use crate::demo::chat::{self, Shown, Toast};
 use crate::demo::commits::Commit;
-use crate::demo::inside::{self, Deposit, Measure, SessionView, StoreView};
-use crate::demo::stage::Stage;
-use crate::demo::switches::Switches;
+use crate::demo::controls::Controls;
+use crate::demo::harness::Harness;
+use crate::demo::inspector::{self, Deposit, Measure, SessionView, StoreView};
+use crate::demo::personas;
 use crate::deposit::UserId;
 use crate::ledger::Role;
+use harness::personas::{PERSONAS, Persona};
 
 /// How often snapshots are sent at most.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -31,7 +32,7 @@ struct View {
     metrics: Vec<Measure>,
     store: StoreView,
     bot: Bot,
-    switches: Switches,
+    controls: Controls,
     pending_updates: usize,
 }
 
@@ -56,9 +57,9 @@ struct Bot {
     transcriber: bool,
 }
 
-/// Follows the stage for one reader.
+/// Follows the harness for one reader.
 pub(super) struct Watcher {
-    stage: Arc<Stage>,
+    harness: Arc<Harness>,
     chats: watch::Receiver<u64>,
     others: watch::Receiver<u64>,
     /// How often time had passed at once when it was last told.
@@ -67,10 +68,10 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(stage: Arc<Stage>) -> Self {
-        let (chats, others) = (stage.telegram.changes(), stage.changes());
-        let passed = stage.passed();
-        Self { stage, chats, others, passed, shown: None }
+    pub(super) fn new(harness: Arc<Harness>) -> Self {
+        let (chats, others) = (harness.telegram.changes(), harness.changes());
+        let passed = harness.passed();
+        Self { harness, chats, others, passed, shown: None }
     }
 
     /// The next snapshot as JSON: the first one at once, each later one when something has changed.
@@ -89,9 +90,9 @@ impl Watcher {
             }
             self.chats.mark_unchanged();
             self.others.mark_unchanged();
-            let passed = self.stage.passed();
+            let passed = self.harness.passed();
             let has_passed = std::mem::replace(&mut self.passed, passed) != passed;
-            let view = view(&self.stage).await;
+            let view = view(&self.harness).await;
             let is_news = has_passed || self.shown.as_ref().is_none_or(|(shown, _)| *shown != view);
             if is_news {
                 let text = self.write(&view);
@@ -108,42 +109,42 @@ impl Watcher {
             #[serde(flatten)]
             view: &'a View,
         }
-        json!(Whole { clock: self.stage.clock.now().0, view }).to_string()
+        json!(Whole { clock: self.harness.clock.now().0, view }).to_string()
     }
 }
 
-async fn view(stage: &Stage) -> View {
-    let mut people = Vec::with_capacity(CAST.len());
-    for member in &CAST {
-        people.push(person(stage, member).await);
+async fn view(harness: &Harness) -> View {
+    let mut people = Vec::with_capacity(PERSONAS.len());
+    for persona in &PERSONAS {
+        people.push(person(harness, persona).await);
     }
     View {
         people,
-        commits: stage.commits.newest(),
-        ledger: inside::deposits(stage).await,
-        metrics: inside::metrics(),
-        store: inside::store(stage).await,
-        bot: Bot { running: stage.is_running(), starts: stage.starts(), transcriber: stage.listens() },
-        switches: Switches::of(stage),
-        pending_updates: stage.telegram.pending_updates(),
+        commits: harness.commits.newest(),
+        ledger: inspector::deposits(harness).await,
+        metrics: inspector::metrics(),
+        store: inspector::store(harness).await,
+        bot: Bot { running: harness.is_running(), starts: harness.starts(), transcriber: harness.listens() },
+        controls: Controls::of(harness),
+        pending_updates: harness.telegram.pending_updates(),
     }
 }
 
-async fn person(stage: &Stage, member: &'static Member) -> Person {
-    let user = stage.user(member);
-    let language = member.language.code();
+async fn person(harness: &Harness, persona: &'static Persona) -> Person {
+    let user = harness.user(persona);
+    let language = persona.language;
     // While the database is away a person is what they were at first: nothing is decided by it here.
-    let role = stage.tables.members.role(UserId(member.id)).await.unwrap_or(member.role);
+    let role = harness.tables.members.role(UserId(persona.id)).await.unwrap_or(personas::role(persona));
     Person {
-        id: member.id,
-        name: member.name,
+        id: persona.id,
+        name: persona.name,
         role: role_name(role),
         language,
         typing: user.is_typing(),
-        commands: json!(stage.telegram.commands(language)),
+        commands: json!(harness.telegram.commands(language)),
         messages: chat::messages(&user),
         toasts: chat::toasts(&user),
-        session: inside::session(stage, member).await,
+        session: inspector::session(harness, persona).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page over HTTP: its files, what people do, and what is seen as server-sent events.
+//! The page over HTTP: its files, actions, and views as server-sent events.
 //!
 //! Whoever can open the page can do everything here; so a request must be for this address by name (a foreign name that
 //! leads here is a rebound one) and, where a browser says who sends it, come from this very page.
@@ -21,9 +21,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::demo::act::{self, ActError};
+use crate::demo::action::{self, ActionError};
+use crate::demo::harness::Harness;
 use crate::demo::page;
-use crate::demo::stage::Stage;
 use crate::demo::view::Watcher;
 
 /// What every answer carries: nothing comes from elsewhere, nothing is kept, nothing is guessed.
@@ -36,7 +36,7 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 /// The largest request with a text in it, in bytes.
-const ACT_BYTES_MAX: usize = 64 * 1024;
+const ACTION_BYTES_MAX: usize = 64 * 1024;
 /// The largest recording, in bytes.
 const VOICE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The largest picture, in bytes.
@@ -46,17 +46,17 @@ const VOICE_SECONDS_MAX: u32 = 600;
 
 #[derive(Clone, Debug)]
 struct Door {
-    stage: Arc<Stage>,
+    harness: Arc<Harness>,
     address: SocketAddr,
     stop: CancellationToken,
 }
 
 /// The routes of a page that listens on `address`; its streams end with `stop`.
-pub(super) fn router(stage: Arc<Stage>, address: SocketAddr, stop: CancellationToken) -> Router {
-    let door = Door { stage, address, stop };
+pub(super) fn router(harness: Arc<Harness>, address: SocketAddr, stop: CancellationToken) -> Router {
+    let door = Door { harness, address, stop };
     Router::new()
         .route("/events", get(events))
-        .route("/act", post(act).layer(DefaultBodyLimit::max(ACT_BYTES_MAX)))
+        .route("/action", post(perform).layer(DefaultBodyLimit::max(ACTION_BYTES_MAX)))
         .route("/voice", post(voice).layer(DefaultBodyLimit::max(VOICE_BYTES_MAX)))
         .route("/photo", post(photo).layer(DefaultBodyLimit::max(PHOTO_BYTES_MAX)))
         .route("/file/{file_id}", get(file))
@@ -128,14 +128,14 @@ async fn shipped(uri: Uri) -> Response {
 }
 
 async fn file(State(door): State<Door>, Path(file_id): Path<String>) -> Response {
-    match door.stage.telegram.file(&file_id) {
+    match door.harness.telegram.file(&file_id) {
         Some((mime_type, bytes)) => ([(header::CONTENT_TYPE, mime_type)], bytes).into_response(),
         None => error(StatusCode::NOT_FOUND, "ce fichier n'est plus là"),
     }
 }
 
 async fn events(State(door): State<Door>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let watcher = Watcher::new(door.stage);
+    let watcher = Watcher::new(door.harness);
     let views = stream::unfold((watcher, door.stop), |(mut watcher, stop)| async move {
         let view = stop.run_until_cancelled(watcher.next()).await?;
         Some((Ok(Event::default().data(view)), (watcher, stop)))
@@ -143,8 +143,8 @@ async fn events(State(door): State<Door>) -> Sse<impl Stream<Item = Result<Event
     Sse::new(views).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }
 
-async fn act(State(door): State<Door>, body: Bytes) -> Response {
-    done(act::act(&door.stage, &body).await)
+async fn perform(State(door): State<Door>, body: Bytes) -> Response {
+    done(action::perform(&door.harness, &body).await)
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,8 +155,8 @@ struct Recorded {
 
 async fn voice(State(door): State<Door>, Query(recorded): Query<Recorded>, body: Bytes) -> Response {
     let seconds = recorded.seconds.clamp(1, VOICE_SECONDS_MAX);
-    done(act::sends(recorded.who, &body).map(|member| {
-        door.stage.user(member).sends_voice(seconds, body.clone());
+    done(action::sends(recorded.who, &body).map(|persona| {
+        door.harness.user(persona).sends_voice(seconds, body.clone());
     }))
 }
 
@@ -175,16 +175,16 @@ async fn photo(
     if !matches!(kind, "image/jpeg" | "image/png") {
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "une photo est une image JPEG ou PNG");
     }
-    done(act::sends(taken.who, &body).map(|member| {
-        door.stage.user(member).sends_picture(kind, body.clone());
+    done(action::sends(taken.who, &body).map(|persona| {
+        door.harness.user(persona).sends_picture(kind, body.clone());
     }))
 }
 
-fn done(outcome: Result<(), ActError>) -> Response {
+fn done(outcome: Result<(), ActionError>) -> Response {
     match outcome {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(ActError::Refused(why)) => error(StatusCode::BAD_REQUEST, &why),
-        Err(ActError::Failed(why)) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
+        Err(ActionError::Refused(why)) => error(StatusCode::BAD_REQUEST, &why),
+        Err(ActionError::Failed(why)) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
     }
 }
 

@@ -11,6 +11,7 @@ use depot_bot::database::Database;
 use depot_bot::deposit::{Status, UserId};
 use depot_bot::ledger::LedgerEntry;
 use depot_bot::simulator::{Options, Simulator, User, UserProfile};
+use harness::rest::until_none;
 use secrecy::SecretString;
 use tempfile::TempDir;
 
@@ -178,24 +179,21 @@ impl TestBot {
 
     /// Waits until no lane runs and none is waited for.
     pub(crate) async fn settled(&self) {
-        while self.app().service().statistics().await.unwrap().active > 0 {
-            tokio::task::yield_now().await;
-        }
+        let under_way = async || {
+            let active = self.app().service().statistics().await.unwrap().active;
+            (active > 0).then(|| format!("{active} conversations are worked on"))
+        };
+        until_none(PATIENCE, under_way).await.unwrap();
     }
 
     /// Waits until nothing is being done for a person: before the clock is moved past a lease.
     pub(crate) async fn rests(&self, user: i64) {
         let service = self.app().service();
-        let rests = async {
-            loop {
-                let session = service.get(service.key(UserId(user))).await.unwrap();
-                if session.is_none_or(|it| it.chat_lane.is_none() && it.compute_lane.is_none()) {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
+        let under_way = async || {
+            let session = service.get(service.key(UserId(user))).await.unwrap();
+            session.is_some_and(|it| !it.lanes_are_free()).then(|| format!("the bot works for {user}"))
         };
-        tokio::time::timeout(PATIENCE, rests).await.expect("the lanes come to an end");
+        until_none(PATIENCE, under_way).await.unwrap();
     }
 
     pub(crate) fn advance(&self, seconds: u64) {

@@ -201,7 +201,7 @@ async fn two_instances_follow_one_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tap_that_an_instance_cut_off_from_sql_holds_comes_before_the_end_of_its_session() {
     let postgres = PostgresServer::start();
-    let proxy = FaultProxy::to_unix(&postgres.socket()).await;
+    let proxy = FaultProxy::to_unix(&postgres.socket()).await.unwrap();
     let database = postgres.database();
     let name = database.split('?').next().unwrap().rsplit('/').next().unwrap();
     let through_proxy = format!("postgres://postgres@{}/{name}?sslmode=disable", proxy.address());

@@ -33,10 +33,8 @@ mod ops_server;
 mod oracle;
 mod packaging;
 mod process;
-mod proxy;
 mod remote;
 mod retention;
-mod servers;
 mod service;
 mod sessions;
 mod simulation;
@@ -48,3 +46,5 @@ mod tidy;
 mod trouble;
 mod understand;
 mod unreadable;
+
+use harness::{proxy, servers};

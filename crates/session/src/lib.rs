@@ -235,6 +235,18 @@ impl Session {
         at_rest.then_some(CLOSED_KEPT)
     }
 
+    /// Whether none of its effects is under way.
+    #[must_use]
+    pub fn lanes_are_free(&self) -> bool {
+        self.chat_lane.is_none() && self.compute_lane.is_none()
+    }
+
+    /// Whether nothing is left to do, and nothing is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.kept_for().is_some() && self.lanes_are_free()
+    }
+
     /// When the coming end is announced; `None` for sessions too short for a warning.
     fn warns_at(&self, ttl: Duration) -> Option<Timestamp> {
         let end = self.expires_at(ttl)?;

@@ -1,13 +1,13 @@
 // The page: one snapshot of everything comes whenever something has changed (server.js), and each part shows its share.
 //
 //   chat.js      a person's chat             composer.js  what they write     recorder.js, worklet.js  the microphone
-//   text.js      texts with entities         inside.js    the right side      diagram.js  the states
+//   text.js      texts with entities         inspector.js  the right side      diagram.js  the states
 //   dom.js       building elements           theme.js     light and dark
 
 import { Chat, hideToast, showToast } from "./chat.js";
 import { reply, say, tap, writer } from "./composer.js";
 import { by, h, hour, write } from "./dom.js";
-import { showExpiry, showInside } from "./inside.js";
+import { showExpiry, showInspector } from "./inspector.js";
 import { listen } from "./server.js";
 
 const ROLES = { volunteer: "bénévole", newcomer: "nouvelle", admin: "responsable" };
@@ -71,7 +71,7 @@ function showHolder() {
   write(by("presence"), person.typing ? "écrit…" : view.bot.running ? "bot" : "bot (hors ligne)");
   by("presence").classList.toggle("typing", person.typing);
   by("unheard").hidden = view.bot.transcriber;
-  showInside(view, person);
+  showInspector(view, person);
   tick();
 }
 

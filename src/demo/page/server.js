@@ -1,4 +1,4 @@
-// What the page says to the demo, and what it hears: `GET /events`, `POST /act`, `/voice`, `/photo`.
+// What the page says to the demo, and what it hears: `GET /events`, `POST /action`, `/voice`, `/photo`.
 
 /** Sends a body; throws an error with a sentence for the person. */
 async function post(path, type, body) {
@@ -14,7 +14,7 @@ async function post(path, type, body) {
 }
 
 /** Does one thing, as `{ who: 7, say: "…" }`. */
-export const act = (what) => post("/act", "application/json", JSON.stringify(what));
+export const act = (what) => post("/action", "application/json", JSON.stringify(what));
 
 /** Sends a recorded note, a WAV. */
 export const voice = (who, seconds, wav) => post(`/voice?who=${who}&seconds=${seconds}`, "audio/wav", wav);

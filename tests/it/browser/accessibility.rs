@@ -55,7 +55,7 @@ async fn a_checker_finds_nothing_in_light_and_dark_wide_and_narrow() {
         for scheme in ["light", "dark"] {
             page.system(scheme).await;
             let where_ = format!("{scheme}, {width} pixels");
-            for view in ["chat", "inside"] {
+            for view in ["chat", "inspector"] {
                 if width < 500 {
                     page.click(&format!("[data-show={view}]")).await;
                 }

@@ -33,7 +33,7 @@ async fn tab_to(page: &Page, held: &str, name: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_focus_goes_from_the_top_through_the_chat_to_the_inside() {
+async fn the_focus_goes_from_the_top_through_the_chat_to_the_inspector() {
     let page = Page::open().await;
     let way = tab_to(&page, "", "t-metrics").await;
     let expected = [

@@ -198,9 +198,9 @@ async fn a_telephone_of_360_pixels_shows_all_of_it() {
     assert_eq!(too_wide.as_array().unwrap().len(), 0, "{too_wide:#}");
     page.tap("Valider").await;
     page.sees("enregistré").await;
-    page.click("[data-show=inside]").await;
+    page.click("[data-show=inspector]").await;
     page.shows("#ledger", "fauteuil").await;
-    page.browser.picture("narrow-inside").await;
+    page.browser.picture("narrow-inspector").await;
     let too_wide = page.browser.run(TOO_WIDE, &[]).await;
     assert_eq!(too_wide.as_array().unwrap().len(), 0, "{too_wide:#}");
     page.close().await;

@@ -28,8 +28,8 @@ async fn killed_twenty_times_in_mid_deposit_the_bot_loses_and_doubles_nothing() 
     for round in 0..20_usize {
         page.say(7, &format!("{} chaises, douze kilos", round + 2)).await;
         if round % 4 == 1 {
-            page.turn("bot", false).await;
-            page.turn("bot", true).await;
+            page.set("bot", false).await;
+            page.set("bot", true).await;
         }
         let wanted = format!("chaises ×{} ", round + 2);
         let card = until_leases_end(&page, &wanted, |view| {
@@ -42,11 +42,11 @@ async fn killed_twenty_times_in_mid_deposit_the_bot_loses_and_doubles_nothing() 
             // As soon as the tap is committed, and while the rest is under way.
             page.until("the commit", |view| person(view, 7)["session"]["version"] != before).await;
         }
-        page.turn("bot", false).await;
+        page.set("bot", false).await;
         let view = page.view().await;
         assert_eq!((&view["bot"]["running"], &view["store"]["ready"]), (&json!(false), &json!("away")));
         assert!(person(&view, 7)["session"].is_object(), "what is stored is seen while the bot is dead");
-        page.turn("bot", true).await;
+        page.set("bot", true).await;
         let number = format!("Dépôt n° {} enregistré", round + 1);
         let view = until_leases_end(&page, &number, |view| shows(view, 7, &number)).await;
         assert_eq!(held(&view, "completed"), round + 1, "{:#}", view["ledger"]);
@@ -65,25 +65,25 @@ async fn killed_twenty_times_in_mid_deposit_the_bot_loses_and_doubles_nothing() 
 async fn a_telegram_that_is_slow_refuses_or_loses_answers_costs_time_and_nothing_else() {
     let page = Page::open().await;
     page.sees(7, "Bonjour").await;
-    page.turn("refuse", true).await;
+    page.set("refuse", true).await;
     page.say(7, "deux bouilloires, trois kilos").await;
     let owed = |view: &Value| person(view, 7)["session"]["effects"][0]["effect"] == "ShowCard";
     page.until("a card that is owed", owed).await;
-    page.turn("refuse", false).await;
+    page.set("refuse", false).await;
     page.act(json!({"pass": 4})).await;
     page.until("the card", |view| button(view, 7, "Valider").is_some()).await;
-    page.turn("drop", true).await;
-    assert_eq!(page.view().await["switches"]["drop"], true);
+    page.set("drop", true).await;
+    assert_eq!(page.view().await["controls"]["drop"], true);
     page.tap(7, "Valider").await;
-    let struck = |view: &Value| view["switches"]["drop"] == false && shows(view, 7, "enregistré");
+    let struck = |view: &Value| view["controls"]["drop"] == false && shows(view, 7, "enregistré");
     page.until("an answer that is lost", struck).await;
-    page.turn("slow", true).await;
+    page.set("slow", true).await;
     let view = page.view().await;
     assert_eq!(
-        view["switches"],
+        view["controls"],
         json!({"redis": null, "slow": true, "refuse": false, "drop": false, "bot": true})
     );
-    page.turn("slow", false).await;
+    page.set("slow", false).await;
     page.say(7, "une chaise").await;
     page.until("a card as ever", |view| button(view, 7, "Valider").is_some()).await;
     assert_eq!(held(&page.view().await, "completed"), 1);
@@ -97,21 +97,21 @@ async fn redis_can_be_taken_away_and_given_back_and_keeps_nothing_of_the_demo() 
     let page = Page::with(&[("REDIS_URL", &url)]).await;
     let in_charge = |store: &'static str| move |view: &Value| view["store"]["in_charge"] == store;
     let view = page.until("Redis in charge", in_charge("redis")).await;
-    assert_eq!((&view["store"]["redis"], &view["switches"]["redis"]), (&json!("up"), &json!(true)));
+    assert_eq!((&view["store"]["redis"], &view["controls"]["redis"]), (&json!("up"), &json!(true)));
     page.say(7, "deux bouilloires, trois kilos").await;
     page.until("the card", |view| button(view, 7, "Valider").is_some()).await;
     assert!(!redis.command::<Vec<String>>(&["KEYS", "depot-demo-*"]).is_empty());
-    page.turn("redis", false).await;
+    page.set("redis", false).await;
     let view = page.until("SQL in charge", in_charge("sql")).await;
-    assert_eq!((&view["store"]["redis"], &view["switches"]["redis"]), (&json!("stopped"), &json!(false)));
+    assert_eq!((&view["store"]["redis"], &view["controls"]["redis"]), (&json!("stopped"), &json!(false)));
     page.tap(7, "Valider").await;
     page.sees(7, "enregistré").await;
     // Dead and away at once.
-    page.turn("bot", false).await;
-    page.turn("bot", true).await;
+    page.set("bot", false).await;
+    page.set("bot", true).await;
     page.say(7, "une chaise").await;
     page.until("the card", |view| button(view, 7, "Valider").is_some()).await;
-    page.turn("redis", true).await;
+    page.set("redis", true).await;
     let back = page.until("Redis in charge again", in_charge("redis"));
     back.await;
     page.tap(7, "Valider").await;

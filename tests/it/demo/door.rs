@@ -57,7 +57,7 @@ async fn every_file_of_the_page_is_served_with_headers_that_keep_it_to_itself() 
 async fn a_name_that_leads_here_and_a_foreign_page_are_refused() {
     let page = Page::open().await;
     let port = page.demo.address.port();
-    let act = format!("{}/act", page.base);
+    let action = format!("{}/action", page.base);
     let host = async |host: &str| {
         let request = page.client.get(&page.base).header("host", host).send();
         request.await.unwrap().status()
@@ -76,7 +76,7 @@ async fn a_name_that_leads_here_and_a_foreign_page_are_refused() {
         assert_eq!(host(foreign).await, StatusCode::MISDIRECTED_REQUEST, "{foreign}");
     }
     let from = async |origin: &str, kind: &str| {
-        let request = page.client.post(&act).header("origin", origin).header("content-type", kind);
+        let request = page.client.post(&action).header("origin", origin).header("content-type", kind);
         request.body(json!({"who": 7, "say": "une chaise"}).to_string()).send().await.unwrap().status()
     };
     let json = "application/json";
@@ -113,20 +113,20 @@ async fn what_makes_no_sense_is_answered_with_a_sentence() {
         r#"{"pass":-1}"#,
         r#"{"who":7,"sample":"../main"}"#,
         r#"{"who":7,"photo":"nulle-part"}"#,
-        r#"{"switch":"gravity","on":false}"#,
-        r#"{"switch":"redis","on":false}"#,
-        r#"{"switch":"slow"}"#,
+        r#"{"control":"gravity","on":false}"#,
+        r#"{"control":"redis","on":false}"#,
+        r#"{"control":"slow"}"#,
         r#"{"who":7,"tap":{"message":1}}"#,
     ];
     for body in wrong {
-        let answer = page.post("/act", "application/json", body).await;
+        let answer = page.post("/action", "application/json", body).await;
         assert_eq!(answer.status(), 400, "{body}");
         assert!(sentence(answer).await.len() > 10, "{body}");
     }
     let long = json!({"who": 7, "say": "a".repeat(4097)}).to_string();
-    assert_eq!(page.post("/act", "application/json", long).await.status(), 400);
+    assert_eq!(page.post("/action", "application/json", long).await.status(), 400);
     for (path, kind, most) in [
-        ("/act", "application/json", 64 << 10),
+        ("/action", "application/json", 64 << 10),
         ("/voice?who=7&seconds=3", "audio/wav", 2 << 20),
         ("/photo?who=7", "image/png", 5 << 20),
     ] {
@@ -146,7 +146,7 @@ async fn what_makes_no_sense_is_answered_with_a_sentence() {
         assert_eq!(page.post(path, kind, "x").await.status(), status, "{path}");
     }
     assert_eq!(page.post("/voice?who=7&seconds=3", "audio/wav", "").await.status(), 400);
-    assert_eq!(page.get("/act").await.status(), 405);
+    assert_eq!(page.get("/action").await.status(), 405);
     let view = page.view().await;
     let messages = super::person(&view, 7)["messages"].as_array().unwrap();
     assert_eq!(messages.len(), 2, "nothing but the greeting was said: {messages:?}");

@@ -3,7 +3,7 @@
 mod breaking;
 mod door;
 mod people;
-mod scripts;
+mod scenarios;
 
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ impl Page {
 
     /// Does something that must succeed.
     async fn act(&self, what: Value) {
-        let answer = self.post("/act", "application/json", what.to_string()).await;
+        let answer = self.post("/action", "application/json", what.to_string()).await;
         let status = answer.status();
         assert_eq!(status, 204, "{what}: {}", answer.text().await.unwrap());
     }
@@ -59,8 +59,8 @@ impl Page {
         self.act(json!({"who": who, "tap": button(&view, who, label)})).await;
     }
 
-    async fn turn(&self, switch: &str, on: bool) {
-        self.act(json!({"switch": switch, "on": on})).await;
+    async fn set(&self, control: &str, on: bool) {
+        self.act(json!({"control": control, "on": on})).await;
     }
 
     /// What is seen now.

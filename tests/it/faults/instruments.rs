@@ -25,7 +25,7 @@ async fn ask(address: SocketAddr, words: &[&str], within: Duration) -> RedisResu
 
 async fn behind_a_proxy() -> (RedisServer, FaultProxy) {
     let server = RedisServer::start();
-    let proxy = FaultProxy::to_unix(&server.socket()).await;
+    let proxy = FaultProxy::to_unix(&server.socket()).await.unwrap();
     assert_eq!(ask(proxy.address(), &["PING"], PATIENCE).await.unwrap(), "PONG");
     (server, proxy)
 }
@@ -34,7 +34,7 @@ async fn behind_a_proxy() -> (RedisServer, FaultProxy) {
 async fn a_clear_line_lets_everything_through_also_to_a_port() {
     let mut server = RedisServer::start();
     let port = server.listen();
-    let proxy = FaultProxy::to_tcp(([127, 0, 0, 1], port).into()).await;
+    let proxy = FaultProxy::to_tcp(format!("127.0.0.1:{port}")).await.unwrap();
     let text = "x".repeat(300_000);
     ask(proxy.address(), &["SET", "k", &text], PATIENCE).await.unwrap();
     assert_eq!(ask(proxy.address(), &["GET", "k"], PATIENCE).await.unwrap(), text);
@@ -146,9 +146,9 @@ async fn a_bot_finds_its_engines_through_proxies_and_its_postgres_can_be_ended()
     let mut postgres = PostgresServer::start();
     let variables = [("ACCESS_MODE", "open")];
     let mut bot = TestBot::prepared(Clock::manual(START), Behind::SqliteAndRedis, &variables).await;
-    let to_redis = FaultProxy::to_unix(&bot.redis.as_ref().unwrap().socket()).await;
-    let to_postgres = FaultProxy::to_unix(&postgres.socket()).await;
-    let to_telegram = FaultProxy::to_tcp(bot.telegram.url().replace("http://", "").parse().unwrap()).await;
+    let to_redis = FaultProxy::to_unix(&bot.redis.as_ref().unwrap().socket()).await.unwrap();
+    let to_postgres = FaultProxy::to_unix(&postgres.socket()).await.unwrap();
+    let to_telegram = FaultProxy::to_tcp(bot.telegram.url().replace("http://", "")).await.unwrap();
     let name = postgres.database().split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
     let database = format!("postgres://postgres@{}/{name}?sslmode=disable", to_postgres.address());
     bot.set("REDIS_URL", &format!("redis://{}", to_redis.address()));

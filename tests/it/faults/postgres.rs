@@ -92,7 +92,7 @@ async fn f35_backends_are_terminated_while_people_deposit() {
 async fn f34_a_connection_that_breaks_at_any_statement_costs_a_repetition() {
     let postgres = PostgresServer::start();
     let mut bot = TestBot::prepared(Clock::system(), Behind::Sqlite, &OPEN).await;
-    let proxy = FaultProxy::to_unix(&postgres.socket()).await;
+    let proxy = FaultProxy::to_unix(&postgres.socket()).await.unwrap();
     let name = postgres.database().split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
     bot.set("DATABASE_URL", &format!("postgres://postgres@{}/{name}?sslmode=disable", proxy.address()));
     bot.resume().await;

@@ -20,7 +20,7 @@ const SECRET: &str = "a_secret_of_the_queue_tests";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f45_a_poll_that_hangs_is_noticed_within_ninety_seconds_and_loses_nothing() {
     let mut bot = TestBot::prepared(Clock::manual(START), Behind::Sqlite, &OPEN).await;
-    let proxy = FaultProxy::to_tcp(bot.telegram.url().replace("http://", "").parse().unwrap()).await;
+    let proxy = FaultProxy::to_tcp(bot.telegram.url().replace("http://", "")).await.unwrap();
     bot.set("TELEGRAM_API_URL", &format!("http://{}", proxy.address()));
     bot.resume().await;
     let user = bot.user(7);
@@ -188,7 +188,7 @@ async fn f51_after_ten_minutes_away_every_note_counts_and_who_tapped_in_vain_is_
 async fn f52_updates_whose_numbers_begin_anew_far_below_are_handled() {
     for behind in [Behind::Sqlite, Behind::SqliteAndRedis] {
         let mut bot = TestBot::prepared(Clock::system(), behind, &OPEN).await;
-        let proxy = FaultProxy::to_tcp(bot.telegram.url().replace("http://", "").parse().unwrap()).await;
+        let proxy = FaultProxy::to_tcp(bot.telegram.url().replace("http://", "")).await.unwrap();
         bot.set("TELEGRAM_API_URL", &format!("http://{}", proxy.address()));
         bot.resume().await;
         let user = bot.user(7);

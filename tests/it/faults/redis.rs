@@ -30,7 +30,7 @@ async fn bot_on(redis: RedisServer) -> TestBot {
 /// A bot that finds its Redis through a proxy.
 async fn bot_behind_proxy() -> (TestBot, FaultProxy) {
     let mut bot = TestBot::prepared(Clock::system(), Behind::SqliteAndRedis, &OPEN).await;
-    let proxy = FaultProxy::to_unix(&bot.redis.as_ref().unwrap().socket()).await;
+    let proxy = FaultProxy::to_unix(&bot.redis.as_ref().unwrap().socket()).await.unwrap();
     bot.set("REDIS_URL", &format!("redis://{}", proxy.address()));
     bot.resume().await;
     primary(&bot, "redis", "ok").await;

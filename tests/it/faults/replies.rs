@@ -17,7 +17,7 @@ const LONGEST: usize = 48;
 async fn f22_a_commit_whose_answer_breaks_off_at_any_byte_is_done_once() {
     let variables = [("ACCESS_MODE", "open")];
     let mut bot = TestBot::prepared(Clock::system(), Behind::SqliteAndRedis, &variables).await;
-    let proxy = FaultProxy::to_unix(&bot.redis.as_ref().unwrap().socket()).await;
+    let proxy = FaultProxy::to_unix(&bot.redis.as_ref().unwrap().socket()).await.unwrap();
     bot.set("REDIS_URL", &format!("redis://{}", proxy.address()));
     bot.resume().await;
     let user = bot.user(7);

@@ -33,8 +33,8 @@ impl Stage {
         let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
         let (redis, postgres) = (RedisServer::start(), PostgresServer::start());
         redis.command::<()>(&["ACL", "SETUSER", "depot", "on", &format!(">{REDIS}"), "~*", "&*", "+@all"]);
-        let to_redis = FaultProxy::to_unix(&redis.socket()).await;
-        let to_postgres = FaultProxy::to_unix(&postgres.socket()).await;
+        let to_redis = FaultProxy::to_unix(&redis.socket()).await.unwrap();
+        let to_postgres = FaultProxy::to_unix(&postgres.socket()).await.unwrap();
         let name = postgres.database().split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
         let address = to_postgres.address();
         let database = format!("postgres://postgres:{POSTGRES}@{address}/{name}?sslmode=disable");

@@ -82,7 +82,7 @@ async fn f71_sigterm_when_idle() {
 async fn f71_sigterm_in_the_middle_of_a_commit() {
     let mut stage = Stage::new().await;
     let redis = RedisServer::start();
-    let proxy = FaultProxy::to_unix(&redis.socket()).await;
+    let proxy = FaultProxy::to_unix(&redis.socket()).await.unwrap();
     stage.set("REDIS_URL", &format!("redis://{}", proxy.address()));
     let mut bot = Process::start(&stage.variables).await;
     let user = stage.user(7);
@@ -200,7 +200,7 @@ async fn f72_sigint_stops_in_order_and_sighup_is_no_worse_than_a_crash() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f72_sigterm_during_the_start_ends_it() {
     let mut stage = Stage::new().await;
-    let hole = FaultProxy::to_tcp(([127, 0, 0, 1], 9).into()).await;
+    let hole = FaultProxy::to_tcp("127.0.0.1:9").await.unwrap();
     hole.set(Line::BlackHole);
     let stored = stage.variables.get("DATABASE_URL").cloned().unwrap();
     stage.set("DATABASE_URL", &format!("postgres://depot@{}/depot?sslmode=disable", hole.address()));

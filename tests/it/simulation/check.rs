@@ -43,8 +43,7 @@ impl World {
         let Some(store) = self.primary() else { return Some("no store is in charge".to_owned()) };
         for person in 1..=people {
             let Some(session) = now(store.load(key(person))).unwrap() else { continue };
-            let lanes = session.chat_lane.is_some() || session.compute_lane.is_some();
-            if session.kept_for().is_none() || lanes {
+            if !session.is_at_rest() {
                 let (state, card) = (session.state.name(), &session.card);
                 return Some(format!(
                     "{person} is {state} at {}.{}, {card:?}, {:?}",

@@ -1,4 +1,4 @@
-// What happens inside: session, commits, ledger, metrics, and the switches that break things.
+// The inspector: session, commits, ledger, metrics, and the controls that break things.
 
 import { attempt } from "./composer.js";
 import { light } from "./diagram.js";
@@ -23,7 +23,7 @@ function changed(part, value) {
 }
 
 /** Shows the view from the side of one person. */
-export function showInside(view, person) {
+export function showInspector(view, person) {
   session(view, person);
   commits(view);
   ledger(view);
@@ -143,17 +143,17 @@ function metrics(metrics) {
 
 const READY = { ok: "Tout va bien", degraded: "Il se débrouille sans Redis", away: "Il ne peut rien écrire" };
 
-function trouble({ store, bot, switches, pending_updates }) {
+function trouble({ store, bot, controls, pending_updates }) {
   const waiting = pending_updates > 0 ? ` ${plural(pending_updates, "message attend", "messages attendent")} chez Telegram.` : "";
   const told = bot.running
     ? `${READY[store.ready] ?? store.ready}, démarré ${plural(bot.starts, "fois", "fois")}.${waiting}`
     : `Le bot est mort. Écrivez quand même : rien ne se perd.${waiting}`;
   write(by("health"), told);
   by("health").className = bot.running && store.ready === "ok" ? "hint health ok" : "hint health ill";
-  lever(by("bot"), switches.bot, "Tuer le bot", "Relancer le bot");
-  by("redis").hidden = switches.redis == null;
-  lever(by("redis"), switches.redis, "Arrêter Redis", "Relancer Redis");
-  for (const name of ["slow", "refuse", "drop"]) by(name).setAttribute("aria-checked", String(switches[name]));
+  lever(by("bot"), controls.bot, "Tuer le bot", "Relancer le bot");
+  by("redis").hidden = controls.redis == null;
+  lever(by("redis"), controls.redis, "Arrêter Redis", "Relancer Redis");
+  for (const name of ["slow", "refuse", "drop"]) by(name).setAttribute("aria-checked", String(controls[name]));
 }
 
 const plural = (count, one, many) => `${count} ${count > 1 ? many : one}`;
@@ -165,9 +165,9 @@ function lever(button, is_on, stop, start) {
 }
 
 for (const name of ["bot", "redis"]) {
-  by(name).addEventListener("click", () => attempt(() => act({ switch: name, on: by(name).dataset.on !== "true" })));
+  by(name).addEventListener("click", () => attempt(() => act({ control: name, on: by(name).dataset.on !== "true" })));
 }
 for (const name of ["slow", "refuse", "drop"]) {
-  by(name).addEventListener("click", () => attempt(() => act({ switch: name, on: by(name).getAttribute("aria-checked") !== "true" })));
+  by(name).addEventListener("click", () => attempt(() => act({ control: name, on: by(name).getAttribute("aria-checked") !== "true" })));
 }
 by("pass").addEventListener("click", () => attempt(() => act({ pass: Number(by("pass").dataset.pass) })));

@@ -1,4 +1,4 @@
-//! The stage: Telegram and its people, and the bot on a runtime of its own.
+//! The harness: Telegram and its users, and the bot on a runtime of its own.
 //!
 //! When the bot is killed, what is outside of it (Telegram, the stores) goes on, and the next start finds it so.
 
@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use harness::personas::{PERSONAS, Persona};
+use harness::proxy::{FaultProxy, Line};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -18,19 +20,19 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
 use crate::demo::bot::Bot;
-use crate::demo::cast::{self, CAST, Member};
 use crate::demo::commits::Commits;
-use crate::demo::relay::Relay;
+use crate::demo::personas;
 use crate::demo::settings::{Settings, clear_redis};
 use crate::deposit::UserId;
 use crate::service::Onlooker;
 use crate::simulator::{Options, Simulator, User};
 use crate::taxonomy::Taxonomy;
 
-/// How long anything is waited for that people are to see, in real time.
+/// How long anything is waited for that users are to see, in real time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// Everything that the demo plays with.
-pub struct Stage {
+
+/// Everything that the demo runs on.
+pub struct Harness {
     pub(super) telegram: Simulator,
     pub(super) clock: Clock,
     pub(super) config: Config,
@@ -44,22 +46,22 @@ pub struct Stage {
     onlooker: Onlooker,
     in_charge: Mutex<&'static str>,
     bot: Mutex<Option<Bot>>,
-    /// Held by whoever starts or kills.
-    turn: tokio::sync::Mutex<()>,
+    /// Held while the bot is started or killed.
+    changing: tokio::sync::Mutex<()>,
     starts: AtomicU32,
     changes: Arc<watch::Sender<u64>>,
     passed: AtomicU64,
     _folder: TempDir,
 }
 
-impl fmt::Debug for Stage {
+impl fmt::Debug for Harness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stage").field("telegram", &self.telegram).finish_non_exhaustive()
+        f.debug_struct("Harness").field("telegram", &self.telegram).finish_non_exhaustive()
     }
 }
 
-impl Stage {
-    /// Telegram with its people and the stores; the bot is not started yet.
+impl Harness {
+    /// Telegram and the stores; the bot is not started yet.
     ///
     /// # Errors
     /// A setting that cannot be used, or no room for a temporary folder.
@@ -76,7 +78,7 @@ impl Stage {
         let database = Database::connect(&config.database.url).await?;
         database.migrate().await?;
         let tables = Tables::new(&database, config.telegram.bot, &clock);
-        cast::admit(&tables.members).await?;
+        personas::admit(&tables.members).await?;
         let changes = Arc::new(watch::Sender::new(0));
         let (commits, onlooker) = Commits::listen(Arc::clone(&changes));
         Ok(Self {
@@ -91,7 +93,7 @@ impl Stage {
             onlooker,
             in_charge: Mutex::new("sql"),
             bot: Mutex::new(None),
-            turn: tokio::sync::Mutex::new(()),
+            changing: tokio::sync::Mutex::new(()),
             starts: AtomicU32::new(0),
             changes,
             passed: AtomicU64::new(0),
@@ -105,15 +107,15 @@ impl Stage {
     /// A bot that does not start.
     pub async fn open_doors(&self) -> anyhow::Result<()> {
         self.start_bot().await?;
-        for member in CAST.iter().filter(|member| member.role.is_member()) {
-            self.user(member).starts("");
+        for persona in personas::members() {
+            self.user(persona).starts("");
         }
         Ok(())
     }
 
-    /// A person of the cast.
-    pub(super) fn user(&self, member: &Member) -> User {
-        self.telegram.user(member.profile())
+    /// The user that a persona is.
+    pub(super) fn user(&self, persona: &Persona) -> User {
+        persona.at(&self.telegram)
     }
 
     /// Starts the bot on the stores as they are; does nothing while it runs.
@@ -121,7 +123,7 @@ impl Stage {
     /// # Errors
     /// Why it does not start.
     pub async fn start_bot(&self) -> anyhow::Result<()> {
-        let _turn = self.turn.lock().await;
+        let _changing = self.changing.lock().await;
         if self.is_running() {
             return Ok(());
         }
@@ -135,13 +137,13 @@ impl Stage {
 
     /// Kills the bot between two awaits of each of its tasks; when this returns nothing of it runs any more.
     pub async fn kill_bot(&self) {
-        let _turn = self.turn.lock().await;
+        let _changing = self.changing.lock().await;
         let Some(bot) = self.bot().take() else { return };
         self.changed();
         bot.kill().await;
     }
 
-    /// Ends what runs, and takes what was tried out of Redis; Telegram and the folder end with the stage.
+    /// Ends what runs, and takes what was tried out of Redis; Telegram and the folder end with the harness.
     pub async fn close(&self) {
         self.kill_bot().await;
         self.database.close().await;
@@ -188,22 +190,22 @@ impl Stage {
         self.passed.load(Ordering::Relaxed)
     }
 
-    /// Whether the running bot does nothing for anybody, and owes nobody a picture.
-    pub(super) async fn is_at_rest(&self) -> bool {
+    /// What the running bot has left to do for a persona, if anything.
+    pub(super) async fn unrest(&self) -> Option<String> {
         let asked = self.ask(async |app| {
             let service = app.service();
-            for member in &CAST {
-                match service.get(service.key(UserId(member.id))).await {
-                    Ok(Some(session)) if session.chat_lane.is_some() || session.compute_lane.is_some() => {
-                        return false;
+            for persona in &PERSONAS {
+                match service.get(service.key(UserId(persona.id))).await {
+                    Ok(Some(session)) if !session.lanes_are_free() => {
+                        return Some(format!("the bot works for {}", persona.name));
                     }
                     Ok(_) => {}
-                    Err(_) => return false,
+                    Err(error) => return Some(format!("the store does not answer: {error}")),
                 }
             }
-            true
+            None
         });
-        asked.await.unwrap_or_default()
+        asked.await.unwrap_or_else(|| Some("the bot is not there".to_owned()))
     }
 
     /// Whether a server listens to what is recorded.
@@ -214,17 +216,18 @@ impl Stage {
     /// Whether Redis can be reached; `None` without Redis.
     pub(super) fn redis_is_up(&self) -> Option<bool> {
         self.settings.redis.as_ref()?;
-        Some(self.settings.relay.as_ref().is_none_or(Relay::is_open))
+        Some(self.way_to_redis_is_open().unwrap_or(true))
     }
 
-    /// Whether the way to Redis is open; `None` where it has no switch.
-    pub(super) fn relay_is_open(&self) -> Option<bool> {
-        self.settings.relay.as_ref().map(Relay::is_open)
+    /// Whether the way to Redis is open; `None` where it has no control.
+    pub(super) fn way_to_redis_is_open(&self) -> Option<bool> {
+        self.settings.to_redis.as_ref().map(|proxy| proxy.line() == Line::Clear)
     }
 
-    /// Opens or closes the way to Redis; `None` where it has no switch.
-    pub(super) fn turn_redis(&self, on: bool) -> Option<()> {
-        self.settings.relay.as_ref().map(|relay| relay.set(on))
+    /// Opens or closes the way to Redis; `None` where it has no control.
+    pub(super) fn open_way_to_redis(&self, on: bool) -> Option<()> {
+        let line = if on { Line::Clear } else { Line::Refused };
+        self.settings.to_redis.as_ref().map(|proxy: &FaultProxy| proxy.set(line))
     }
 
     /// Keeps which store is in charge, for when the bot is dead; the same name.

@@ -24,7 +24,7 @@ wait $! 2>/dev/null
 
 /// A running server and the shell that ends it.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     shell: Child,
     pipe: Option<ChildStdin>,
     pid: Pid,
@@ -32,7 +32,7 @@ pub(super) struct Guarded {
 
 impl Guarded {
     /// Starts `command`; `signal` ends it, and then `folder` is removed, unless [`Guarded::end`] comes first.
-    pub(super) fn start(command: &[&OsStr], signal: &str, folder: &Path) -> Self {
+    pub(crate) fn start(command: &[&OsStr], signal: &str, folder: &Path) -> Self {
         let mut shell = Command::new("sh")
             .args(["-c", GUARD, "guard"])
             .args([folder.join("log").as_os_str(), OsStr::new(signal), folder.as_os_str()])
@@ -49,7 +49,7 @@ impl Guarded {
     }
 
     /// Ends it and leaves its folder where it is.
-    pub(super) fn end(mut self) {
+    pub(crate) fn end(mut self) {
         // One that is frozen would take the signal when it thaws.
         self.signal_all(Signal::SIGCONT);
         let mut pipe = self.pipe.take().unwrap();
@@ -59,7 +59,7 @@ impl Guarded {
     }
 
     /// Signals it and then its children, as far as they are there.
-    pub(super) fn signal_all(&self, signal: Signal) {
+    pub(crate) fn signal_all(&self, signal: Signal) {
         let _has_ended = kill(self.pid, signal);
         for child in children(self.pid) {
             let _has_ended = kill(child, signal);
@@ -74,7 +74,7 @@ fn children(of: Pid) -> Vec<Pid> {
 }
 
 /// Waits until `ready` holds; what servers do is not ours to signal, so this looks again and again.
-pub(super) fn wait_for(what: &str, log: &Path, mut ready: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, log: &Path, mut ready: impl FnMut() -> bool) {
     let began = Instant::now();
     while !ready() {
         let said = || std::fs::read_to_string(log).unwrap_or_default();
@@ -83,7 +83,11 @@ pub(super) fn wait_for(what: &str, log: &Path, mut ready: impl FnMut() -> bool) 
     }
 }
 
-pub(crate) fn find(program: &str, also: &[PathBuf]) -> PathBuf {
+/// Where a program is: on the path, or in one of these folders.
+///
+/// # Panics
+/// It is nowhere.
+pub fn find(program: &str, also: &[PathBuf]) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(also.iter().cloned());
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());

@@ -15,7 +15,7 @@ const AOF: &str = "appendonly";
 
 /// A private `redis-server` on a socket; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct RedisServer {
+pub struct RedisServer {
     folder: TempDir,
     settings: Vec<String>,
     server: Option<Guarded>,
@@ -23,21 +23,21 @@ pub(crate) struct RedisServer {
 
 /// The log of commands as it was at some moment.
 #[derive(Debug)]
-pub(crate) struct AofCopy(TempDir);
+pub struct AofCopy(TempDir);
 
 impl RedisServer {
     /// Starts one that keeps nothing on the disk.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::with(&["--save", "", "--appendonly", "no"])
     }
 
     /// Starts one that has every command on the disk before it answers.
-    pub(crate) fn durable() -> Self {
+    pub fn durable() -> Self {
         Self::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
     }
 
     /// Starts one with other settings.
-    pub(crate) fn with(settings: &[&str]) -> Self {
+    pub fn with(settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("depot-redis-").tempdir().unwrap();
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let mut server = Self { folder, settings, server: None };
@@ -46,17 +46,17 @@ impl RedisServer {
     }
 
     /// Where its socket is.
-    pub(crate) fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("r.sock")
     }
 
     /// Its address, for `REDIS_URL`.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
 
     /// Makes it listen on a port of 127.0.0.1 as well, now and after each restart.
-    pub(crate) fn listen(&mut self) -> u16 {
+    pub fn listen(&mut self) -> u16 {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         self.command::<()>(&["CONFIG", "SET", "port", &free.to_string()]);
         self.settings.extend(["--port".to_owned(), free.to_string()]);
@@ -64,14 +64,14 @@ impl RedisServer {
     }
 
     /// Ends it at once, as `kill -9` does.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(server) = self.server.take() {
             server.end();
         }
     }
 
     /// Starts it anew at the same address, ending it first if it runs; it has what it kept on the disk.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.kill();
         let (socket, log) = (self.socket(), self.folder.path().join("log"));
         let program = find("redis-server", &[PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/bin")]);
@@ -85,29 +85,29 @@ impl RedisServer {
     }
 
     /// Whether it runs at all.
-    pub(crate) fn is_away(&self) -> bool {
+    pub fn is_away(&self) -> bool {
         self.server.is_none()
     }
 
     /// Freezes it: it accepts connections and answers nothing.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.server.as_ref().unwrap().signal_all(Signal::SIGSTOP);
     }
 
     /// Thaws it.
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.server.as_ref().unwrap().signal_all(Signal::SIGCONT);
     }
 
     /// Its log of commands as it is now.
-    pub(crate) fn copy_aof(&self) -> AofCopy {
+    pub fn copy_aof(&self) -> AofCopy {
         let copy = tempfile::tempdir().unwrap();
         move_aof(self.folder.path(), copy.path(), false);
         AofCopy(copy)
     }
 
     /// Ends it and starts it with an older log of commands, as a machine does that lost power.
-    pub(crate) fn roll_back(&mut self, to: &AofCopy) {
+    pub fn roll_back(&mut self, to: &AofCopy) {
         self.kill();
         let lost = tempfile::tempdir().unwrap();
         move_aof(self.folder.path(), lost.path(), true);
@@ -116,7 +116,7 @@ impl RedisServer {
     }
 
     /// Ends it and starts it with so many bytes missing at the end of its log: the last write was torn.
-    pub(crate) fn tear(&mut self, bytes: u64) {
+    pub fn tear(&mut self, bytes: u64) {
         self.kill();
         let mut logs = Vec::new();
         for entry in std::fs::read_dir(self.folder.path()).unwrap().flatten() {
@@ -134,22 +134,22 @@ impl RedisServer {
     }
 
     /// Makes it a replica of nobody who answers: it refuses writes and goes on answering reads.
-    pub(crate) fn demote(&self) {
+    pub fn demote(&self) {
         self.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
     }
 
     /// Makes it a primary again.
-    pub(crate) fn promote(&self) {
+    pub fn promote(&self) {
         self.command::<()>(&["REPLICAOF", "NO", "ONE"]);
     }
 
     /// Lets it have so many bytes; 0: as many as there are.
-    pub(crate) fn limit_memory(&self, bytes: u64) {
+    pub fn limit_memory(&self, bytes: u64) {
         self.command::<()>(&["CONFIG", "SET", "maxmemory", &bytes.to_string()]);
     }
 
     /// Runs a command past the store.
-    pub(crate) fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
         let (name, arguments) = words.split_first().unwrap();
         redis::cmd(name).arg(arguments).query(&mut connection).unwrap()

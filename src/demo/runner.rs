@@ -1,4 +1,4 @@
-//! Plays a script: people act, what they are to see is waited for, and all of it is told line by line.
+//! Runs a scenario: personas act, each expectation is waited for, and all of it is told line by line.
 //!
 //! The clock stands still but for `pass`, and while something is waited for that takes time: a lease that ends, a pause
 //! that Telegram asked for. Nothing that is told depends on how long anything took.
@@ -9,16 +9,19 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
+use harness::personas::{PERSONAS, Persona};
+use harness::rest::at_rest;
+
 use crate::clock::{Clock, Timestamp};
-use crate::demo::cast::{CAST, Member};
+use crate::demo::controls::{self, Control};
+use crate::demo::harness::{Harness, PATIENCE};
 use crate::demo::page;
-use crate::demo::script::{Line, Script, Statement};
-use crate::demo::stage::{PATIENCE, Stage};
-use crate::demo::switches::{Switch, turn};
+use crate::demo::personas;
+use crate::demo::scenario::{Line, Scenario, Statement};
 use crate::deposit::{Status, UserId};
 use crate::simulator::{Chat, Message};
 
-/// When the clock of a script starts.
+/// When the clock of a scenario starts.
 const START: Timestamp = Timestamp(1_780_000_000_000);
 /// How often something is looked at that rings no bell.
 const LOOK: Duration = Duration::from_millis(20);
@@ -27,43 +30,43 @@ const TICK: Duration = Duration::from_millis(150);
 /// How far it goes at most: less than a session lives.
 const TICKS_MAX: u32 = 100;
 
-/// Plays `script` from an empty ledger on, and tells each line to `tell`.
+/// Runs `scenario` from an empty ledger on, and tells each line to `tell`.
 ///
 /// # Errors
 /// An expectation that was not met, with what the chat looked like; or a demo that does not start.
-pub async fn play(
-    script: &Script,
+pub async fn run(
+    scenario: &Scenario,
     environment: &HashMap<String, String>,
     mut tell: impl FnMut(&str),
 ) -> anyhow::Result<()> {
-    let stage = Stage::open(environment, Clock::manual(START)).await?;
-    stage.open_doors().await?;
-    let mut player = Player { stage, tell: &mut tell, committed: 0, has_moved: false };
-    let played = player.play(script).await;
-    player.stage.close().await;
-    played
+    let harness = Harness::open(environment, Clock::manual(START)).await?;
+    harness.open_doors().await?;
+    let mut runner = Runner { harness, tell: &mut tell, committed: 0, has_moved: false };
+    let ran = runner.run(scenario).await;
+    runner.harness.close().await;
+    ran
 }
 
-struct Player<'a> {
-    stage: Stage,
+struct Runner<'a> {
+    harness: Harness,
     tell: &'a mut dyn FnMut(&str),
     /// How many commits there were before the last move.
     committed: u64,
-    /// Whether the last line told is a person's move: what follows belongs to it.
+    /// Whether the last line told is a persona's move: the next message belongs to it.
     has_moved: bool,
 }
 
-impl Player<'_> {
-    async fn play(&mut self, script: &Script) -> anyhow::Result<()> {
-        (self.tell)(&format!("# {}", script.title));
-        // Those who know the bot have said hello; that is no part of the play.
-        for member in CAST.iter().filter(|member| member.role.is_member()) {
-            self.sees(member, "Bonjour").await?;
+impl Runner<'_> {
+    async fn run(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
+        (self.tell)(&format!("# {}", scenario.title));
+        // Those who know the bot have said hello; that is no part of the scenario.
+        for persona in personas::members() {
+            self.sees(persona, "Bonjour").await?;
         }
         self.rests().await?;
-        for line in &script.lines {
-            let played = Box::pin(self.follow(line)).await;
-            played.with_context(|| format!("line {}: {}", line.number, line.text))?;
+        for line in &scenario.lines {
+            let followed = Box::pin(self.follow(line)).await;
+            followed.with_context(|| format!("line {}: {}", line.number, line.text))?;
         }
         Ok(())
     }
@@ -74,50 +77,50 @@ impl Player<'_> {
                 self.has_moved = false;
                 (self.tell)(&format!("\n── {remark}"));
             }
-            Statement::Says(member, text) => {
-                self.moves(member, text);
-                self.stage.user(member).says(text);
+            Statement::Says(persona, text) => {
+                self.moves(persona, text);
+                self.harness.user(persona).says(text);
             }
-            Statement::Voice(member, name) => {
+            Statement::Voice(persona, name) => {
                 let note = page::sample(name).with_context(|| format!("no voice note is called {name}"))?;
-                self.moves(member, &format!("🎤 {name}"));
-                self.stage.user(member).sends_voice(note.seconds, note.bytes);
+                self.moves(persona, &format!("🎤 {name}"));
+                self.harness.user(persona).sends_voice(note.seconds, note.bytes);
             }
-            Statement::Photo(member, name) => {
+            Statement::Photo(persona, name) => {
                 let picture = page::picture(name).with_context(|| format!("no picture is called {name}"))?;
-                self.moves(member, &format!("🖼 {name}"));
-                self.stage.user(member).sends_picture("image/jpeg", picture);
+                self.moves(persona, &format!("🖼 {name}"));
+                self.harness.user(persona).sends_picture("image/jpeg", picture);
             }
-            Statement::Taps(member, label) => self.taps(member, label).await?,
-            Statement::Sees(member, fragment) => {
-                let message = self.sees(member, fragment).await?;
+            Statement::Taps(persona, label) => self.taps(persona, label).await?,
+            Statement::Sees(persona, fragment) => {
+                let message = self.sees(persona, fragment).await?;
                 if !std::mem::take(&mut self.has_moved) {
                     (self.tell)("");
                 }
-                show(member, &message, self.tell);
+                show(persona, &message, self.tell);
             }
-            Statement::SeesNot(member, fragment) => {
-                // Not before the bot has had its turn.
+            Statement::SeesNot(persona, fragment) => {
+                // Not before the bot is at rest.
                 self.rests().await?;
-                self.sees_not(member, fragment)?;
+                self.sees_not(persona, fragment)?;
                 self.tell_line(&line.text);
             }
             Statement::Pass(time) => {
                 // What is under way comes first, as it would: a second is long for the bot.
                 self.rests().await?;
                 self.tell_line(&line.text);
-                self.stage.pass(*time);
+                self.harness.pass(*time);
             }
-            Statement::Turn(switch, on) => {
+            Statement::Set(control, on) => {
                 self.tell_line(&line.text);
-                turn(&self.stage, *switch, *on).await?;
+                controls::set(&self.harness, *control, *on).await?;
             }
             Statement::KillAfterCommit => {
                 self.tell_line(&line.text);
                 let before = self.committed;
-                self.until("the commit of the last move", async |stage| stage.commits.count() > before)
+                self.until("the commit of the last move", async |harness| harness.commits.count() > before)
                     .await?;
-                turn(&self.stage, Switch::Bot, false).await?;
+                controls::set(&self.harness, Control::Bot, false).await?;
             }
             Statement::Ledger(number, status) => {
                 self.holds(*number, *status).await?;
@@ -132,14 +135,14 @@ impl Player<'_> {
         (self.tell)(&format!("\n   · {text}"));
     }
 
-    fn moves(&mut self, member: &Member, what: &str) {
-        self.committed = self.stage.commits.count();
+    fn moves(&mut self, persona: &Persona, what: &str) {
+        self.committed = self.harness.commits.count();
         self.has_moved = true;
-        (self.tell)(&format!("\n{} ▸ {what}", member.name));
+        (self.tell)(&format!("\n{} ▸ {what}", persona.name));
     }
 
-    async fn taps(&mut self, member: &'static Member, label: &str) -> anyhow::Result<()> {
-        let user = self.stage.user(member);
+    async fn taps(&mut self, persona: &'static Persona, label: &str) -> anyhow::Result<()> {
+        let user = self.harness.user(persona);
         let find = |chat: &Chat| {
             let button = |message: &Message| {
                 let button = message.button(label)?;
@@ -149,29 +152,29 @@ impl Player<'_> {
         };
         let what = format!("a button with «{label}»");
         let (message, text, data) = self.meanwhile(user.wait(&what, find)).await?;
-        self.moves(member, &format!("[{text}]"));
+        self.moves(persona, &format!("[{text}]"));
         user.taps_data(message, &data);
         Ok(())
     }
 
-    async fn sees(&self, member: &'static Member, fragment: &str) -> anyhow::Result<Message> {
-        let user = self.stage.user(member);
+    async fn sees(&self, persona: &'static Persona, fragment: &str) -> anyhow::Result<Message> {
+        let user = self.harness.user(persona);
         let what = format!("a new message or edit with «{fragment}»");
         self.meanwhile(user.wait(&what, |chat| newest(chat, fragment))).await
     }
 
-    fn sees_not(&self, member: &'static Member, fragment: &str) -> anyhow::Result<()> {
-        let user = self.stage.user(member);
+    fn sees_not(&self, persona: &'static Persona, fragment: &str) -> anyhow::Result<()> {
+        let user = self.harness.user(persona);
         if user.look_at(|chat| newest(chat, fragment)).is_some() {
-            bail!("{} does see it; the chat is:\n{}", member.name, user.transcript());
+            bail!("{} does see it; the chat is:\n{}", persona.name, user.transcript());
         }
         Ok(())
     }
 
     async fn holds(&self, number: usize, status: Status) -> anyhow::Result<()> {
         let mut counts = HashMap::new();
-        let held = self.until("", async |stage| {
-            counts = count(stage).await;
+        let held = self.until("", async |harness| {
+            counts = count(harness).await;
             counts.get(status.as_str()).copied().unwrap_or_default() == number
         });
         if self.meanwhile(held).await.is_err() {
@@ -182,18 +185,20 @@ impl Player<'_> {
 
     /// Waits until the bot has nothing to do.
     async fn rests(&self) -> anyhow::Result<()> {
-        if !self.stage.is_running() {
-            return Ok(());
+        if self.harness.is_running() {
+            let of_bot = async || self.harness.unrest().await;
+            at_rest(&self.harness.telegram, PATIENCE, of_bot).await?;
         }
-        let rests = self.until("the bot to come to rest", async |stage| {
-            stage.telegram.pending_updates() == 0 && stage.is_at_rest().await
-        });
-        rests.await
+        Ok(())
     }
 
-    async fn until(&self, what: &str, mut condition: impl AsyncFnMut(&Stage) -> bool) -> anyhow::Result<()> {
+    async fn until(
+        &self,
+        what: &str,
+        mut condition: impl AsyncFnMut(&Harness) -> bool,
+    ) -> anyhow::Result<()> {
         let awaited = async {
-            while !condition(&self.stage).await {
+            while !condition(&self.harness).await {
                 sleep(LOOK).await;
             }
         };
@@ -211,14 +216,14 @@ impl Player<'_> {
                 came = awaited.as_mut() => return came,
                 _ = ticks.tick(), if left > 0 => {
                     left -= 1;
-                    self.stage.clock.advance(Duration::from_secs(1));
+                    self.harness.clock.advance(Duration::from_secs(1));
                 }
             }
         }
     }
 }
 
-/// The newest message with `fragment` in it that came or changed since the person's last move.
+/// The newest message with `fragment` in it that came or changed since the persona's last move.
 fn newest(chat: &Chat, fragment: &str) -> Option<Message> {
     let (since, wanted) = (chat.last_action(), plain(fragment));
     let shows = |message: &&Message| {
@@ -229,16 +234,16 @@ fn newest(chat: &Chat, fragment: &str) -> Option<Message> {
     chat.from_bot().find(shows).cloned()
 }
 
-/// A text with plain blanks: nobody who writes a script can see which ones do not break.
+/// A text with plain blanks: the author of a scenario cannot see which ones do not break.
 fn plain(text: &str) -> String {
     text.replace(['\u{a0}', '\u{202f}'], " ")
 }
 
 /// How many deposits stand where.
-async fn count(stage: &Stage) -> HashMap<&'static str, usize> {
+async fn count(harness: &Harness) -> HashMap<&'static str, usize> {
     let mut counts = HashMap::new();
-    for member in &CAST {
-        for entry in stage.tables.ledger.latest_of(UserId(member.id), 100).await.unwrap_or_default() {
+    for persona in &PERSONAS {
+        for entry in harness.tables.ledger.latest_of(UserId(persona.id), 100).await.unwrap_or_default() {
             *counts.entry(entry.status.as_str()).or_default() += 1;
         }
     }
@@ -246,14 +251,14 @@ async fn count(stage: &Stage) -> HashMap<&'static str, usize> {
 }
 
 /// Tells a message the way a phone shows it: the text, and the buttons below.
-fn show(member: &Member, message: &Message, tell: &mut dyn FnMut(&str)) {
+fn show(persona: &Persona, message: &Message, tell: &mut dyn FnMut(&str)) {
     let rows = message.rows().iter().map(|row| {
         let labels: Vec<String> = row.iter().map(|button| format!("[{}]", button.text)).collect();
         labels.join(" ")
     });
     let lines = message.text().lines().map(str::to_owned).chain(rows);
     for (index, line) in lines.enumerate() {
-        let head = if index == 0 { format!("{} ◂", member.name) } else { String::new() };
+        let head = if index == 0 { format!("{} ◂", persona.name) } else { String::new() };
         tell(format!("{head:<9} │ {line}").trim_end());
     }
 }

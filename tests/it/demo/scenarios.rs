@@ -1,36 +1,36 @@
-//! The shipped conversations: each goes as it is written, and is told the same way each time.
+//! The shipped scenarios: each goes as it is written, and is told the same way each time.
 
 use std::collections::HashMap;
 
-use depot_bot::demo::{SHIPPED, Script, play};
+use depot_bot::demo::{self, SHIPPED, Scenario};
 
 use crate::process::run;
 
 async fn told(text: &str) -> (String, anyhow::Result<()>) {
-    let script = Script::parse(text).unwrap();
+    let scenario = Scenario::parse(text).unwrap();
     let (mut told, nothing) = (String::new(), HashMap::new());
-    let played = play(&script, &nothing, |line| {
+    let ran = demo::run(&scenario, &nothing, |line| {
         told.push_str(line);
         told.push('\n');
     });
-    let played = played.await;
-    (told, played)
+    let ran = ran.await;
+    (told, ran)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_shipped_conversation_goes_as_written_and_the_same_way_each_time() {
+async fn every_shipped_scenario_goes_as_written_and_the_same_way_each_time() {
     for (name, text) in SHIPPED {
-        let (first, played) = told(text).await;
-        played.unwrap_or_else(|error| panic!("{name}: {error:#}\n{first}"));
-        let (second, played) = told(text).await;
-        played.unwrap_or_else(|error| panic!("{name}: {error:#}\n{second}"));
+        let (first, ran) = told(text).await;
+        ran.unwrap_or_else(|error| panic!("{name}: {error:#}\n{first}"));
+        let (second, ran) = told(text).await;
+        ran.unwrap_or_else(|error| panic!("{name}: {error:#}\n{second}"));
         assert_eq!(first, second, "{name}");
         insta::assert_snapshot!(*name, first);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_script_is_played_by_its_name_or_from_a_file() {
+async fn a_scenario_is_run_by_its_name_or_from_a_file() {
     let listed = run(&["demo", "--scripts"], &HashMap::new()).await;
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert_eq!(listed.lines().count(), SHIPPED.len());

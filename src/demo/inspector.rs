@@ -1,12 +1,13 @@
-//! What happens inside: the stored conversation, the commits, the ledger, the numbers. All of it is read where the bot
-//! itself, or an operator beside it, would read it.
+//! The inspector: the stored conversation, the commits, the ledger, the metrics. All of it is read where the bot itself,
+//! or an operator beside it, would read it.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use harness::personas::{PERSONAS, Persona};
+
 use crate::app;
-use crate::demo::cast::{CAST, Member};
-use crate::demo::stage::Stage;
+use crate::demo::harness::Harness;
 use crate::deposit::{ChatId, Line, UserId};
 use crate::ledger::LedgerEntry;
 use crate::session::{Effect, Lane, Language, Session, SessionKey};
@@ -73,29 +74,29 @@ pub(super) struct StoreView {
 }
 
 /// The stored conversation of a person, if there is one; also while the bot is dead.
-pub(super) async fn session(stage: &Stage, member: &Member) -> Option<SessionView> {
-    let user = UserId(member.id);
-    let asked = stage.ask(async move |app| {
+pub(super) async fn session(harness: &Harness, persona: &Persona) -> Option<SessionView> {
+    let user = UserId(persona.id);
+    let asked = harness.ask(async move |app| {
         let service = app.service();
         service.get(service.key(user)).await
     });
     let session = match asked.await {
         Some(read) => read.ok()??,
-        None => stored(stage, user).await?,
+        None => stored(harness, user).await?,
     };
     Some(SessionView {
         state: session.state.name(),
         version: session.version,
-        expires_at: session.expires_at(stage.config.session.ttl).map(|end| end.0),
+        expires_at: session.expires_at(harness.config.session.ttl).map(|end| end.0),
         effects: effects(&session),
         document: json!(session),
     })
 }
 
 /// The conversation as the stores have it while no bot runs.
-async fn stored(stage: &Stage, user: UserId) -> Option<Session> {
-    let store = app::session_store(&stage.config, &stage.database, &stage.clock).await.ok()?;
-    let key = SessionKey { bot: stage.config.telegram.bot, chat: ChatId(user.0), user };
+async fn stored(harness: &Harness, user: UserId) -> Option<Session> {
+    let store = app::session_store(&harness.config, &harness.database, &harness.clock).await.ok()?;
+    let key = SessionKey { bot: harness.config.telegram.bot, chat: ChatId(user.0), user };
     store.load(key).await.ok()?
 }
 
@@ -123,30 +124,31 @@ pub(super) fn title(name: &str) -> String {
 }
 
 /// The newest deposits of everybody, newest first.
-pub(super) async fn deposits(stage: &Stage) -> Vec<Deposit> {
+pub(super) async fn deposits(harness: &Harness) -> Vec<Deposit> {
     let mut entries: Vec<LedgerEntry> = Vec::new();
-    for member in &CAST {
+    for persona in &PERSONAS {
         // What cannot be read now is read at the next look.
-        entries
-            .extend(stage.tables.ledger.latest_of(UserId(member.id), DEPOSITS_MAX).await.unwrap_or_default());
+        entries.extend(
+            harness.tables.ledger.latest_of(UserId(persona.id), DEPOSITS_MAX).await.unwrap_or_default(),
+        );
     }
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.draft.id));
     entries.truncate(DEPOSITS_MAX as usize);
-    entries.iter().map(|entry| deposit(stage, entry)).collect()
+    entries.iter().map(|entry| deposit(harness, entry)).collect()
 }
 
-fn deposit(stage: &Stage, entry: &LedgerEntry) -> Deposit {
+fn deposit(harness: &Harness, entry: &LedgerEntry) -> Deposit {
     Deposit {
         number: entry.number,
         who: entry.owner.user.0,
         status: entry.status.as_str(),
         at: entry.decided_at.0,
-        lines: entry.draft.lines.iter().map(|line| line_view(stage, line)).collect(),
+        lines: entry.draft.lines.iter().map(|line| line_view(harness, line)).collect(),
     }
 }
 
-fn line_view(stage: &Stage, line: &Line) -> LineView {
-    let category = stage.taxonomy.category(line.category());
+fn line_view(harness: &Harness, line: &Line) -> LineView {
+    let category = harness.taxonomy.category(line.category());
     LineView {
         object: line.object.clone(),
         quantity: line.quantity,
@@ -197,15 +199,15 @@ fn total(page: &str, name: &str) -> f64 {
 }
 
 /// Which store is in charge, and how the bot is.
-pub(super) async fn store(stage: &Stage) -> StoreView {
-    let seen = stage.ask(async move |app| (app.service().store().0, app.health().readiness().state)).await;
+pub(super) async fn store(harness: &Harness) -> StoreView {
+    let seen = harness.ask(async move |app| (app.service().store().0, app.health().readiness().state)).await;
     let (in_charge, ready) = match seen {
-        Some((in_charge, ready @ ("ok" | "degraded"))) => (stage.remember_in_charge(in_charge), ready),
-        Some((in_charge, _)) => (stage.remember_in_charge(in_charge), "away"),
-        None => (stage.last_in_charge(), "away"),
+        Some((in_charge, ready @ ("ok" | "degraded"))) => (harness.remember_in_charge(in_charge), ready),
+        Some((in_charge, _)) => (harness.remember_in_charge(in_charge), "away"),
+        None => (harness.last_in_charge(), "away"),
     };
     let in_charge = if in_charge == "redis" { "redis" } else { "sql" };
-    let redis = stage.redis_is_up().map(|up| if up { "up" } else { "stopped" });
+    let redis = harness.redis_is_up().map(|up| if up { "up" } else { "stopped" });
     StoreView { redis, in_charge, ready }
 }
 

@@ -1,14 +1,14 @@
-//! What people do on the page: one JSON object each, checked before anything is done.
+//! The actions of the page: one JSON object each, checked before anything is done.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::demo::cast::{CAST, Member};
+use crate::demo::controls::{self, Control, ControlError};
+use crate::demo::harness::Harness;
 use crate::demo::page;
-use crate::demo::stage::Stage;
-use crate::demo::switches::{Switch, SwitchError, turn};
 use crate::simulator::User;
+use harness::personas::Persona;
 
 /// The longest time that goes by at once, in seconds.
 const PASS_MAX: u64 = 86_400;
@@ -24,7 +24,7 @@ enum Request {
     Sample { who: i64, sample: String },
     Photo { who: i64, photo: String },
     Pass { pass: u64 },
-    Turn { switch: Switch, on: bool },
+    Set { control: Control, on: bool },
 }
 
 /// A button that is pressed.
@@ -37,7 +37,7 @@ struct Tap {
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ActError {
+pub(super) enum ActionError {
     /// The request makes no sense; the sentence says why.
     #[error("{0}")]
     Refused(String),
@@ -46,67 +46,67 @@ pub(super) enum ActError {
     Failed(String),
 }
 
-impl From<SwitchError> for ActError {
-    fn from(error: SwitchError) -> Self {
+impl From<ControlError> for ActionError {
+    fn from(error: ControlError) -> Self {
         match error {
-            SwitchError::NoRedis => Self::Refused(error.to_string()),
-            SwitchError::NoStart(_) => Self::Failed(error.to_string()),
+            ControlError::NoRedis => Self::Refused(error.to_string()),
+            ControlError::NoStart(_) => Self::Failed(error.to_string()),
         }
     }
 }
 
-fn refused(why: impl Into<String>) -> ActError {
-    ActError::Refused(why.into())
+fn refused(why: impl Into<String>) -> ActionError {
+    ActionError::Refused(why.into())
 }
 
 /// Does what a request asks for.
 ///
 /// # Errors
 /// A sentence in French that says why nothing was done.
-pub(super) async fn act(stage: &Stage, body: &[u8]) -> Result<(), ActError> {
+pub(super) async fn perform(harness: &Harness, body: &[u8]) -> Result<(), ActionError> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|_| refused("la demande ne dit pas clairement une chose à faire"))?;
     match request {
-        Request::Say { who, say: text, reply_to } => say(&stage.user(member(who)?), &text, reply_to),
+        Request::Say { who, say: text, reply_to } => say(&harness.user(persona(who)?), &text, reply_to),
         Request::Tap { who, tap } => {
-            stage.user(member(who)?).taps_data(tap.message, &tap.data);
+            harness.user(persona(who)?).taps_data(tap.message, &tap.data);
             Ok(())
         }
         Request::Sample { who, sample } => {
             let note =
                 page::sample(&sample).ok_or_else(|| refused(format!("il n'y a pas de note « {sample} »")))?;
-            stage.user(member(who)?).sends_voice(note.seconds, note.bytes);
+            harness.user(persona(who)?).sends_voice(note.seconds, note.bytes);
             Ok(())
         }
         Request::Photo { who, photo } => {
             let picture = page::picture(&photo);
             let picture = picture.ok_or_else(|| refused(format!("il n'y a pas de photo « {photo} »")))?;
-            stage.user(member(who)?).sends_picture("image/jpeg", picture);
+            harness.user(persona(who)?).sends_picture("image/jpeg", picture);
             Ok(())
         }
         Request::Pass { pass } if (1..=PASS_MAX).contains(&pass) => {
-            stage.pass(Duration::from_secs(pass));
+            harness.pass(Duration::from_secs(pass));
             Ok(())
         }
         Request::Pass { .. } => Err(refused(format!("on peut passer de 1 à {PASS_MAX} secondes"))),
-        Request::Turn { switch, on } => Ok(turn(stage, switch, on).await?),
+        Request::Set { control, on } => Ok(controls::set(harness, control, on).await?),
     }
 }
 
-/// The person who sends a file, which must have something in it.
-pub(super) fn sends(who: i64, file: &[u8]) -> Result<&'static Member, ActError> {
+/// The persona who sends a file, which must not be empty.
+pub(super) fn sends(who: i64, file: &[u8]) -> Result<&'static Persona, ActionError> {
     if file.is_empty() {
         return Err(refused("le fichier est vide"));
     }
-    member(who)
+    persona(who)
 }
 
-/// The person of this id.
-fn member(id: i64) -> Result<&'static Member, ActError> {
-    CAST.iter().find(|member| member.id == id).ok_or_else(|| refused(format!("personne n'a le numéro {id}")))
+/// The persona of this id.
+fn persona(id: i64) -> Result<&'static Persona, ActionError> {
+    Persona::of(id).ok_or_else(|| refused(format!("personne n'a le numéro {id}")))
 }
 
-fn say(user: &User, text: &str, reply_to: Option<i64>) -> Result<(), ActError> {
+fn say(user: &User, text: &str, reply_to: Option<i64>) -> Result<(), ActionError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(refused("le message est vide"));

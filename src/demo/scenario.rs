@@ -3,7 +3,7 @@
 //! ```text
 //! # Two taps                          the title
 //! -- a remark                         told as it is
-//! Camille: deux bouilloires           a person writes
+//! Camille: deux bouilloires           a persona writes
 //! Camille voice: deux-bouilloires     sends a shipped voice note
 //! Camille photo: chaise               sends a shipped picture
 //! Camille taps: Valider               presses the newest button with that in its label
@@ -20,16 +20,16 @@
 
 use std::time::Duration;
 
-use crate::demo::cast::{CAST, Member};
-use crate::demo::switches::Switch;
+use crate::demo::controls::Control;
 use crate::deposit::Status;
+use harness::personas::{PERSONAS, Persona};
 
 /// The longest time that goes by in one statement, in seconds.
 const PASS_MAX: u64 = 86_400;
 
-/// A conversation to be played.
+/// A conversation to be run.
 #[derive(Clone, Debug)]
-pub struct Script {
+pub struct Scenario {
     /// What it is about.
     pub title: String,
     pub(super) lines: Vec<Line>,
@@ -49,14 +49,14 @@ pub(super) struct Line {
 #[derive(Clone, Debug)]
 pub(super) enum Statement {
     Remark(String),
-    Says(&'static Member, String),
-    Voice(&'static Member, String),
-    Photo(&'static Member, String),
-    Taps(&'static Member, String),
-    Sees(&'static Member, String),
-    SeesNot(&'static Member, String),
+    Says(&'static Persona, String),
+    Voice(&'static Persona, String),
+    Photo(&'static Persona, String),
+    Taps(&'static Persona, String),
+    Sees(&'static Persona, String),
+    SeesNot(&'static Persona, String),
     Pass(Duration),
-    Turn(Switch, bool),
+    Set(Control, bool),
     KillAfterCommit,
     Ledger(usize, Status),
 }
@@ -64,7 +64,7 @@ pub(super) enum Statement {
 /// A statement that is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {number}: {why}: {text}")]
-pub struct ScriptError {
+pub struct ScenarioError {
     number: usize,
     why: &'static str,
     text: String,
@@ -74,7 +74,7 @@ macro_rules! shipped {
     ($($name:literal)*) => {
         /// The conversations within the binary: their names and texts.
         pub const SHIPPED: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("scripts/", $name, ".txt"))),)*];
+            &[$(($name, include_str!(concat!("scenarios/", $name, ".txt"))),)*];
     };
 }
 
@@ -91,27 +91,28 @@ shipped! {
     "coupure"
 }
 
-impl Script {
+impl Scenario {
     /// Reads a conversation.
     ///
     /// # Errors
     /// The first statement that is none.
-    pub fn parse(text: &str) -> Result<Self, ScriptError> {
-        let mut script = Self { title: String::new(), lines: Vec::new() };
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let mut scenario = Self { title: String::new(), lines: Vec::new() };
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() {
                 continue;
             }
             if let Some(title) = line.strip_prefix('#') {
-                title.trim().clone_into(&mut script.title);
+                title.trim().clone_into(&mut scenario.title);
                 continue;
             }
             let (number, text) = (index + 1, line.to_owned());
-            let statement = statement(line).map_err(|why| ScriptError { number, why, text: text.clone() })?;
-            script.lines.push(Line { number, text, statement });
+            let statement =
+                statement(line).map_err(|why| ScenarioError { number, why, text: text.clone() })?;
+            scenario.lines.push(Line { number, text, statement });
         }
-        Ok(script)
+        Ok(scenario)
     }
 }
 
@@ -123,15 +124,15 @@ fn statement(line: &str) -> Result<Statement, &'static str> {
         return pass(time);
     }
     match line {
-        "kill" => return Ok(Statement::Turn(Switch::Bot, false)),
+        "kill" => return Ok(Statement::Set(Control::Bot, false)),
         "kill after the commit" => return Ok(Statement::KillAfterCommit),
-        "restart" => return Ok(Statement::Turn(Switch::Bot, true)),
+        "restart" => return Ok(Statement::Set(Control::Bot, true)),
         _ => {}
     }
-    if let Some((what, "on" | "off")) = line.rsplit_once(' ')
-        && let Some(switch) = switch(what)
+    if let Some((words, "on" | "off")) = line.rsplit_once(' ')
+        && let Some(control) = control(words)
     {
-        return Ok(Statement::Turn(switch, line.ends_with(" on")));
+        return Ok(Statement::Set(control, line.ends_with(" on")));
     }
     let (head, rest) = line.split_once(':').ok_or("is no statement")?;
     let rest = rest.trim();
@@ -142,25 +143,25 @@ fn statement(line: &str) -> Result<Statement, &'static str> {
         return ledger(rest);
     }
     let (name, verb) = head.split_once(' ').unwrap_or((head, ""));
-    let member = CAST.iter().find(|member| member.name == name).ok_or("names nobody of the cast")?;
+    let persona = PERSONAS.iter().find(|persona| persona.name == name).ok_or("names no persona")?;
     let rest = rest.to_owned();
     match verb.trim() {
-        "" => Ok(Statement::Says(member, rest)),
-        "voice" => Ok(Statement::Voice(member, rest)),
-        "photo" => Ok(Statement::Photo(member, rest)),
-        "taps" => Ok(Statement::Taps(member, rest)),
-        "sees" => Ok(Statement::Sees(member, rest)),
-        "does not see" => Ok(Statement::SeesNot(member, rest)),
+        "" => Ok(Statement::Says(persona, rest)),
+        "voice" => Ok(Statement::Voice(persona, rest)),
+        "photo" => Ok(Statement::Photo(persona, rest)),
+        "taps" => Ok(Statement::Taps(persona, rest)),
+        "sees" => Ok(Statement::Sees(persona, rest)),
+        "does not see" => Ok(Statement::SeesNot(persona, rest)),
         _ => Err("has no such verb"),
     }
 }
 
-fn switch(what: &str) -> Option<Switch> {
-    match what {
-        "redis" => Some(Switch::Redis),
-        "switch slow" => Some(Switch::Slow),
-        "switch refuse" => Some(Switch::Refuse),
-        "switch drop" => Some(Switch::Drop),
+fn control(words: &str) -> Option<Control> {
+    match words {
+        "redis" => Some(Control::Redis),
+        "switch slow" => Some(Control::Slow),
+        "switch refuse" => Some(Control::Refuse),
+        "switch drop" => Some(Control::Drop),
         _ => None,
     }
 }
@@ -195,8 +196,8 @@ mod tests {
     fn every_shipped_script_can_be_read_and_has_a_title() {
         assert_eq!(SHIPPED.len(), 10);
         for (name, text) in SHIPPED {
-            let script = Script::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert!(!script.title.is_empty() && script.lines.len() > 3, "{name}");
+            let scenario = Scenario::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(!scenario.title.is_empty() && scenario.lines.len() > 3, "{name}");
         }
     }
 
@@ -215,7 +216,7 @@ mod tests {
             ("ledger: two completed", "has no number"),
             ("ledger: 2 done", "no such status"),
         ] {
-            let error = Script::parse(&format!("# Titre\n\n{line}")).unwrap_err().to_string();
+            let error = Scenario::parse(&format!("# Titre\n\n{line}")).unwrap_err().to_string();
             assert!(error.starts_with("line 3: ") && error.contains(why), "{line}: {error}");
         }
     }

@@ -1,8 +1,9 @@
-//! A bad line between the bot and something it talks to: slow, silent, refused, in small pieces, or cut in an answer.
+//! A bad line between a bot and a server that it talks to: slow, silent, refused, in small pieces, or cut in an answer.
 
+use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -11,38 +12,48 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+/// After an error of `accept` or `bind`, such as no file descriptor left.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// How the line is, for all connections, until it is set to something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
     /// What comes passes.
     Clear,
     /// Each piece of an answer takes `least` and up to `jitter` more.
-    Slow { least: Duration, jitter: Duration },
+    Slow {
+        /// At least this long.
+        least: Duration,
+        /// Up to this much longer.
+        jitter: Duration,
+    },
     /// Answers come in pieces of so many bytes.
     Sliced(usize),
     /// Connections are accepted and nothing passes; what was sent meanwhile arrives when it is over.
     BlackHole,
-    /// Nobody listens, and what was open is reset.
+    /// Nothing listens, and all that was open is reset.
     Refused,
 }
 
 /// What the proxy did so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Done {
+pub struct Done {
     /// Connections that it accepted.
-    pub(crate) accepted: u64,
+    pub accepted: u64,
     /// Connections that it reset.
-    pub(crate) reset: u64,
+    pub reset: u64,
     /// Pieces that it held back for a while.
-    pub(crate) delayed: u64,
+    pub delayed: u64,
     /// Bytes of answers that it let through.
-    pub(crate) answered: u64,
+    pub answered: u64,
 }
 
 #[derive(Clone, Debug)]
 enum Far {
-    Tcp(SocketAddr),
+    /// A host and a port.
+    Tcp(String),
     Unix(PathBuf),
 }
 
@@ -69,65 +80,81 @@ struct Shared {
 
 /// The proxy; it ends with all its connections when this is dropped.
 #[derive(Debug)]
-pub(crate) struct FaultProxy {
+pub struct FaultProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
 impl FaultProxy {
-    pub(crate) async fn to_tcp(far: SocketAddr) -> Self {
-        Self::start(Far::Tcp(far)).await
+    /// A proxy to a host and a port.
+    ///
+    /// # Errors
+    /// No port is left to listen on.
+    pub async fn to_tcp(far: impl ToString) -> std::io::Result<Self> {
+        Self::start(Far::Tcp(far.to_string())).await
     }
 
-    pub(crate) async fn to_unix(far: &Path) -> Self {
+    /// A proxy to a socket.
+    ///
+    /// # Errors
+    /// No port is left to listen on.
+    pub async fn to_unix(far: &Path) -> std::io::Result<Self> {
         Self::start(Far::Unix(far.to_owned())).await
     }
 
-    async fn start(far: Far) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
+    async fn start(far: Far) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
         let (line, open) = (watch::Sender::new(Line::Clear), watch::Sender::new(0));
         let (cut, done) = (Mutex::default(), Mutex::default());
-        let shared = Shared { far, line, open, cut, done, seed: 20_261_121 };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared { far, line, open, cut, done, seed: 20_261_121 });
         let task = tokio::spawn(accept_for_ever(listener, address, Arc::clone(&shared)));
-        Self { address, shared, task }
+        Ok(Self { address, shared, task })
     }
 
     /// Where the bot is to go instead.
-    pub(crate) fn address(&self) -> SocketAddr {
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// How the line is now.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        *self.shared.line.borrow()
+    }
+
     /// Changes the line, at once and also for the connections that are open.
-    pub(crate) fn set(&self, line: Line) {
+    pub fn set(&self, line: Line) {
         self.shared.line.send_replace(line);
     }
 
     /// Resets all connections; new ones find the line clear.
-    pub(crate) async fn interrupt(&self) {
+    pub async fn interrupt(&self) {
         self.set(Line::Refused);
         let mut open = self.shared.open.subscribe();
-        open.wait_for(|open| *open == 0).await.expect("we hold the sender");
+        let _we_hold_the_sender = open.wait_for(|open| *open == 0).await;
         self.set(Line::Clear);
     }
 
     /// Lets `at` bytes of what is answered to each of the next so many `requests` with this word in it through, and then
     /// resets its connection; with 0 the request is executed and its answer swallowed.
-    pub(crate) fn cut(&self, requests: u64, word: &str, at: usize) {
+    pub fn cut(&self, requests: u64, word: &str, at: usize) {
         let word = word.to_owned();
-        *self.shared.cut.lock().unwrap() = Some(Cut { spared: 0, requests, word, at });
+        *lock(&self.shared.cut) = Some(Cut { spared: 0, requests, word, at });
     }
 
     /// The same to the `nth` request with this word in it, counted from 1.
-    pub(crate) fn cut_nth(&self, nth: u64, word: &str, at: usize) {
+    pub fn cut_nth(&self, nth: u64, word: &str, at: usize) {
         let word = word.to_owned();
-        *self.shared.cut.lock().unwrap() = Some(Cut { spared: nth - 1, requests: 1, word, at });
+        *lock(&self.shared.cut) = Some(Cut { spared: nth - 1, requests: 1, word, at });
     }
 
-    pub(crate) fn done(&self) -> Done {
-        *self.shared.done.lock().unwrap()
+    /// What it did so far.
+    #[must_use]
+    pub fn done(&self) -> Done {
+        *lock(&self.shared.done)
     }
 }
 
@@ -144,12 +171,21 @@ async fn accept_for_ever(listener: TcpListener, address: SocketAddr, shared: Arc
         if *line.borrow_and_update() == Line::Refused {
             listener = None;
         } else if listener.is_none() {
-            listener = Some(TcpListener::bind(address).await.expect("the port is still ours"));
+            match TcpListener::bind(address).await {
+                Ok(again) => listener = Some(again),
+                Err(_) => {
+                    sleep(TRY_AGAIN).await;
+                    continue;
+                }
+            }
         }
         tokio::select! {
-            changed = line.changed() => changed.expect("we hold the sender"),
-            accepted = async { listener.as_ref().unwrap().accept().await }, if listener.is_some() => {
-                let Ok((near, _)) = accepted else { continue };
+            _we_hold_the_sender = line.changed() => {}
+            accepted = accept(listener.as_ref()) => {
+                let Ok((near, _)) = accepted else {
+                    sleep(TRY_AGAIN).await;
+                    continue;
+                };
                 let number = shared.count(|done| {
                     done.accepted += 1;
                     done.accepted
@@ -166,14 +202,26 @@ async fn accept_for_ever(listener: TcpListener, address: SocketAddr, shared: Arc
     }
 }
 
+/// The next connection; none while nothing listens.
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => pending().await,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shared {
     fn count<T>(&self, change: impl FnOnce(&mut Done) -> T) -> T {
-        change(&mut self.done.lock().unwrap())
+        change(&mut lock(&self.done))
     }
 
     /// Where the answer to this request is to be cut.
     fn strikes(&self, request: &[u8]) -> Option<usize> {
-        let mut cut = self.cut.lock().unwrap();
+        let mut cut = lock(&self.cut);
         let struck = cut.as_mut().filter(|cut| cut.requests > 0 && contains(request, cut.word.as_bytes()))?;
         if struck.spared > 0 {
             struck.spared -= 1;
@@ -232,10 +280,11 @@ impl Connection {
             let mut piece = vec![0; 65_536];
             while let Ok(length @ 1..) = asking.read(&mut piece).await {
                 passable(&mut line).await;
-                if let Some(at) = shared.strikes(&piece[..length]) {
-                    *left.lock().unwrap() = Some(at);
+                let request = piece.get(..length).unwrap_or_default();
+                if let Some(at) = shared.strikes(request) {
+                    *lock(&left) = Some(at);
                 }
-                if asked.write_all(&piece[..length]).await.is_err() {
+                if asked.write_all(request).await.is_err() {
                     return;
                 }
             }
@@ -244,7 +293,7 @@ impl Connection {
             let mut piece = vec![0; 65_536];
             while let Ok(length @ 1..) = answering.read(&mut piece).await {
                 self.wait().await;
-                if self.give(&mut answered, &piece[..length]).await?.is_err() {
+                if self.give(&mut answered, piece.get(..length).unwrap_or_default()).await?.is_err() {
                     break;
                 }
             }
@@ -262,7 +311,7 @@ impl Connection {
         let line = *self.line.borrow_and_update();
         if let Line::Slow { least, jitter } = line {
             self.shared.count(|done| done.delayed += 1);
-            tokio::time::sleep(least + jitter.mul_f64(self.rng.random())).await;
+            sleep(least + jitter.mul_f64(self.rng.random())).await;
         }
         self.passable().await;
     }
@@ -276,24 +325,24 @@ impl Connection {
         near: &mut (impl AsyncWrite + Unpin),
         piece: &[u8],
     ) -> Result<std::io::Result<()>, Reset> {
-        let left = *self.left.lock().unwrap();
+        let left = *lock(&self.left);
         let passes = left.map_or(piece.len(), |left| left.min(piece.len()));
         let slice = match *self.line.borrow() {
             Line::Sliced(bytes) => bytes,
             Line::Clear | Line::Slow { .. } | Line::BlackHole | Line::Refused => usize::MAX,
         };
-        for slice in piece[..passes].chunks(slice.min(piece.len())) {
+        for slice in piece.get(..passes).unwrap_or_default().chunks(slice.min(piece.len())) {
             if let Err(error) = near.write_all(slice).await {
                 return Ok(Err(error));
             }
             if slice.len() < passes {
                 // So that they are read one by one.
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                sleep(Duration::from_millis(1)).await;
             }
         }
-        self.shared.count(|done| done.answered += u64::try_from(passes).unwrap());
+        self.shared.count(|done| done.answered += passes as u64);
         if let Some(before) = left {
-            *self.left.lock().unwrap() = Some(before - passes);
+            *lock(&self.left) = Some(before - passes);
         }
         if passes < piece.len() { Err(Reset) } else { Ok(Ok(())) }
     }
@@ -305,4 +354,34 @@ async fn passable(line: &mut watch::Receiver<Line>) {
 
 fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refused_line_resets_all_that_is_open_and_is_clear_again_at_the_same_port() {
+        let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let proxy = FaultProxy::to_tcp(far.local_addr().unwrap()).await.unwrap();
+        let mut near = TcpStream::connect(proxy.address()).await.unwrap();
+        near.write_all(b"ping").await.unwrap();
+        let (mut there, _) = far.accept().await.unwrap();
+        let mut word = [0; 4];
+        there.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"ping");
+        proxy.set(Line::Refused);
+        assert!(near.read(&mut word).await.is_err(), "it is reset");
+        assert!(TcpStream::connect(proxy.address()).await.is_err(), "it is refused");
+        proxy.set(Line::Clear);
+        let mut again = loop {
+            if let Ok(again) = TcpStream::connect(proxy.address()).await {
+                break again;
+            }
+        };
+        again.write_all(b"pong").await.unwrap();
+        let (mut there, _) = far.accept().await.unwrap();
+        there.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"pong");
+    }
 }

@@ -4,10 +4,18 @@
 //! A shell stands between us and each server. It waits on a pipe that only we hold open, so the server ends and its
 //! folder goes when this process ends, however it ends.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test without its server fails by panicking"
+)]
+
 mod guard;
 mod postgres;
 mod redis;
 
-pub(crate) use guard::find;
-pub(crate) use postgres::{PostgresServer, postgres_database};
-pub(crate) use redis::{AofCopy, RedisServer};
+pub use guard::find;
+pub use postgres::{PostgresServer, postgres_database};
+pub use redis::{AofCopy, RedisServer};

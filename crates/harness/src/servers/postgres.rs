@@ -12,14 +12,14 @@ use nix::unistd::{Uid, User, chown};
 use super::guard::{Guarded, find, wait_for};
 
 /// A new empty database of the private PostgreSQL that all tests share, for `DATABASE_URL`.
-pub(crate) fn postgres_database() -> String {
+pub fn postgres_database() -> String {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
     SERVER.get_or_init(PostgresServer::start).database()
 }
 
 /// A PostgreSQL on a socket in a folder of its own; both go when this is dropped.
 #[derive(Debug)]
-pub(crate) struct PostgresServer {
+pub struct PostgresServer {
     folder: PathBuf,
     programs: PathBuf,
     databases: AtomicU32,
@@ -29,13 +29,12 @@ pub(crate) struct PostgresServer {
 
 impl PostgresServer {
     /// Starts one that leaves the disk to the system: its processes may die, the machine does not.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::with("fsync=off")
     }
 
     /// Starts one that waits for the disk, as in production: for measurements.
-    #[allow(dead_code, reason = "the benchmark starts it")]
-    pub(crate) fn durable() -> Self {
+    pub fn durable() -> Self {
         Self::with("fsync=on")
     }
 
@@ -63,7 +62,7 @@ impl PostgresServer {
     }
 
     /// A new empty database, for `DATABASE_URL`.
-    pub(crate) fn database(&self) -> String {
+    pub fn database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let created = Command::new(self.programs.join("createdb"))
             .args([OsStr::new("-h"), self.folder.as_os_str()])
@@ -75,21 +74,21 @@ impl PostgresServer {
     }
 
     /// Where its socket is.
-    pub(crate) fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.join(".s.PGSQL.5432")
     }
 
     /// Ends it at once: what was not committed is gone, what was is recovered at the next start.
     ///
     /// By an immediate shutdown, not SIGKILL: that would leave its shared memory behind.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(server) = self.server.take() {
             server.end();
         }
     }
 
     /// Starts it anew on what it has, ending it first if it runs.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.kill();
         let data = self.folder.join("data");
         let sockets = format!("unix_socket_directories={}", self.folder.display());
@@ -109,24 +108,24 @@ impl PostgresServer {
     }
 
     /// Freezes it and all its processes: it accepts connections and answers nothing.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.server.as_ref().unwrap().signal_all(Signal::SIGSTOP);
     }
 
     /// Thaws it.
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.server.as_ref().unwrap().signal_all(Signal::SIGCONT);
     }
 
     /// Ends the bots' connections, as an administrator does; how many there were.
-    pub(crate) fn terminate_backends(&self) -> usize {
+    pub fn terminate_backends(&self) -> usize {
         let sql =
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'depot-bot'";
         self.query(sql).len()
     }
 
     /// The rows that a query gives, past the bot.
-    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
+    pub fn query(&self, sql: &str) -> Vec<String> {
         let asked = Command::new(self.programs.join("psql"))
             .args([OsStr::new("-h"), self.folder.as_os_str()])
             .args(["-U", "postgres", "-d", "postgres", "-X", "-A", "-t", "-c", sql])
