@@ -16,6 +16,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its table")]
 
+use std::num::NonZeroUsize;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use depot_bot::clock::Clock;
 use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::session::{Session, SessionKey};
 use depot_bot::simulator::{Options, Simulator, SystemClock, User, UserProfile};
-use depot_bot::store::redis::{RedisOptions, RedisStore};
+use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
 use depot_bot::store::replication::{StoredSession, VolatileStore as _};
 use depot_bot::store::{Commit, Committed, SessionStore as _};
 
@@ -250,6 +251,7 @@ async fn fill(redis: &RedisServer, documents: i64) -> anyhow::Result<()> {
         prefix: "depot:".to_owned(),
         bot: BOT,
         deadline: Duration::from_secs(5),
+        pool: PoolOptions { size: NonZeroUsize::MIN, timeout: Duration::from_secs(5) },
     };
     let (store, now) = (RedisStore::connect(&options)?, Clock::system().now());
     store.open(1).await?;

@@ -29,6 +29,7 @@ use crate::model::Embedded;
 use crate::rng::Rng;
 use crate::service::{Onlooker, ValidationSessionService, clean_up};
 use crate::session::Language;
+use crate::store::redis::RedisStore;
 use crate::store::sql::SqlStore;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
@@ -132,23 +133,26 @@ pub(super) struct Persistence {
     pub(super) database: Database,
     pub(super) tables: Tables,
     pub(super) stores: Stores,
+    /// The Redis of the stores: its pool serves the cache of answers, too.
+    redis: Option<Arc<RedisStore>>,
 }
 
 impl Persistence {
     async fn open(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
         let database = Database::connect(&config.database.url).await.context("DATABASE_URL")?;
         database.migrate().await.context("the database cannot be brought to this release's schema")?;
-        let redis = config.redis.as_ref().map(|redis| redis_store(redis, config.telegram.bot)).transpose()?;
-        Box::pin(boot::admit(config, &database, redis.as_ref(), clock)).await?;
-        let tables = Tables::new(&database, config.telegram.bot, clock);
+        let bot = config.telegram.bot;
+        let redis = config.redis.as_ref().map(|redis| redis_store(redis, bot)).transpose()?.map(Arc::new);
+        Box::pin(boot::admit(config, &database, redis.as_deref(), clock)).await?;
+        let tables = Tables::new(&database, bot, clock);
         tables.members.ensure_admins(&config.access.admins).await?;
         if config.access.mode == config::AccessMode::Approval && !tables.members.has_admin().await? {
             tracing::warn!(
                 "no admin is known: nobody can let people in; run `depot-bot invite --admin` and open its link"
             );
         }
-        let stores = Box::pin(stores::open(config, &database, redis, clock)).await?;
-        Ok(Self { database, tables, stores })
+        let stores = Box::pin(stores::open(config, &database, redis.clone(), clock)).await?;
+        Ok(Self { database, tables, stores, redis })
     }
 }
 
@@ -170,14 +174,14 @@ impl Bot {
         persistence: &Persistence,
         observer: Option<Onlooker>,
     ) -> anyhow::Result<Self> {
-        let Persistence { database, tables, stores } = persistence;
+        let Persistence { database, tables, stores, .. } = persistence;
         let (bot, ttl) = (config.telegram.bot, config.session.ttl);
         let service = ValidationSessionService::new(stores.sessions(), clock.clone(), bot, ttl);
         let service = Arc::new(service.with_onlooker(observer));
         let chat = telegram_chat(config, tables, clock)?;
         let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
         let recording = Recording::new(&tables.ledger, SqlStore::new(database.clone(), bot), stores, clock);
-        let executor = executor(config, &chat, tables, recording, embedded.clone())?;
+        let executor = executor(config, &chat, persistence, recording, embedded.clone())?;
         let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
         let answers = TaskTracker::new();
         let router = Router {
@@ -214,11 +218,11 @@ fn telegram_chat(config: &Config, tables: &Tables, clock: &Clock) -> anyhow::Res
 fn executor(
     config: &Config,
     chat: &TelegramChat,
-    tables: &Tables,
+    persistence: &Persistence,
     recording: Recording,
     embedded: Embedded,
 ) -> anyhow::Result<Executor> {
-    let cache = understanding::cache(config, &tables.answer_cache)?;
+    let cache = understanding::cache(config, &persistence.tables.answer_cache, persistence.redis.clone());
     Ok(Executor {
         chat: Arc::new(chat.clone()),
         ledger: Arc::new(recording),

@@ -11,7 +11,7 @@ use crate::database::Database;
 use crate::deposit::BotId;
 use crate::rng::Rng;
 use crate::store::SessionStore;
-use crate::store::redis::{self, RedisOptions, RedisStore};
+use crate::store::redis::{self, PoolOptions, RedisOptions, RedisStore};
 use crate::store::replication::{DurableStore, Primary, VolatileStore};
 use crate::store::replication::{ReplicatedStore, ReplicationStatus};
 use crate::store::sql::SqlStore;
@@ -32,7 +32,7 @@ pub(super) enum Stores {
 pub(super) async fn open(
     config: &Config,
     database: &Database,
-    redis: Option<RedisStore>,
+    redis: Option<Arc<RedisStore>>,
     clock: &Clock,
 ) -> anyhow::Result<Stores> {
     let sql = Arc::new(SqlStore::new(database.clone(), config.telegram.bot));
@@ -41,7 +41,7 @@ pub(super) async fn open(
         return Ok(Stores::Sql(sql));
     };
     Ok(Stores::Both(
-        ReplicatedStore::start(sql, Arc::new(redis), clock.clone(), &Rng::system(), config.session.ttl).await,
+        ReplicatedStore::start(sql, redis, clock.clone(), &Rng::system(), config.session.ttl).await,
     ))
 }
 
@@ -109,6 +109,7 @@ pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisSto
         prefix: redis.key_prefix.clone(),
         bot,
         deadline: redis::DEADLINE,
+        pool: PoolOptions { size: redis.pool_size, timeout: redis.timeout },
     };
     Ok(RedisStore::connect(&options)?)
 }

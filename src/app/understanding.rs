@@ -72,18 +72,22 @@ fn server(llm: &config::Llm) -> Server {
 }
 
 /// Where paid answers are kept, if any are paid for: in Redis where there is one, else in the database.
-pub(super) fn cache(config: &Config, answers: &AnswerCache) -> anyhow::Result<Option<Arc<dyn Cache>>> {
+pub(super) fn cache(
+    config: &Config,
+    answers: &AnswerCache,
+    redis: Option<Arc<RedisStore>>,
+) -> Option<Arc<dyn Cache>> {
     if config.speech.is_none() && config.llm.is_none() {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(match &config.redis {
-        // A connection of its own: what is asked here must never hold up a commit.
-        Some(redis) => Arc::new(InRedis(super::redis_store(redis, config.telegram.bot)?)),
+    Some(match redis {
+        Some(redis) => Arc::new(InRedis(redis)),
         None => Arc::new(InSql(answers.clone())),
-    }))
+    })
 }
 
-struct InRedis(RedisStore);
+/// Through the pool of the store that holds conversations, so that no answer is ever in front of a commit.
+struct InRedis(Arc<RedisStore>);
 
 #[async_trait]
 impl Cache for InRedis {

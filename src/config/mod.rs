@@ -14,6 +14,7 @@ mod variables;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,6 +100,10 @@ pub struct Redis {
     pub ca: Option<String>,
     /// What each key begins with.
     pub key_prefix: String,
+    /// How many connections the pool has at most: those of copies, pages, statistics and the cache.
+    pub pool_size: NonZeroUsize,
+    /// How long one call through the pool may take, waiting for a connection included.
+    pub timeout: Duration,
 }
 
 /// The SQL database.

@@ -1,6 +1,8 @@
 //! Where things are kept: Redis and the SQL database.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +15,12 @@ use crate::config::{Database, Engine, Redis};
 const KEY_PREFIX_MAX: usize = 64;
 /// The highest number a Redis database can have in practice; the server's own limit is 16 unless it was raised.
 const REDIS_DB_MAX: u32 = 9_999;
+/// The most connections of the pool: a Redis that is shared has others to serve.
+const POOL_SIZE_MAX: u32 = 64;
+/// The bounds of one call through the pool: below, a healthy server seems slow; above, an effect waits too long for the
+/// cache of answers.
+const TIMEOUT_MS_MIN: u32 = 50;
+const TIMEOUT_MS_MAX: u32 = 5_000;
 const REDIS_URL_FIX: &str = "write it like redis://127.0.0.1:6379/0, rediss://user:password@host:6380/0 or redis+unix:///run/redis.sock";
 const DATABASE_URL_FIX: &str =
     "write it like sqlite://data/depot.db or postgres://user:password@host:5432/depot";
@@ -23,6 +31,8 @@ pub(in crate::config) fn redis(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Redis>, Noted> {
     let key_prefix = key_prefix(reader);
+    let pool_size = reader.number("REDIS_POOL_SIZE", 1, POOL_SIZE_MAX, 4);
+    let timeout = reader.number("REDIS_TIMEOUT_MS", TIMEOUT_MS_MIN, TIMEOUT_MS_MAX, 500);
     let password = reader.secret("REDIS_PASSWORD");
     let number = match reader.text("REDIS_DB") {
         Some(_) => reader.number("REDIS_DB", 0, REDIS_DB_MAX, 0).map(Some),
@@ -41,7 +51,7 @@ pub(in crate::config) fn redis(
                 warnings.push(format!("{name} has no effect without REDIS_URL"));
             }
         }
-        key_prefix?;
+        (key_prefix?, pool_size?, timeout?);
         return Ok(None);
     };
     let url = redis_url(reader, url.expose_secret());
@@ -56,7 +66,9 @@ pub(in crate::config) fn redis(
     if let Some(number) = number {
         add_number(reader, &mut url, number)?;
     }
-    Ok(Some(Redis { url: url.as_str().into(), ca, key_prefix: key_prefix? }))
+    let pool_size = NonZeroUsize::new(pool_size? as usize).unwrap_or(NonZeroUsize::MIN);
+    let timeout = Duration::from_millis(u64::from(timeout?));
+    Ok(Some(Redis { url: url.as_str().into(), ca, key_prefix: key_prefix?, pool_size, timeout }))
 }
 
 fn key_prefix(reader: &mut Reader) -> Result<String, Noted> {

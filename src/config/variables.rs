@@ -24,7 +24,7 @@ const fn secret(name: &'static str, default: Option<&'static str>, about: &'stat
 }
 
 /// Every variable that is read, in the order in which the documents explain them.
-pub const VARIABLES: [Variable; 36] = [
+pub const VARIABLES: [Variable; 38] = [
     secret("TELEGRAM_BOT_TOKEN", None, "The bot's token, as @BotFather gave it."),
     setting("TELEGRAM_API_URL", Some(TELEGRAM_API_URL), "The Bot API server that is talked to."),
     setting("TELEGRAM_WEBHOOK_URL", None, "The address Telegram posts updates to; unset means long polling."),
@@ -37,6 +37,16 @@ pub const VARIABLES: [Variable; 36] = [
     setting("REDIS_DB", None, "The number of the Redis database, when it is not in its URL."),
     setting("REDIS_CA_FILE", None, "The certificate authorities that a rediss:// server is known by."),
     setting("REDIS_KEY_PREFIX", Some("depot:"), "What each Redis key begins with."),
+    setting(
+        "REDIS_POOL_SIZE",
+        Some("4"),
+        "How many connections to Redis the pool has, beside that of commits.",
+    ),
+    setting(
+        "REDIS_TIMEOUT_MS",
+        Some("500"),
+        "How long one call through that pool may take, in milliseconds.",
+    ),
     secret("DATABASE_URL", Some("sqlite://data/depot.db"), "The SQL database: the ledger, and the members."),
     setting(
         "ALLOW_ANOTHER_BOT",

@@ -1,13 +1,15 @@
 //! What only Redis does to us: it freezes, dies, comes back empty, becomes a replica, runs out of memory.
 
-use std::future::pending;
+use std::future::{Future, pending, ready};
+use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use depot_bot::rng::Rng;
 use depot_bot::store::keys::{Keys, PREFIX};
-use depot_bot::store::redis::{RedisOptions, RedisStore};
-use depot_bot::store::replication::VolatileStore as _;
+use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
+use depot_bot::store::replication::{StoredSession, VolatileStore as _};
 use depot_bot::store::{Commit, Committed, SessionStore, StoreError, retry};
 use secrecy::SecretString;
 use tokio::io::copy_bidirectional;
@@ -15,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
 use crate::servers::RedisServer;
-use crate::stores::{BOT, NOW, after, key, redis_store, redis_store_at, session};
+use crate::stores::{BOT, NOW, after, key, redis_store, redis_store_at, redis_store_with, session};
 
 /// Long enough for a loaded machine where an answer is expected, short where none is.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -190,6 +192,78 @@ async fn an_unknown_outcome_is_settled_by_the_same_commit() {
     assert_eq!(version(&store).await, 1);
 }
 
+/// A store whose pool has one connection.
+async fn with_a_pool_of_one(server: &RedisServer) -> RedisStore {
+    let pool = PoolOptions { size: NonZeroUsize::MIN, timeout: Duration::from_secs(3) };
+    opened(redis_store_with(&server.url(), BOT, PATIENT, pool)).await
+}
+
+/// Begins `work` and leaves it there, with the connection that it has taken from the pool.
+async fn begun<T>(work: Pin<&mut impl Future<Output = T>>) {
+    tokio::select! {
+        biased;
+        _ = work => panic!("it is done already"),
+        () = ready(()) => {}
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_stands_still_with_the_whole_pool_is_not_in_front_of_a_commit() {
+    let server = RedisServer::start();
+    let store = with_a_pool_of_one(&server).await;
+    let copies = [StoredSession::new(Arc::new(session(key(8), 1)), PATIENT)];
+    let mut copy = pin!(store.restore(&copies, NOW));
+    begun(copy.as_mut()).await;
+    applied(&store, 1).await;
+    applied(&store, 2).await;
+    assert_eq!(version(&store).await, 2);
+    assert_eq!(store.due(NOW, 10).await.unwrap(), []);
+    store.probe().await.unwrap();
+    assert_eq!(copy.await.unwrap(), [], "the copy goes on where it stood");
+}
+
+#[tokio::test]
+async fn a_full_pool_says_so_in_time_and_serves_again() {
+    let server = RedisServer::start();
+    let store = with_a_pool_of_one(&server).await;
+    {
+        let mut holder = pin!(store.cached("first"));
+        begun(holder.as_mut()).await;
+        for error in [
+            store.cached("second").await.unwrap_err(),
+            store.statistics(NOW).await.unwrap_err(),
+            store.page(None, 10).await.map(|_| ()).unwrap_err(),
+        ] {
+            let said = error.to_string();
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{said}");
+            assert!(said.contains("all connections of the pool are in use (REDIS_POOL_SIZE)"), "{said}");
+        }
+        applied(&store, 1).await;
+    }
+    store.keep("second", "an answer", PATIENT).await.unwrap();
+    assert_eq!(store.cached("second").await.unwrap().as_deref(), Some("an answer"));
+    assert_eq!(store.statistics(NOW).await.unwrap().active, 0);
+}
+
+#[tokio::test]
+async fn the_pool_replaces_what_died_and_writes_documents_to_the_primary_alone() {
+    let mut server = RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = with_a_pool_of_one(&server).await;
+    applied(&store, 1).await;
+    let primary = store.probe().await.unwrap().run_id;
+    store.serve(1, &primary);
+    assert_eq!(store.page(None, 10).await.unwrap().found.len(), 1);
+    server.restart();
+    store.keep("answer", "kept", PATIENT).await.unwrap();
+    // The same address, and another run of the server: it may have lost what was committed.
+    let copies = [StoredSession::new(Arc::new(session(key(8), 1)), PATIENT)];
+    let refused = store.restore(&copies, NOW).await.unwrap_err();
+    assert!(refused.to_string().contains("another server answers"), "{refused}");
+    store.serve(1, &store.probe().await.unwrap().run_id);
+    assert_eq!(store.restore(&copies, NOW).await.unwrap(), []);
+    assert_eq!(store.page(None, 10).await.unwrap().found.len(), 2);
+}
+
 #[tokio::test]
 async fn a_key_of_another_type_is_left_alone_and_nothing_is_half_written() {
     let server = RedisServer::start();
@@ -320,6 +394,7 @@ async fn user_password_and_database_are_used_and_never_told() {
             prefix: PREFIX.to_owned(),
             bot: BOT,
             deadline: PATIENT,
+            pool: PoolOptions { size: NonZeroUsize::MIN, timeout: PATIENT },
         })
         .unwrap()
     };

@@ -1,5 +1,6 @@
 //! What the tests of the stores share: each store on a private engine, a way past it, and documents to put in.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use depot_bot::execute;
 use depot_bot::session::{Session, SessionKey};
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::memory::MemoryStore;
-use depot_bot::store::redis::{RedisOptions, RedisStore};
+use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
 use depot_bot::store::replication::VolatileStore as _;
 use depot_bot::store::sql::SqlStore;
 use depot_bot::store::{Commit, SessionStore};
@@ -119,6 +120,10 @@ pub(crate) fn redis_store(server: &RedisServer, bot: BotId, deadline: Duration) 
 }
 
 pub(crate) fn redis_store_at(url: &str, bot: BotId, deadline: Duration) -> RedisStore {
+    redis_store_with(url, bot, deadline, PoolOptions { size: NonZeroUsize::MIN, timeout: deadline })
+}
+
+pub(crate) fn redis_store_with(url: &str, bot: BotId, deadline: Duration, pool: PoolOptions) -> RedisStore {
     let options = RedisOptions {
         url: SecretString::from(url),
         password: None,
@@ -127,6 +132,7 @@ pub(crate) fn redis_store_at(url: &str, bot: BotId, deadline: Duration) -> Redis
         prefix: PREFIX.to_owned(),
         bot,
         deadline,
+        pool,
     };
     RedisStore::connect(&options).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What a paid server answered before, and how many calls a day had: plain keys with an end of their own.
+//! The cache of paid answers, and the count of paid calls a day: plain keys that expire, reached through the pool.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use redis::pipe;
 
 use crate::store::StoreError;
 use crate::store::keys::CALLS_KEPT;
-use crate::store::redis::link::Call;
+use crate::store::redis::link::{Call, Route};
 use crate::store::redis::{RedisStore, without_effect};
 
 impl RedisStore {
@@ -17,7 +17,7 @@ impl RedisStore {
     pub async fn cached(&self, key: &str) -> Result<Option<String>, StoreError> {
         let mut get = redis::cmd("GET");
         get.arg(self.keys.cache(key));
-        self.query("cached", get).await
+        self.query_on(Route::Cache, "cached", get).await
     }
 
     /// Keeps an answer for `kept_for`; may be repeated.
@@ -28,7 +28,7 @@ impl RedisStore {
         let mut set = redis::cmd("SET");
         set.arg(self.keys.cache(key)).arg(answer).arg("PX");
         set.arg(u64::try_from(kept_for.as_millis()).unwrap_or(u64::MAX).max(1));
-        self.query("keep", set).await
+        self.query_on(Route::Cache, "keep", set).await
     }
 
     /// Counts one more call of `kind` on `day`, over all instances.
@@ -41,7 +41,8 @@ impl RedisStore {
         counted.incr(&key, 1).expire(&key, CALLS_KEPT).ignore();
         let counted = &counted;
         let asked = |mut call: Call| async move { counted.query_async(&mut call.connection).await };
-        let (calls,): (u64,) = Self::observe("count", self.link.ask(asked)).await.map_err(without_effect)?;
+        let (calls,): (u64,) =
+            self.observed_on(Route::Cache, "count", asked).await.map_err(without_effect)?;
         Ok(calls)
     }
 }

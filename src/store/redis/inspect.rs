@@ -122,7 +122,7 @@ impl RedisStore {
     /// Diagnoses the server: whether it may be the primary ([`Severity::Fatal`] says no), and what else an operator should
     /// know. A server that does not answer is one diagnostic, [`Severity::Unavailable`].
     ///
-    /// To be called after each new connection that follows trouble, before the server is put in charge: it may have
+    /// To be called after each new connection that follows an outage, before the server is put in charge: it may have
     /// come back as a replica, or with another configuration. Changes nothing; two round trips.
     pub async fn inspect(&self, clock: &Clock) -> Vec<Diagnostic> {
         match self.look(clock).await {

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::diagnostic::Severity;
 use crate::session::SessionKey;
 use crate::store::keys::{COPYING_KEPT, Keys, PROBE_KEPT};
-use crate::store::redis::link::Call;
+use crate::store::redis::link::{Call, Route};
 use crate::store::redis::{NAME, RedisStore, unavailable, without_effect};
 use crate::store::replication::{Branch, Probe, StoredSession, VolatileStore};
 use crate::store::{StoreError, document};
@@ -40,7 +40,7 @@ impl VolatileStore for RedisStore {
             self.link.offset.learn(look.0, sent, Instant::now());
             Ok((call.run_id, look))
         };
-        let probed: Result<(Arc<str>, Look), _> = Self::observe("probe", self.link.ask(asked)).await;
+        let probed: Result<(Arc<str>, Look), _> = self.observed_on(Route::Inspection, "probe", asked).await;
         let (run_id, (now, epoch, backlog, since)) = probed.map_err(without_effect)?;
         let lag = if since == 0 { Duration::ZERO } else { Timestamp(now).since(Timestamp(since)) };
         Ok(Probe { run_id: run_id.to_string(), epoch: epoch.parse().ok(), backlog, lag })
@@ -55,7 +55,7 @@ impl VolatileStore for RedisStore {
 
     fn serve(&self, epoch: u64, run_id: &str) {
         self.epoch.store(epoch, Ordering::Relaxed);
-        self.link.trust(run_id);
+        self.link.set_primary(run_id);
     }
 
     async fn restore(&self, documents: &[StoredSession], now: Timestamp) -> Result<Vec<Branch>, StoreError> {
@@ -66,7 +66,8 @@ impl VolatileStore for RedisStore {
             documents.iter().map(|stored| self.copy_of(stored, now)).collect::<Result<Vec<_>, _>>()?;
         let (restore, copies) = (&self.scripts.restore, &copies);
         let run = |call: Call| all(restore, copies, call);
-        let restored: Vec<Restored> = self.observed("restore", run).await.map_err(without_effect)?;
+        let restored: Vec<Restored> =
+            self.observed_on(Route::Bulk, "restore", run).await.map_err(without_effect)?;
         if restored.iter().any(|(verdict, _)| verdict == "late") {
             return Err(unavailable("it was too late when Redis came to it"));
         }

@@ -1,11 +1,15 @@
 //! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
 
 mod cache;
+mod error;
 mod inspect;
 mod leadership;
 mod link;
 mod offset;
 mod options;
+mod pool;
+mod server;
+mod shared;
 
 use std::fmt;
 use std::sync::Mutex;
@@ -16,12 +20,13 @@ use redis::{RedisResult, Script, pipe};
 use tokio::time::Instant;
 
 pub use crate::store::redis::inspect::Description;
-pub use crate::store::redis::options::{AddressError, DEADLINE, RedisOptions};
+pub use crate::store::redis::options::{AddressError, DEADLINE, PoolOptions, RedisOptions};
 
 use crate::clock::Timestamp;
 use crate::session::{Session, SessionKey};
 use crate::store::keys::Keys;
-use crate::store::redis::link::{Call, Link, Trouble};
+use crate::store::redis::error::LinkError;
+use crate::store::redis::link::{Call, Link, Route};
 use crate::store::{
     Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
 };
@@ -76,7 +81,8 @@ impl RedisStore {
     /// # Errors
     /// [`AddressError`] if the URL cannot be understood.
     pub fn connect(options: &RedisOptions) -> Result<Self, AddressError> {
-        let link = Link::new(options::address(options)?, options.deadline).map_err(AddressError)?;
+        let link =
+            Link::new(options::address(options)?, options.deadline, options.pool).map_err(AddressError)?;
         let keys = Keys::new(&options.prefix, options.bot);
         Ok(Self { link, keys, epoch: AtomicU64::new(1), scripts: Scripts::new(), copying: Mutex::default() })
     }
@@ -86,32 +92,51 @@ impl RedisStore {
     where
         T: redis::FromRedisValue + Send,
     {
+        self.query_on(Route::Inspection, operation, command).await
+    }
+
+    async fn query_on<T>(
+        &self,
+        route: Route,
+        operation: &'static str,
+        command: redis::Cmd,
+    ) -> Result<T, StoreError>
+    where
+        T: redis::FromRedisValue + Send,
+    {
         let command = &command;
         let asked = |mut call: Call| async move { command.query_async(&mut call.connection).await };
-        Self::observe(operation, self.link.ask(asked)).await.map_err(without_effect)
+        self.observed_on(route, operation, asked).await.map_err(without_effect)
     }
 
     async fn observed<T, F>(
         &self,
         operation: &'static str,
         command: impl Fn(Call) -> F + Send + Sync,
-    ) -> Result<T, Trouble>
+    ) -> Result<T, LinkError>
     where
         T: Send,
         F: Future<Output = RedisResult<T>> + Send,
     {
-        Self::observe(operation, self.link.call(command)).await
+        self.observed_on(Route::Commit, operation, command).await
     }
 
-    async fn observe<T>(
+    /// Runs a command and counts it, by operation.
+    async fn observed_on<T, F>(
+        &self,
+        route: Route,
         operation: &'static str,
-        call: impl Future<Output = Result<T, Trouble>> + Send,
-    ) -> Result<T, Trouble> {
+        command: impl Fn(Call) -> F + Send + Sync,
+    ) -> Result<T, LinkError>
+    where
+        T: Send,
+        F: Future<Output = RedisResult<T>> + Send,
+    {
         let began = Instant::now();
-        let outcome = call.await;
+        let outcome = self.link.call(route, command).await;
         metrics::histogram!("depot_redis_seconds", "operation" => operation).record(began.elapsed());
-        if let Err(trouble) = &outcome {
-            metrics::counter!("depot_redis_errors_total", "operation" => operation, "class" => trouble.class())
+        if let Err(error) = &outcome {
+            metrics::counter!("depot_redis_errors_total", "operation" => operation, "class" => error.class())
                 .increment(1);
         }
         outcome
@@ -123,10 +148,35 @@ impl RedisStore {
         get.arg(self.keys.session(key));
         let get = &get;
         let asked = |mut call: Call| async move { get.query_async(&mut call.connection).await };
-        self.observed("load", asked).await.map_err(|trouble| match trouble {
-            Trouble::WrongType => wrong_type(key),
+        self.observed("load", asked).await.map_err(|error| match error {
+            LinkError::WrongType => wrong_type(key),
             other => without_effect(other),
         })
+    }
+
+    /// The documents of these conversations, without those that are gone meanwhile.
+    async fn found(&self, keys: &[SessionKey]) -> Result<Vec<Found>, StoreError> {
+        let mut gets = pipe();
+        // One document of another type must not hide the others.
+        gets.ignore_errors();
+        for key in keys {
+            gets.get(self.keys.session(*key));
+        }
+        let gets = &gets;
+        let asked = |mut call: Call| async move { gets.query_async(&mut call.connection).await };
+        let values: Vec<RedisResult<Option<Vec<u8>>>> =
+            self.observed_on(Route::Bulk, "page", asked).await.map_err(without_effect)?;
+        let mut found = Vec::with_capacity(keys.len());
+        for (&key, value) in keys.iter().zip(values) {
+            let session = match value.map_err(|error| LinkError::after_sending(&error)) {
+                Ok(None) => continue,
+                Ok(Some(value)) => Self::read(key, &value),
+                Err(LinkError::WrongType) => Err(wrong_type(key)),
+                Err(error) => return Err(without_effect(error)),
+            };
+            found.push(Found { key, session });
+        }
+        Ok(found)
     }
 
     /// Takes the head off a stored value and reads the document behind it.
@@ -175,8 +225,8 @@ impl SessionStore for RedisStore {
             self.link.offset.learn(reply.1, sent, Instant::now());
             Ok(reply)
         };
-        let (verdict, _, value) = self.observed("commit", run).await.map_err(|trouble| match trouble {
-            Trouble::Unknown | Trouble::Broken => StoreError::Unknown { store: NAME },
+        let (verdict, _, value) = self.observed("commit", run).await.map_err(|error| match error {
+            LinkError::Unknown | LinkError::Broken => StoreError::Unknown { store: NAME },
             other => without_effect(other),
         })?;
         match verdict.as_str() {
@@ -218,9 +268,9 @@ impl SessionStore for RedisStore {
         invocation.key(self.keys.due()).key(self.keys.dirty()).arg(document).arg(Keys::member(key));
         let invocation = &invocation;
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
-        self.observed("discard", run).await.map_err(|trouble| match trouble {
-            Trouble::Unknown | Trouble::Broken => StoreError::Unknown { store: NAME },
-            Trouble::WrongType => wrong_type(key),
+        self.observed("discard", run).await.map_err(|error| match error {
+            LinkError::Unknown | LinkError::Broken => StoreError::Unknown { store: NAME },
+            LinkError::WrongType => wrong_type(key),
             other => without_effect(other),
         })
     }
@@ -231,7 +281,7 @@ impl SessionStore for RedisStore {
         let counts = &counts;
         let asked = |mut call: Call| async move { counts.query_async(&mut call.connection).await };
         let (active, overdue, memory): (u64, u64, String) =
-            self.observed("statistics", asked).await.map_err(without_effect)?;
+            self.observed_on(Route::Bulk, "statistics", asked).await.map_err(without_effect)?;
         let memory_bytes = field(&memory, "used_memory").and_then(|bytes| bytes.parse().ok());
         Ok(Statistics { active, overdue, memory_bytes })
     }
@@ -241,26 +291,17 @@ impl SessionStore for RedisStore {
         Ok(0)
     }
 
-    /// One `SCAN`, whose cursor is the place, and a read of each document that it found.
+    /// One `SCAN`, whose cursor is the place, and one round trip for the documents that it found.
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
         let cursor: u64 = after.map_or(Ok(0), str::parse).map_err(|_| no_such_place(NAME))?;
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(self.keys.pattern()).arg("COUNT").arg(limit.max(1));
-        let (cursor, names): (u64, Vec<String>) = self.query("page", scan).await?;
-        let mut found = Vec::with_capacity(names.len());
-        for key in
-            names.iter().filter_map(|name| self.keys.conversation(name.strip_prefix(self.keys.sessions())?))
-        {
-            match self.load(key).await {
-                Ok(None) => {}
-                Ok(Some(session)) => found.push(Found { key, session: Ok(session) }),
-                Err(error @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
-                    found.push(Found { key, session: Err(error) });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Page { found, next: (cursor != 0).then(|| cursor.to_string()) })
+        let (cursor, names): (u64, Vec<String>) = self.query_on(Route::Bulk, "page", scan).await?;
+        let keys: Vec<SessionKey> = names
+            .iter()
+            .filter_map(|name| self.keys.conversation(name.strip_prefix(self.keys.sessions())?))
+            .collect();
+        Ok(Page { found: self.found(&keys).await?, next: (cursor != 0).then(|| cursor.to_string()) })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -282,16 +323,16 @@ fn wrong_type(key: SessionKey) -> StoreError {
     StoreError::Corrupt { key, reason: "its key holds another type".to_owned() }
 }
 
-/// What trouble means for a command that would not have changed anything.
-fn without_effect(trouble: Trouble) -> StoreError {
-    match trouble {
-        Trouble::Unavailable(reason) => StoreError::Unavailable { store: NAME, reason },
-        Trouble::Unknown => unavailable("no answer in time"),
-        Trouble::Broken => unavailable("the connection broke"),
-        Trouble::ReadOnly => StoreError::Refused { store: NAME, reason: "READONLY".to_owned() },
-        Trouble::Refused(reason) => StoreError::Refused { store: NAME, reason },
-        Trouble::WrongType => StoreError::Refused { store: NAME, reason: "WRONGTYPE".to_owned() },
-        Trouble::OtherServer => unavailable("another server answers"),
+/// The meaning of an error for a command that would not have changed anything.
+fn without_effect(error: LinkError) -> StoreError {
+    match error {
+        LinkError::Unavailable(reason) => StoreError::Unavailable { store: NAME, reason },
+        LinkError::Unknown => unavailable("no answer in time"),
+        LinkError::Broken => unavailable("the connection broke"),
+        LinkError::ReadOnly => StoreError::Refused { store: NAME, reason: "READONLY".to_owned() },
+        LinkError::Refused(reason) => StoreError::Refused { store: NAME, reason },
+        LinkError::WrongType => StoreError::Refused { store: NAME, reason: "WRONGTYPE".to_owned() },
+        LinkError::OtherServer => unavailable("another server answers"),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Where Redis is: the address, and what the configuration says beside it.
+//! The address of Redis, and what the configuration says beside it.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
@@ -8,10 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::deposit::BotId;
 
-/// How long one call may take, getting a connection included, if nothing else is said.
+/// How long a commit may take, getting a connection included. No setting: an instance that takes over from another one
+/// waits for as long until none of the other's commits can be executed any more.
 pub const DEADLINE: Duration = Duration::from_millis(500);
 
-/// Where Redis is and what belongs to us there.
+/// The address of Redis, and what belongs to the bot there.
 #[derive(Clone, Debug)]
 pub struct RedisOptions {
     /// `redis://`, `rediss://` or `redis+unix://`, with an ACL user if there is one.
@@ -24,13 +26,24 @@ pub struct RedisOptions {
     pub ca: Option<String>,
     /// What all our keys begin with; [`keys::PREFIX`](crate::store::keys::PREFIX) if nothing else is configured.
     pub prefix: String,
-    /// Whose sessions.
+    /// The bot whose sessions these are.
     pub bot: BotId,
-    /// How long one call may take; [`DEADLINE`] if nothing else is configured.
+    /// How long a commit may take, and whatever else is one short round trip; [`DEADLINE`] outside tests.
     pub deadline: Duration,
+    /// The connections for everything that may take longer.
+    pub pool: PoolOptions,
 }
 
-/// The address of Redis cannot be used; the text never quotes it.
+/// The connections for copies, pages, statistics and cached answers.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolOptions {
+    /// How many there are at most.
+    pub size: NonZeroUsize,
+    /// How long one call through the pool may take, waiting for a connection included.
+    pub timeout: Duration,
+}
+
+/// An address of Redis that cannot be used; the text never quotes it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address of Redis {0}")]
 pub struct AddressError(pub(super) String);
@@ -76,6 +89,7 @@ mod tests {
             prefix: crate::store::keys::PREFIX.to_owned(),
             bot: BotId(1),
             deadline: DEADLINE,
+            pool: PoolOptions { size: NonZeroUsize::MIN, timeout: DEADLINE },
         }
     }
 
