@@ -55,7 +55,7 @@ async fn purge(
 
 fn kept_for(keep: &config::Retention, kind: Retained) -> Option<Duration> {
     match kind {
-        Retained::DeadLetters => keep.parked,
+        Retained::DeadLetters => keep.dead_letters,
         Retained::Conflicts => keep.conflicts,
         Retained::Quarantine => keep.quarantine,
         Retained::Drafts => keep.drafts,

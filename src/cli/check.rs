@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::app::Tables;
 use crate::app::{self, boot};
-use crate::cli::{answer, environment};
+use crate::cli::{answer, layers};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::database::Database;
@@ -50,7 +50,7 @@ fn failure(component: &'static str, message: impl Into<String>) -> Diagnostic {
 /// # Errors
 /// A wrong configuration; everything else is a diagnostic.
 pub async fn run() -> anyhow::Result<ExitCode> {
-    let config = Config::read(&environment()?)?;
+    let config = Config::read(&layers()?)?;
     let mut report = Report::default();
     for message in &config.warnings {
         report.add(&warning("settings", message.as_str()));

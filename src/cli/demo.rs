@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::cli::answer;
-use crate::config::{self, Logs};
+use crate::config::{self, Layers, Logs};
 use crate::demo::{self, SHIPPED, Scenario};
 use crate::{shutdown, telemetry};
 
@@ -37,9 +37,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     // What is in `.env` is for the bot itself, not for the demo.
-    let environment = config::environment(Path::new(""))?;
+    let environment = config::environment();
     let is_scenario = arguments.script.is_some();
-    let mut logs = Logs::read(&environment)?;
+    let mut logs = Logs::read(&Layers::from(environment.clone()))?;
     if !environment.contains_key("RUST_LOG") {
         // A fault made on purpose is no news in a transcript.
         if is_scenario { "error" } else { "warn" }.clone_into(&mut logs.filter);

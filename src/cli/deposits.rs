@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::environment;
+use crate::cli::layers;
 use crate::config;
 use crate::database::Database;
 use crate::ledger::export::{self, ExportError, Revisions, write_deposits};
@@ -32,7 +32,7 @@ enum Format {
 /// # Errors
 /// The configuration's or the database's. A reader that has had enough is no error.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let wanted = config::Database::read(&environment()?)?;
+    let wanted = config::Database::read(&layers()?)?;
     let database = Database::connect(&wanted.url).await?;
     database.migrate().await?;
     let format = match arguments.format {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::cli::{answer, environment};
+use crate::cli::{answer, layers};
 use crate::config;
 
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// # Errors
 /// The configuration's, or a bot that does not answer within 3 s.
 pub async fn run() -> anyhow::Result<ExitCode> {
-    let http = config::Http::read(&environment()?)?;
+    let http = config::Http::read(&layers()?)?;
     let url = format!("http://{}/health/ready", reachable(http.bind));
     let client = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build()?;
     let response = client.get(&url).send().await.with_context(|| format!("no answer from {url}"))?;

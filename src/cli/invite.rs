@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::ExposeSecret as _;
 
-use crate::cli::{answer, environment, tables};
+use crate::cli::{answer, layers, tables};
 use crate::config::Config;
 use crate::ledger::Role;
 use crate::telegram::client::Client;
@@ -24,7 +24,7 @@ pub struct Arguments {
 /// # Errors
 /// The configuration's, the database's, or a Telegram that does not know the bot.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&environment()?)?;
+    let config = Config::read(&layers()?)?;
     let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
     let me = client.get_me().await.context("Telegram does not say how the bot is called")?;
     let role = if arguments.admin { Role::Admin } else { Role::Volunteer };

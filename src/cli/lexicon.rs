@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use crate::cli::{answer, environment, tables};
+use crate::cli::{answer, layers, tables};
 use crate::config::Config;
 use crate::taxonomy::Taxonomy;
 use note_reader::names;
@@ -28,7 +28,7 @@ pub enum Action {
 /// # Errors
 /// The configuration's, the database's, or a name without a meaning.
 pub async fn run(action: Action) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&environment()?)?;
+    let config = Config::read(&layers()?)?;
     let taxonomy = Taxonomy::load(config.taxonomy_file.as_deref())?;
     let feedback = tables(&config).await?.feedback;
     let site = feedback.read(&taxonomy.id).await?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cli::{answer, environment};
+use crate::cli::{answer, layers};
 use crate::config;
 use crate::database::Database;
 
@@ -11,7 +11,7 @@ use crate::database::Database;
 /// # Errors
 /// The configuration's or the database's.
 pub async fn run() -> anyhow::Result<ExitCode> {
-    let wanted = config::Database::read(&environment()?)?;
+    let wanted = config::Database::read(&layers()?)?;
     let database = Database::connect(&wanted.url).await?;
     database.migrate().await?;
     database.close().await;

@@ -13,7 +13,6 @@ pub mod sessions;
 pub mod understand;
 pub mod webhook;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,7 +21,7 @@ use anyhow::Context as _;
 
 use crate::app::Tables;
 use crate::clock::Clock;
-use crate::config::{Config, Faults};
+use crate::config::{Config, Layers, Mistakes};
 use crate::database::Database;
 
 /// What a wrong configuration ends with.
@@ -46,8 +45,8 @@ pub fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitC
 
 #[expect(clippy::print_stderr, reason = "the last word of a subcommand goes to the terminal")]
 fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(faults) = error.downcast_ref::<Faults>() {
-        eprintln!("{faults}");
+    if let Some(mistakes) = error.downcast_ref::<Mistakes>() {
+        eprintln!("{mistakes}");
         return ExitCode::from(MISCONFIGURED);
     }
     eprintln!("depot-bot: {error:#}");
@@ -55,8 +54,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 /// The variables of the process, and of `.env` in the working directory where the process does not set them.
-fn environment() -> anyhow::Result<HashMap<String, String>> {
-    Ok(crate::config::environment(Path::new(".env"))?)
+fn layers() -> anyhow::Result<Layers> {
+    Ok(Layers::load(Path::new(".env"))?)
 }
 
 /// The tables of the configured bot, with their schema up to date.

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use crate::app;
-use crate::cli::environment;
+use crate::cli::layers;
 use crate::config::Config;
 use crate::{failpoint, shutdown, telemetry};
 
@@ -13,7 +13,7 @@ use crate::{failpoint, shutdown, telemetry};
 /// # Errors
 /// A wrong configuration, or a start that cannot succeed without an operator.
 pub async fn run() -> anyhow::Result<ExitCode> {
-    let config = Config::read(&environment()?)?.without_demo()?;
+    let config = Config::read(&layers()?)?.without_demo()?;
     let _log = telemetry::start(&config.logs, &config.secrets())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

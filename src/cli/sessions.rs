@@ -13,7 +13,7 @@ use clap::{Subcommand, ValueEnum};
 use crate::app;
 use crate::cli::sessions::open_store::{OpenStore, Source, advised};
 use crate::cli::sessions::summary::{SessionCounts, SessionSummary};
-use crate::cli::{answer, environment};
+use crate::cli::{answer, layers};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
@@ -75,7 +75,7 @@ pub enum Format {
 /// # Errors
 /// The configuration's, the store's or the database's. A reader that closes the output is no error.
 pub async fn run(action: Action) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&environment()?)?;
+    let config = Config::read(&layers()?)?;
     let done = match action {
         Action::List { source, format } => list(&config, source, format).await,
         Action::Show { source, user, reveal } => show(&config, source, UserId(user), reveal).await,

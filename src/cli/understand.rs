@@ -13,7 +13,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::app::understanding;
-use crate::cli::environment;
+use crate::cli::layers;
 use crate::clock::Clock;
 use crate::config;
 use crate::deposit::{CategoryKey, WeightSource};
@@ -62,11 +62,10 @@ struct Line<'a> {
 /// # Errors
 /// A taxonomy or a model's address that is not sound, a line that is no JSON of the expected form, a closed pipe.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let environment = environment()?;
-    let file = environment.get("TAXONOMY_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let taxonomy = Arc::new(Taxonomy::load(file.as_deref())?);
+    let layers = layers()?;
+    let taxonomy = Arc::new(Taxonomy::load(config::taxonomy_file(&layers)?.as_deref())?);
     let embedded = Arc::new(Embedded::start(Arc::clone(&taxonomy)));
-    let reader: Arc<dyn Understand> = match config::Llm::read(&environment)? {
+    let reader: Arc<dyn Understand> = match config::Llm::read(&layers)? {
         Some(llm) => {
             let taxonomy = Arc::clone(&taxonomy);
             Arc::new(understanding::assisted(&llm, embedded, taxonomy, None, &Clock::system())?)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 
-use crate::cli::{answer, environment};
+use crate::cli::{answer, layers};
 use crate::config::Config;
 use crate::telegram::client::{Client, WebhookState};
 
@@ -23,7 +23,7 @@ pub enum Action {
 /// # Errors
 /// The configuration's or Telegram's.
 pub async fn run(action: Action) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&environment()?)?;
+    let config = Config::read(&layers()?)?;
     let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
     let state = client.get_webhook_info().await.context("Telegram does not return its webhook")?;
     match action {

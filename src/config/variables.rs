@@ -1,6 +1,8 @@
 //! The table of all variables: what the program reads, `.env.example` explains and the packaging test compares.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+
+use crate::config::layers::Layers;
 
 /// One environment variable of the program.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +30,7 @@ pub const VARIABLES: [Variable; 38] = [
     secret("TELEGRAM_BOT_TOKEN", None, "The bot's token, as @BotFather gave it."),
     setting("TELEGRAM_API_URL", Some(TELEGRAM_API_URL), "The Bot API server that is talked to."),
     setting("TELEGRAM_WEBHOOK_URL", None, "The address Telegram posts updates to; unset means long polling."),
-    secret("TELEGRAM_WEBHOOK_SECRET", None, "What Telegram proves itself with at the webhook."),
+    secret("TELEGRAM_WEBHOOK_SECRET", None, "The secret that Telegram proves itself with at the webhook."),
     secret("TELEGRAM_WEBHOOK_SECRET_PREVIOUS", None, "The former webhook secret, accepted while rotating."),
     setting("WEBHOOK_BIND", Some("127.0.0.1:8443"), "Where the webhook listens."),
     setting("HTTP_BIND", Some("127.0.0.1:8080"), "Where health and metrics listen."),
@@ -36,7 +38,7 @@ pub const VARIABLES: [Variable; 38] = [
     secret("REDIS_PASSWORD", None, "The password of Redis, when it is not in its URL."),
     setting("REDIS_DB", None, "The number of the Redis database, when it is not in its URL."),
     setting("REDIS_CA_FILE", None, "The certificate authorities that a rediss:// server is known by."),
-    setting("REDIS_KEY_PREFIX", Some("depot:"), "What each Redis key begins with."),
+    setting("REDIS_KEY_PREFIX", Some("depot:"), "The beginning of each Redis key."),
     setting(
         "REDIS_POOL_SIZE",
         Some("4"),
@@ -62,7 +64,7 @@ pub const VARIABLES: [Variable; 38] = [
         Some("60"),
         "How many updates of one person are taken per minute; 0 is off.",
     ),
-    setting("RETAIN_PARKED_DAYS", Some("30"), "How many days parked updates are kept; 0 is for ever."),
+    setting("RETAIN_DEAD_LETTERS_DAYS", Some("30"), "How many days dead letters are kept; 0 is for ever."),
     setting(
         "RETAIN_CONFLICTS_DAYS",
         Some("30"),
@@ -80,13 +82,13 @@ pub const VARIABLES: [Variable; 38] = [
         "How many days settled deliveries are kept; 0 is for ever.",
     ),
     setting("TAXONOMY_FILE", None, "The categories, in place of those that are compiled in."),
-    setting("STT_BASE_URL", None, "The server that listens to voice notes; unset means that nobody does."),
-    secret("STT_API_KEY", None, "What the server that listens knows the bot by."),
-    setting("STT_MODEL", Some("whisper-1"), "Which model of that server listens."),
+    setting("STT_BASE_URL", None, "The server that listens to voice notes; unset means that none does."),
+    secret("STT_API_KEY", None, "The key that the server that listens knows the bot by."),
+    setting("STT_MODEL", Some("whisper-1"), "The model of that server that listens."),
     setting("STT_PATH", Some("/audio/transcriptions"), "Where below STT_BASE_URL recordings are posted to."),
     setting("LLM_BASE_URL", None, "The chat model that reads notes; unset means that the embedded one does."),
-    secret("LLM_API_KEY", None, "What the server of the chat model knows the bot by."),
-    setting("LLM_MODEL", None, "Which model of that server reads."),
+    secret("LLM_API_KEY", None, "The key that the server of the chat model knows the bot by."),
+    setting("LLM_MODEL", None, "The model of that server that reads."),
     setting("LLM_VISION", Some("false"), "Whether it looks at photos that come without words."),
     setting("LLM_DAILY_CALLS", Some("1000"), "How many notes a day it reads at most; 0 is without limit."),
     setting("LOG_FORMAT", Some("auto"), "How the log looks: auto, pretty or json."),
@@ -118,10 +120,9 @@ pub fn variable(name: &str) -> Option<&'static Variable> {
 }
 
 /// A sentence for each name that looks like one of ours and is not read, in alphabetical order.
-pub(super) fn misspelled(environment: &HashMap<String, String>) -> Vec<String> {
-    let mut names: Vec<&String> = environment.keys().filter(|name| !is_read(name)).collect();
-    names.sort_unstable();
-    names.into_iter().filter_map(|name| suspicion(name)).collect()
+pub(super) fn misspelled(layers: &Layers) -> Vec<String> {
+    let names: BTreeSet<&str> = layers.names().filter(|name| !is_read(name)).collect();
+    names.into_iter().filter_map(suspicion).collect()
 }
 
 fn is_read(name: &str) -> bool {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::app::Tables;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Layers};
 use crate::database::Database;
 use crate::demo::bot::Bot;
 use crate::demo::commits::Commits;
@@ -74,7 +74,7 @@ impl Harness {
         })
         .await?;
         let settings = Settings::read(environment, &telegram, folder.path()).await?;
-        let config = Config::read(&settings.variables)?;
+        let config = Config::read(&Layers::from(settings.variables.clone()))?;
         let database = Database::connect(&config.database.url).await?;
         database.migrate().await?;
         let tables = Tables::new(&database, config.telegram.bot, &clock);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use depot_bot::app::{self, App};
 use depot_bot::clock::{Clock, Timestamp};
-use depot_bot::config::Config;
+use depot_bot::config::{Config, Layers};
 use depot_bot::database::Database;
 use depot_bot::deposit::{Status, UserId};
 use depot_bot::ledger::LedgerEntry;
@@ -106,7 +106,7 @@ impl TestBot {
 
     /// Starts the bot again on the same stores.
     pub(crate) async fn resume(&mut self) {
-        let config = Config::read(&self.variables).unwrap_or_else(|faults| panic!("{faults}"));
+        let config = Config::read(&Layers::from(self.variables.clone())).unwrap_or_else(|it| panic!("{it}"));
         self.app = Some(app::start(config, self.clock.clone(), None).await.unwrap());
     }
 

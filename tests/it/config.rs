@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use depot_bot::config::{AccessMode, Config, DEMO_TOKEN, Engine, LogFormat, VARIABLES};
+use depot_bot::config::{AccessMode, Config, DEMO_TOKEN, Engine, Layers, LogFormat, VARIABLES};
 use depot_bot::deposit::{BotId, UserId};
 use depot_bot::telemetry::Redactor;
 use secrecy::ExposeSecret;
@@ -14,19 +14,22 @@ fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A configuration that has the token and these variables.
-fn read(pairs: &[(&str, &str)]) -> Config {
+/// The token and these variables, without a `.env` file.
+fn layers(pairs: &[(&str, &str)]) -> Layers {
     let mut variables = environment(&[("TELEGRAM_BOT_TOKEN", TOKEN)]);
     variables.extend(environment(pairs));
-    Config::read(&variables).unwrap_or_else(|faults| panic!("{faults}"))
+    Layers::from(variables)
+}
+
+/// A configuration that has the token and these variables.
+fn read(pairs: &[(&str, &str)]) -> Config {
+    Config::read(&layers(pairs)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// The names of the variables that these are refused for, beside a good token.
 fn refused(pairs: &[(&str, &str)]) -> Vec<String> {
-    let mut variables = environment(&[("TELEGRAM_BOT_TOKEN", TOKEN)]);
-    variables.extend(environment(pairs));
-    let faults = Config::read(&variables).expect_err(&format!("{pairs:?} should be refused"));
-    faults.0.into_iter().map(|fault| fault.name).collect()
+    let mistakes = Config::read(&layers(pairs)).expect_err(&format!("{pairs:?} should be refused"));
+    mistakes.0.into_iter().map(|mistake| mistake.name).collect()
 }
 
 #[test]
@@ -57,13 +60,15 @@ fn every_variable_has_its_effect() {
         ("REDIS_PASSWORD", "p@ss/w%rd"),
         ("REDIS_DB", "3"),
         ("REDIS_KEY_PREFIX", "essai:"),
+        ("REDIS_POOL_SIZE", "9"),
+        ("REDIS_TIMEOUT_MS", "1500"),
         ("DATABASE_URL", "postgres://depot:hunter22@db.example.org/depot"),
         ("SESSION_TTL_SECONDS", " 600 "),
         ("ACCESS_MODE", "allowlist"),
         ("ADMIN_TELEGRAM_IDS", "7, 8"),
         ("ALLOWED_TELEGRAM_IDS", "9 10,9"),
         ("RATE_LIMIT_PER_MINUTE", "0"),
-        ("RETAIN_PARKED_DAYS", "1"),
+        ("RETAIN_DEAD_LETTERS_DAYS", "1"),
         ("RETAIN_CONFLICTS_DAYS", "2"),
         ("RETAIN_QUARANTINE_DAYS", "3"),
         ("RETAIN_DRAFTS_DAYS", "0"),
@@ -97,6 +102,7 @@ fn every_variable_has_its_effect() {
     assert_eq!(webhook.previous_secret.unwrap().expose_secret(), "an-old-webhook-secret");
     let redis = config.redis.unwrap();
     assert_eq!(redis.key_prefix, "essai:");
+    assert_eq!((redis.pool_size.get(), redis.timeout), (9, Duration::from_millis(1_500)));
     let info = redis::IntoConnectionInfo::into_connection_info(redis.url.expose_secret()).unwrap();
     assert_eq!(info.redis_settings().password(), Some("p@ss/w%rd"));
     assert_eq!((info.redis_settings().username(), info.redis_settings().db()), (Some("user"), 3));
@@ -108,7 +114,7 @@ fn every_variable_has_its_effect() {
     assert_eq!(config.access.rate_per_minute, None);
     let days = |kept: Option<Duration>| kept.map(|kept| kept.as_secs() / 86_400);
     let kept = config.retention;
-    assert_eq!([kept.parked, kept.conflicts, kept.quarantine].map(days), [Some(1), Some(2), Some(3)]);
+    assert_eq!([kept.dead_letters, kept.conflicts, kept.quarantine].map(days), [Some(1), Some(2), Some(3)]);
     assert_eq!([kept.drafts, kept.deliveries].map(days), [None, Some(3650)]);
     assert_eq!(config.taxonomy_file.unwrap().to_str(), Some("Cargo.toml"));
     assert_eq!((config.logs.format, config.logs.filter.as_str()), (LogFormat::Json, "info,depot_bot=debug"));
@@ -125,7 +131,7 @@ fn a_redis_socket_takes_password_and_number_too() {
 
 #[test]
 fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
-    let faults = Config::read(&environment(&[
+    let mistakes = Config::read(&layers(&[
         ("TELEGRAM_BOT_TOKEN", "123456789;AAcanary-token-canary-token-canary0"),
         ("TELEGRAM_API_URL", "api.telegram.org/canary"),
         ("TELEGRAM_WEBHOOK_URL", "http://bot.example.org/hook"),
@@ -135,6 +141,8 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
         ("REDIS_URL", "canary:6379"),
         ("REDIS_DB", "-1"),
         ("REDIS_KEY_PREFIX", "dé pot"),
+        ("REDIS_POOL_SIZE", "0"),
+        ("REDIS_TIMEOUT_MS", "1 s"),
         ("DATABASE_URL", "mysql://root:canary@db/depot"),
         ("SESSION_TTL_SECONDS", "5m"),
         ("ACCESS_MODE", "everybody"),
@@ -146,10 +154,10 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
         ("RUST_LOG", "depot_bot=loud"),
     ]))
     .expect_err("nothing of it is right");
-    let text = faults.to_string();
+    let text = mistakes.to_string();
     assert!(!text.contains("canary"), "{text}");
     insta::assert_snapshot!(text, @r#"
-    The configuration has 18 mistakes:
+    The configuration has 20 mistakes:
 
       TELEGRAM_API_URL is not the address of a Bot API server.
         Fix: leave it out, or write it like https://api.telegram.org or http://127.0.0.1:8081.
@@ -171,6 +179,12 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
 
       REDIS_KEY_PREFIX cannot begin a key: "dé pot".
         Fix: use at most 64 letters, digits and punctuation, for example depot:.
+
+      REDIS_POOL_SIZE is not a whole number from 1 to 64: "0".
+        Fix: write a number, for example 4, or leave it out.
+
+      REDIS_TIMEOUT_MS is not a whole number from 50 to 5000: "1 s".
+        Fix: write a number, for example 500, or leave it out.
 
       REDIS_DB is not a whole number from 0 to 9999: "-1".
         Fix: write a number, for example 0, or leave it out.
@@ -209,7 +223,7 @@ fn all_mistakes_are_told_at_once_with_their_fixes_and_without_secrets() {
 
 #[test]
 fn mistakes_about_servers_are_told_without_what_may_be_a_key() {
-    let faults = Config::read(&environment(&[
+    let mistakes = Config::read(&layers(&[
         ("TELEGRAM_BOT_TOKEN", TOKEN),
         ("STT_BASE_URL", "https://user:canary@stt.example.org/v1"),
         ("STT_PATH", "audio?key=x"),
@@ -218,7 +232,7 @@ fn mistakes_about_servers_are_told_without_what_may_be_a_key() {
         ("LLM_DAILY_CALLS", "-1"),
     ]))
     .expect_err("nothing of it is right");
-    let text = faults.to_string();
+    let text = mistakes.to_string();
     assert!(!text.contains("canary"), "{text}");
     insta::assert_snapshot!(text, @r#"
     The configuration has 5 mistakes:
@@ -246,7 +260,7 @@ fn a_secret_may_lie_in_a_file_but_not_in_both() {
     let path = folder.path().join("token");
     std::fs::write(&path, format!("{TOKEN}\n")).unwrap();
     let path = path.to_str().unwrap();
-    let config = Config::read(&environment(&[("TELEGRAM_BOT_TOKEN_FILE", path)])).unwrap();
+    let config = read(&[("TELEGRAM_BOT_TOKEN", ""), ("TELEGRAM_BOT_TOKEN_FILE", path)]);
     assert_eq!(config.telegram.token.expose_secret(), TOKEN);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 
@@ -254,6 +268,41 @@ fn a_secret_may_lie_in_a_file_but_not_in_both() {
     assert_eq!(refused(&[("REDIS_PASSWORD_FILE", "/nowhere/at/all")]), ["REDIS_PASSWORD_FILE"]);
     std::fs::write(path, "  \n").unwrap();
     assert_eq!(refused(&[("DATABASE_URL_FILE", path)]), ["DATABASE_URL_FILE"]);
+}
+
+#[test]
+fn each_layer_wins_over_the_one_below_and_what_is_empty_hides_nothing() {
+    let dotenv = [
+        ("TELEGRAM_BOT_TOKEN", TOKEN),
+        ("SESSION_TTL_SECONDS", "600"),
+        ("RATE_LIMIT_PER_MINUTE", "9"),
+        ("STT_MODLE", "small"),
+    ];
+    let above = [("SESSION_TTL_SECONDS", "900"), ("RATE_LIMIT_PER_MINUTE", "  "), ("REDIS_ULR", "x")];
+    let config = Config::read(&Layers::new(environment(&dotenv), environment(&above))).unwrap();
+    assert_eq!(config.session.ttl, Duration::from_secs(900), "the environment over `.env`");
+    assert_eq!(
+        config.access.rate_per_minute.map(u32::from),
+        Some(9),
+        "`.env` where the environment is empty"
+    );
+    assert_eq!(config.access.mode, AccessMode::Approval, "a default below both");
+    let warned =
+        ["REDIS_ULR is not read: did you mean REDIS_URL?", "STT_MODLE is not read: did you mean STT_MODEL?"];
+    assert_eq!(config.warnings, warned, "the names of both layers are looked at");
+}
+
+#[test]
+fn a_number_is_a_number_and_a_flag_is_a_flag() {
+    for (name, text) in [
+        ("SESSION_TTL_SECONDS", "true"),
+        ("RATE_LIMIT_PER_MINUTE", "off"),
+        ("REDIS_POOL_SIZE", "1.5"),
+        ("REDIS_TIMEOUT_MS", "49"),
+        ("ALLOW_ANOTHER_BOT", "1"),
+    ] {
+        assert_eq!(refused(&[(name, text)]), [name]);
+    }
 }
 
 #[test]
@@ -267,15 +316,15 @@ fn every_secret_of_the_table_has_a_file_twin_and_nothing_else_has() {
             given.clear();
         }
         given.insert(twin.clone(), path.to_str().unwrap().to_owned());
-        match Config::read(&given) {
+        match Config::read(&Layers::from(given)) {
             Ok(config) => {
                 assert!(!variable.secret, "{twin} is not read");
                 assert!(config.warnings.iter().any(|warning| warning.starts_with(&twin)), "{twin}");
             }
-            Err(faults) => {
-                assert!(variable.secret, "{faults}");
-                assert_eq!(faults.0.len(), 1, "{faults}");
-                assert_eq!(faults.0[0].name, twin);
+            Err(mistakes) => {
+                assert!(variable.secret, "{mistakes}");
+                assert_eq!(mistakes.0.len(), 1, "{mistakes}");
+                assert_eq!(mistakes.0[0].name, twin);
             }
         }
     }
@@ -320,7 +369,7 @@ fn the_webhook_needs_a_secret_and_an_address_that_telegram_posts_to() {
 #[test]
 fn what_contradicts_itself_is_refused() {
     assert_eq!(refused(&[("ACCESS_MODE", "allowlist")]), ["ALLOWED_TELEGRAM_IDS"]);
-    assert_eq!(refused(&[("RETAIN_PARKED_DAYS", "3651")]), ["RETAIN_PARKED_DAYS"]);
+    assert_eq!(refused(&[("RETAIN_DEAD_LETTERS_DAYS", "3651")]), ["RETAIN_DEAD_LETTERS_DAYS"]);
     assert_eq!(
         refused(&[("RETAIN_DRAFTS_DAYS", "a year"), ("RETAIN_DELIVERIES_DAYS", "-1")]),
         ["RETAIN_DRAFTS_DAYS", "RETAIN_DELIVERIES_DAYS"]

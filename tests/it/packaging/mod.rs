@@ -5,7 +5,7 @@ mod image;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use depot_bot::config::{Config, Engine, Faults, VARIABLES, variable};
+use depot_bot::config::{Config, Engine, Layers, Mistakes, VARIABLES, variable};
 use serde_yaml_ng::Value;
 
 const TOKEN: &str = "123456789:AApackaging-token-0123456789-abcdef0";
@@ -17,10 +17,10 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn read(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
+fn read(pairs: &[(&str, &str)]) -> Result<Config, Mistakes> {
     let environment: HashMap<String, String> =
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::read(&environment)
+    Config::read(&Layers::from(environment))
 }
 
 /// A variable of `.env.example`: its name, what stands after `=`, and the paragraph above it.
@@ -78,7 +78,7 @@ fn every_line_of_the_example_is_good_once_it_is_uncommented() {
         }
         let pair = (entry.name.as_str(), entry.value.as_str());
         read(&[("TELEGRAM_BOT_TOKEN", TOKEN), secret, ("LLM_MODEL", "a-model"), pair])
-            .unwrap_or_else(|faults| panic!("{faults}"));
+            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
     }
 }
 
@@ -86,8 +86,11 @@ fn every_line_of_the_example_is_good_once_it_is_uncommented() {
 fn the_example_as_it_is_lacks_the_token_alone() {
     let environment: HashMap<String, String> =
         dotenvy::from_read_iter(file(".env.example").as_bytes()).collect::<Result<_, _>>().unwrap();
-    let faults = Config::read(&environment).unwrap_err();
-    assert_eq!(faults.0.iter().map(|fault| fault.name.as_str()).collect::<Vec<_>>(), ["TELEGRAM_BOT_TOKEN"]);
+    let mistakes = Config::read(&Layers::from(environment)).unwrap_err();
+    assert_eq!(
+        mistakes.0.iter().map(|mistake| mistake.name.as_str()).collect::<Vec<_>>(),
+        ["TELEGRAM_BOT_TOKEN"]
+    );
 }
 
 /// The instructions of a Dockerfile, with continued lines joined.
