@@ -1,4 +1,4 @@
-//! Who listens and who reads: the embedded ones, or the servers that the configuration names, with a cache before them.
+//! The transcriber and the reader of notes: embedded, or a server that the configuration names, behind a cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::store::redis::RedisStore;
 use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
 
-/// What listens to voice notes.
+/// The transcriber of voice notes.
 pub(super) fn transcriber(
     config: &Config,
     chat: &TelegramChat,
@@ -33,7 +33,7 @@ pub(super) fn transcriber(
     Ok(Arc::new(speech.context("STT_BASE_URL")?))
 }
 
-/// What reads notes: the embedded model, alone or behind the one that the configuration names.
+/// The reader of notes: the embedded model, alone or behind the one that the configuration names.
 pub(super) fn reader(
     config: &Config,
     chat: &TelegramChat,
@@ -121,7 +121,7 @@ impl Cache for InSql {
     }
 }
 
-/// What a store says; one that is away has nothing, and says so elsewhere.
+/// The answer of a store; a store that is away has none, and reports that elsewhere.
 fn missed<T>(answer: Result<T, impl std::fmt::Display>) -> Option<T> {
     answer.inspect_err(|error| tracing::debug!(%error, "the cache of answers is not available")).ok()
 }

@@ -1,15 +1,15 @@
-//! The log: its form, and what is in it.
+//! The log: its form and its filter.
 
 use serde::Deserialize;
 
 use crate::config::{Layers, MergedLayers, Mistakes, Noted};
 
-/// The form of the log, and what is in it.
+/// The form of the log, and its filter.
 #[derive(Clone, Debug)]
 pub struct Logs {
     /// The form of a line.
     pub format: LogFormat,
-    /// What is logged, in the language of `tracing` filters.
+    /// The filter of its lines, in the language of `tracing`.
     pub filter: String,
 }
 

@@ -41,12 +41,12 @@ impl MergedLayers {
         Noted
     }
 
-    /// Notes what is probably a mistake, but does not stop the bot.
+    /// Notes a probable mistake, which does not stop the bot.
     pub(super) fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
     }
 
-    /// What was read, unless a mistake was noted on the way.
+    /// The value that was read, unless a mistake was noted on the way.
     pub(super) fn finish<T>(self, read: Result<T, Noted>) -> Result<T, Mistakes> {
         match read {
             Ok(read) if self.mistakes.is_empty() => Ok(read),
@@ -54,7 +54,7 @@ impl MergedLayers {
         }
     }
 
-    /// A setting in its type; `None` where no layer has it. The error of the type is what is wrong with the text.
+    /// A setting in its type; `None` where no layer has it. The error of the type says what is wrong with the text.
     pub(super) fn optional<T: DeserializeOwned>(
         &mut self,
         name: &str,
@@ -106,7 +106,7 @@ fn number_fix(name: &str) -> String {
     format!("write a number, for example {example}, or leave it out")
 }
 
-/// What a type said about a text, without what the crate adds about its place.
+/// The error of a type, without the place that the crate adds to it.
 fn reason(error: ConfigError) -> String {
     match error {
         ConfigError::At { error, .. } => reason(*error),

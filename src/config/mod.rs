@@ -75,7 +75,7 @@ pub struct Config {
     pub speech: Option<Speech>,
     /// The chat model beside the embedded one, if there is one.
     pub llm: Option<Llm>,
-    /// The form of the log, and what is in it.
+    /// The form of the log, and its filter.
     pub logs: Logs,
     /// Probable mistakes that do not stop the bot: to be logged at start. No values, no secrets.
     pub warnings: Vec<String>,

@@ -1,4 +1,4 @@
-//! The table of all variables: what the program reads, `.env.example` explains and the packaging test compares.
+//! The table of all variables: the program reads them, `.env.example` explains them, the packaging test compares the two.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::config::layers::Layers;
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What stands for it while it is unset; `None` when unset means off, or a fault.
+    /// The value that stands for it while it is unset; `None` when unset means off, or a mistake.
     pub default: Option<&'static str>,
     /// Whether its value is never shown; a secret may come from the file that `<name>_FILE` names.
     pub secret: bool,
-    /// What it is, in one sentence.
+    /// Its meaning, in one sentence.
     pub about: &'static str,
 }
 
@@ -56,7 +56,7 @@ pub const VARIABLES: [Variable; 38] = [
         "Whether to start on a database that belongs to another bot.",
     ),
     setting("SESSION_TTL_SECONDS", Some("300"), "How long a session lives without activity."),
-    setting("ACCESS_MODE", Some("approval"), "Who may deposit: approval, allowlist or open."),
+    setting("ACCESS_MODE", Some("approval"), "The users that may deposit: approval, allowlist or open."),
     setting("ADMIN_TELEGRAM_IDS", None, "The numeric Telegram ids of the first admins."),
     setting("ALLOWED_TELEGRAM_IDS", None, "The numeric Telegram ids that the allowlist admits."),
     setting(
@@ -75,7 +75,7 @@ pub const VARIABLES: [Variable; 38] = [
         Some("90"),
         "How many days unreadable documents are kept; 0 is for ever.",
     ),
-    setting("RETAIN_DRAFTS_DAYS", Some("365"), "How many days what was said is kept; 0 is for ever."),
+    setting("RETAIN_DRAFTS_DAYS", Some("365"), "How many days the texts of drafts are kept; 0 is for ever."),
     setting(
         "RETAIN_DELIVERIES_DAYS",
         Some("90"),
@@ -92,7 +92,7 @@ pub const VARIABLES: [Variable; 38] = [
     setting("LLM_VISION", Some("false"), "Whether it looks at photos that come without words."),
     setting("LLM_DAILY_CALLS", Some("1000"), "How many notes a day it reads at most; 0 is without limit."),
     setting("LOG_FORMAT", Some("auto"), "How the log looks: auto, pretty or json."),
-    setting("RUST_LOG", Some("info"), "What is logged, in the language of `tracing` filters."),
+    setting("RUST_LOG", Some("info"), "The filter of the log, in the language of `tracing`."),
 ];
 
 /// The token of `depot-bot demo`: of valid shape and known to everybody.
@@ -107,7 +107,7 @@ pub const FILE_SUFFIX: &str = "_FILE";
 /// Prefixes that are ours alone: an unknown name that begins with one is most likely a mistake.
 const PREFIXES: [&str; 8] =
     ["TELEGRAM_", "WEBHOOK_", "REDIS_", "SESSION_", "DATABASE_", "RETAIN_", "STT_", "LLM_"];
-/// Names that begin like ours and belong to others: the X session, and what Kubernetes sets for a service called redis.
+/// Names that begin like ours and belong to others: those of the X session, and of Kubernetes for a service called redis.
 const FOREIGN: [&str; 5] =
     ["SESSION_MANAGER", "REDIS_PORT", "REDIS_SERVICE_", "DATABASE_PORT", "DATABASE_SERVICE_"];
 /// How many letters may differ for a name to count as a misspelling.

@@ -1,4 +1,4 @@
-//! Whether a Redis may be in charge of conversations: looked at when the bot starts, and each time it comes back.
+//! The inspection of a server, at the start of the bot and each time Redis comes back: whether it may be the primary.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ const LATENCY_MAX: Duration = Duration::from_millis(20);
 /// The oldest version that the bot is tested with.
 const VERSION_MIN: u32 = 7;
 
-/// What a server says about itself.
+/// A server, as it describes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// `7.0.15`; what Valkey says it is compatible with, too.
+    /// `7.0.15`; of a Valkey, the version that it is compatible with.
     pub version: String,
     /// `8.1.0`, if it is a Valkey.
     pub valkey: Option<String>,
@@ -122,17 +122,17 @@ impl RedisStore {
     /// Diagnoses the server: whether it may be the primary ([`Severity::Fatal`] says no), and what else an operator should
     /// know. A server that does not answer is one diagnostic, [`Severity::Unavailable`].
     ///
-    /// To be called after each new connection that follows an outage, before the server is put in charge: it may have
+    /// To be called after each new connection that follows an outage, before the server becomes the primary: it may have
     /// come back as a replica, or with another configuration. Changes nothing; two round trips.
     pub async fn inspect(&self, clock: &Clock) -> Vec<Diagnostic> {
-        match self.look(clock).await {
+        match self.diagnose(clock).await {
             Ok(diagnostics) => diagnostics,
             Err(error) => vec![unavailable(&error)],
         }
     }
 
-    async fn look(&self, clock: &Clock) -> Result<Vec<Diagnostic>, StoreError> {
-        // The first call opens the connection, which is not what the second one's latency is to tell.
+    async fn diagnose(&self, clock: &Clock) -> Result<Vec<Diagnostic>, StoreError> {
+        // The first call opens the connection, which is no part of the latency that the second one measures.
         let asked = clock.now();
         let (seconds, micros): (i64, i64) = self.query("time", redis::cmd("TIME")).await?;
         let answered = clock.now();
@@ -142,7 +142,7 @@ impl RedisStore {
         Ok(diagnostics)
     }
 
-    /// Asks the server what it is; `INFO` suffices, since `CONFIG` is often not allowed.
+    /// Asks the server to describe itself; `INFO` suffices, since `CONFIG` is often not allowed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if it does not answer.
@@ -159,7 +159,7 @@ fn unavailable(error: &StoreError) -> Diagnostic {
         .iter()
         .any(|code| text.contains(code))
     {
-        "check user and password in REDIS_URL and REDIS_PASSWORD, and what that user may do: docs/PERSISTENCE.md lists it"
+        "check user and password in REDIS_URL and REDIS_PASSWORD, and the rights of that user: docs/PERSISTENCE.md lists them"
     } else {
         "check REDIS_URL and REDIS_PASSWORD, and that Redis runs and can be reached"
     };

@@ -1,4 +1,4 @@
-//! What Redis must be able to do to take charge of conversations and to give it up again.
+//! Redis as a primary: becoming it, serving an epoch, and giving it up again.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -18,16 +18,16 @@ use crate::store::replication::{Branch, Probe, StoredSession, VolatileStore};
 use crate::store::{StoreError, document};
 
 /// Redis time, the epoch served, how many are unmirrored, since when: as `probe.lua` returns them.
-type Look = (i64, String, u64, i64);
+type ProbeReply = (i64, String, u64, i64);
 /// The verdict of `restore.lua`, and the document that it replaced.
 type Restored = (String, Option<Vec<u8>>);
 
 #[async_trait]
 impl VolatileStore for RedisStore {
     async fn probe(&self) -> Result<Probe, StoreError> {
-        let asked = |mut call: Call| async move {
+        let probe = |mut call: Call| async move {
             let sent = Instant::now();
-            let look: Look = self
+            let reply: ProbeReply = self
                 .scripts
                 .probe
                 .key(self.keys.probe())
@@ -37,10 +37,11 @@ impl VolatileStore for RedisStore {
                 .arg(PROBE_KEPT.as_millis())
                 .invoke_async(&mut call.connection)
                 .await?;
-            self.link.offset.learn(look.0, sent, Instant::now());
-            Ok((call.run_id, look))
+            self.link.offset.learn(reply.0, sent, Instant::now());
+            Ok((call.run_id, reply))
         };
-        let probed: Result<(Arc<str>, Look), _> = self.observed_on(Route::Inspection, "probe", asked).await;
+        let probed: Result<(Arc<str>, ProbeReply), _> =
+            self.observed_on(Route::Inspection, "probe", probe).await;
         let (run_id, (now, epoch, backlog, since)) = probed.map_err(without_effect)?;
         let lag = if since == 0 { Duration::ZERO } else { Timestamp(now).since(Timestamp(since)) };
         Ok(Probe { run_id: run_id.to_string(), epoch: epoch.parse().ok(), backlog, lag })
@@ -134,7 +135,7 @@ impl VolatileStore for RedisStore {
     }
 }
 
-/// What `restore.lua` is called with for one document.
+/// The keys and arguments of `restore.lua` for one document.
 struct CopyOf {
     keys: [String; 3],
     arguments: [String; 7],

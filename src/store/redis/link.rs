@@ -30,16 +30,16 @@ pub(super) struct Call {
     pub(super) deadline: i64,
 }
 
-/// What a call is for, and so which connection carries it and which server it may reach.
+/// The purpose of a call: it decides which connection carries the call, and which servers the call may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// A commit, or another short round trip: over the shared connection, to the primary alone.
     Commit,
     /// A question about the server itself: over the shared connection, whichever server is there.
     Inspection,
-    /// What reads or writes many documents: through the pool, to the primary alone.
+    /// A read or a write of many documents: through the pool, to the primary alone.
     Bulk,
-    /// What touches no document: through the pool, whichever server is there.
+    /// A command that touches no document: through the pool, whichever server is there.
     Cache,
 }
 

@@ -1,4 +1,4 @@
-//! The sessions in Redis: one string per conversation, one sorted set of what is due, one script per commit.
+//! The sessions in Redis: one string per conversation, one sorted set of due conversations, one script per commit.
 
 mod cache;
 mod error;
@@ -76,7 +76,7 @@ impl fmt::Debug for RedisStore {
 type Reply = (String, i64, Option<Vec<u8>>);
 
 impl RedisStore {
-    /// Prepares the way to Redis; the first call connects, so Redis may be down.
+    /// Prepares the link to Redis; the first call connects, so Redis may be down.
     ///
     /// # Errors
     /// [`AddressError`] if the URL cannot be understood.
@@ -142,7 +142,7 @@ impl RedisStore {
         outcome
     }
 
-    /// What is stored of a conversation, as it is.
+    /// The stored value of a conversation, as it is.
     async fn value(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
         let mut get = redis::cmd("GET");
         get.arg(self.keys.session(key));

@@ -1,7 +1,6 @@
-//! How Redis' clock stands to ours, learnt from replies and carried by the monotonic clock.
+//! The offset of Redis' clock to ours, learnt from replies and carried by the monotonic clock.
 //!
-//! A command sent to a frozen Redis is executed when it thaws, long after its caller has gone (measured: reliability.md,
-//! finding 6). So each commit carries its deadline in Redis time, and the script refuses to be late.
+//! A command sent to a frozen Redis is executed when it thaws, long after its caller has gone. So each commit carries its deadline in Redis time, and the script refuses to be late.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Offset {
     origin: Instant,
-    /// Redis time minus ours, in ms; what was learnt is the least it can be.
+    /// Redis time minus ours, in ms; the least that it can be, by the replies so far.
     least: Mutex<Option<i64>>,
 }
 

@@ -1,4 +1,4 @@
-//! The address of Redis, and what the configuration says beside it.
+//! The options of the link to Redis: the address, and the limits of its connections.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::deposit::BotId;
 /// waits for as long until none of the other's commits can be executed any more.
 pub const DEADLINE: Duration = Duration::from_millis(500);
 
-/// The address of Redis, and what belongs to the bot there.
+/// The options of the link to Redis.
 #[derive(Clone, Debug)]
 pub struct RedisOptions {
     /// `redis://`, `rediss://` or `redis+unix://`, with an ACL user if there is one.
@@ -24,7 +24,7 @@ pub struct RedisOptions {
     pub db: Option<u8>,
     /// The certificate authorities (PEM) that a `rediss://` server is known by, in place of the public ones.
     pub ca: Option<String>,
-    /// What all our keys begin with; [`keys::PREFIX`](crate::store::keys::PREFIX) if nothing else is configured.
+    /// The beginning of all keys of the bot; [`keys::PREFIX`](crate::store::keys::PREFIX) if nothing else is configured.
     pub prefix: String,
     /// The bot whose sessions these are.
     pub bot: BotId,

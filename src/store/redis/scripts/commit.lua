@@ -1,13 +1,13 @@
 -- One commit: compares and sets a document, its place in the due index, and the note that it is not mirrored yet.
 --
--- KEYS  1 the document   2 the due index   3 the unmirrored index   4 the epoch that is served
--- ARGV  1 expected version ('0': must not exist)   2 epoch   3 version   4 mark   5 JSON document
+-- KEYS  1 the document   2 the due index   3 the dirty index   4 the epoch that is served
+-- ARGV  1 expected version ('0': must not exist)   2 epoch   3 version   4 commit id   5 JSON document
 --       6 member of the indexes   7 due at, in ms ('': not due)   8 kept for, in ms ('': for ever)
 --       9 deadline of this call in Redis time, in ms
 -- Returns { verdict, Redis time in ms, value }; the value only with 'conflict', and false if there is none.
 --       'applied'    it is stored, now or by an earlier try of the same commit
 --       'conflict'   nothing was written; the value is the document as it is now, with its head
---       'late'       nothing was written: the deadline has passed, nobody waits for this any more
+--       'late'       nothing was written: the deadline has passed, and the caller is gone
 --       'epoch'      nothing was written: another epoch is served, or none
 --       'foreign'    nothing was written: the key of the document holds another type
 local time = redis.call('TIME')

@@ -1,7 +1,7 @@
--- Removes a document that cannot be read, and its places in the indexes, if nobody has replaced it meanwhile.
+-- Removes a document that cannot be read, and its places in the indexes, unless it was replaced meanwhile.
 --
--- KEYS  1 the document   2 the due index   3 the unmirrored index
--- ARGV  1 the document as it was read, or the dump of what else lies there   2 member of the indexes
+-- KEYS  1 the document   2 the due index   3 the dirty index
+-- ARGV  1 the document as it was read, or the dump of a value of another type   2 member of the indexes
 -- Returns 1 if it was removed, 0 if the key holds something else by now, or nothing.
 local there = redis.pcall('GET', KEYS[1])
 if type(there) == 'table' then there = redis.call('DUMP', KEYS[1]) end

@@ -1,9 +1,9 @@
--- Takes the note `unmirrored` off documents that are mirrored as they still are, and off those that are gone. Where a
--- document was committed again since, its note begins anew: what is still owed came after what is paid.
+-- Removes the dirty marker of documents that are replicated as they still are, and of those that are gone. Where a
+-- document was committed again since, its marker begins anew: the missing commits came after the replicated ones.
 --
--- KEYS  1 the unmirrored index
--- ARGV  1 what the keys of documents begin with; then for each document its member of the index and its head
--- Returns how many notes were taken off.
+-- KEYS  1 the dirty index
+-- ARGV  1 the beginning of the keys of documents; then for each document its member of the index and its head
+-- Returns how many markers were removed.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local paid = 0

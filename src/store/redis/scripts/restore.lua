@@ -1,16 +1,16 @@
 -- Copies one document from SQL, unless Redis has a higher one.
 --
--- KEYS  1 the document   2 the due index   3 the unmirrored index
--- ARGV  1 epoch   2 version   3 mark   4 JSON document   5 member of the indexes   6 due at, in ms ('': not due)
+-- KEYS  1 the document   2 the due index   3 the dirty index
+-- ARGV  1 epoch   2 version   3 commit id   4 JSON document   5 member of the indexes   6 due at, in ms ('': not due)
 --       7 kept for, in ms ('': for ever)   8 deadline of this call in Redis time, in ms
--- Returns { verdict, value }; the value is a document that was replaced and is not known to be mirrored, with its head.
+-- Returns { verdict, value }; the value is a document that was replaced and is not known to be replicated, with its head.
 --       'copied'   it is stored
 --       'kept'     nothing was written: the document that is there is as high, or higher
 --       'late'     nothing was written: the deadline has passed
 local time = redis.call('TIME')
 if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(ARGV[8]) then return { 'late', false } end
 local there = redis.pcall('GET', KEYS[1])
-if type(there) == 'table' then -- of a wrong type: nobody can read it, and SQL has the document
+if type(there) == 'table' then -- of a wrong type: it cannot be read, and SQL has the document
   redis.call('DEL', KEYS[1])
   there = false
 end
