@@ -55,8 +55,8 @@ impl Diagnostic {
         Self::new(Severity::Ok, component, message, "")
     }
 
-    /// Compares our clock with that of `whose`, which told `theirs` between `asked` and `answered` on ours; a clock that
-    /// is told in whole steps (`step`) is up to one step further than it says.
+    /// Compares our clock with that of `whose`, which read `theirs` between `asked` and `answered` on ours; a clock that is
+    /// read in whole steps (`step`) may be up to one step ahead of its reading.
     #[must_use]
     pub fn clock(
         whose: &str,

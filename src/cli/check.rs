@@ -1,4 +1,4 @@
-//! `depot-bot check`: each setting against the real thing, and what to do about it.
+//! `depot-bot check`: tests each setting against its server, and prints a remedy for each fault.
 
 use std::path::Path;
 use std::process::ExitCode;

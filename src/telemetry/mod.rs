@@ -75,7 +75,7 @@ fn lines(format: LogFormat, sink: Sink) -> Box<dyn Layer<Registry> + Send + Sync
     }
 }
 
-/// Logs where a panic happened. Its message only if it is a literal: a formatted one may quote what a user said.
+/// Logs where a panic happened. Its message only if it is a literal: a formatted one may quote a user.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload().downcast_ref::<&'static str>().copied();
     let place = panic.location().map(ToString::to_string).unwrap_or_default();

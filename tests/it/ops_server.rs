@@ -1,4 +1,4 @@
-//! The ops server of a real bot: probes that name what is wrong, metrics without people in them, and no secret anywhere.
+//! The ops server of a real bot: probes that name the fault, metrics without personal data, and no secret anywhere.
 
 use depot_bot::simulator::{Fault, Faults, Rule, UserProfile};
 use depot_bot::telemetry::metric;
@@ -40,7 +40,7 @@ async fn a_bot_that_stops_is_not_ready_and_still_alive() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let mut bot = Process::start(&variables(&telegram, folder.path())).await;
     let user = telegram.user(UserProfile::new(7, "Camille", "fr"));
-    // Telegram is slow, so that the stop has something to wait for.
+    // Telegram is slow, so that the stop has to wait.
     let slow = Fault::Delay(Duration::from_secs(9));
     telegram.faults(|faults| faults.add(Rule::every_call(slow).on("sendMessage")));
     until(&bot.http, "/health/ready", 200).await;
@@ -54,7 +54,7 @@ async fn a_bot_that_stops_is_not_ready_and_still_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_that_is_set_makes_polling_unready_and_the_way_out_is_named() {
+async fn a_webhook_that_is_set_makes_polling_unready_and_the_remedy_is_named() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let variables = variables(&telegram, folder.path());
     let set = format!("{}/bot{TOKEN}/setWebhook", telegram.url());
@@ -89,7 +89,7 @@ async fn a_webhook_that_is_set_makes_polling_unready_and_the_way_out_is_named() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_hold_every_family_and_nobody() {
+async fn metrics_hold_every_family_and_no_user() {
     let bot = TestBot::with(Behind::SqliteAndRedis, &[("ACCESS_MODE", "open")]).await;
     let user = bot.user(987_654_321);
     user.says("une bouilloire chuchotante");

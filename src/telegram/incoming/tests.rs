@@ -1,4 +1,4 @@
-//! What becomes of good, strange and broken updates.
+//! Reading good, strange and broken updates.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;

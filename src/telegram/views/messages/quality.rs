@@ -92,7 +92,7 @@ fn by_lines<'a>(
     models.into_iter()
 }
 
-/// Rounded down: 100 % is said of nothing that went wrong once.
+/// Rounded down, so that one mistake is enough for less than 100 %.
 fn percent(agreement: Agreement) -> u64 {
     agreement.right.saturating_mul(100).checked_div(agreement.lines).unwrap_or_default()
 }
@@ -106,7 +106,7 @@ fn band_key(band: Confidence) -> &'static str {
     }
 }
 
-/// What was learned, as it was chosen last, and how to take it back.
+/// The learned names with their last chosen categories, and the command that forgets one.
 #[must_use]
 pub fn lexicon(localizer: Localizer<'_>, taxonomy: &Taxonomy, learned: &[Learned]) -> View {
     if learned.is_empty() {

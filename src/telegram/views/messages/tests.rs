@@ -1,4 +1,4 @@
-//! Every sentence has its words in both languages and keeps Telegram's limits.
+//! Every sentence has its text in both languages and keeps Telegram's limits.
 
 use super::*;
 use crate::deposit::CategoryKey;
@@ -18,7 +18,7 @@ fn paris() -> TimeZone {
 }
 
 #[test]
-fn every_sentence_has_its_words_and_fits() {
+fn every_sentence_has_its_text_and_fits() {
     use Sentence::*;
     let all = [
         Welcome,

@@ -1,4 +1,4 @@
-//! What a correction did, what it could not do, and the menus of a line.
+//! The results of corrections, also of impossible ones, and the menus of a line.
 
 use super::*;
 use crate::session::{Corrected, Done, Unclear};
