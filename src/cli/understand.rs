@@ -31,20 +31,20 @@ pub struct Arguments {
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct Input {
     text: String,
 }
 
 /// What was understood of one note; no lines when it is no deposit.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Output<'a> {
     text: &'a str,
-    lines: Vec<Line<'a>>,
+    lines: Vec<OutputLine<'a>>,
     total_weight_kg: Option<f64>,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct OutputLine<'a> {
     object: &'a str,
     quantity: Option<u32>,
     weight_kg: Option<f64>,
@@ -89,7 +89,7 @@ async fn answer(reader: &dyn Understand) -> anyhow::Result<()> {
         if line.trim().is_empty() {
             continue;
         }
-        let asked: Asked = serde_json::from_str(&line).with_context(|| format!("line {number}"))?;
+        let asked: Input = serde_json::from_str(&line).with_context(|| format!("line {number}"))?;
         let found = reader.understand(&asked.text, Language::Fr).await?;
         let answer = serde_json::to_string(&answered(&asked.text, &found))?;
         writeln!(stdout(), "{answer}")?;
@@ -97,8 +97,8 @@ async fn answer(reader: &dyn Understand) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
-    let line = |line: &'a crate::deposit::Line| Line {
+fn answered<'a>(text: &'a str, found: &'a Understanding) -> Output<'a> {
+    let line = |line: &'a crate::deposit::Line| OutputLine {
         object: &line.object,
         quantity: line.quantity,
         weight_kg: said(line),
@@ -112,7 +112,7 @@ fn answered<'a>(text: &'a str, found: &'a Understanding) -> Answer<'a> {
         alternatives: &line.proposal.alternatives,
         destination: line.destination.as_str(),
     };
-    Answer {
+    Output {
         text,
         lines: found.lines.iter().map(line).collect(),
         total_weight_kg: found.total_weight.map(kilograms),

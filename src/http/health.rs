@@ -24,18 +24,18 @@ pub enum Condition {
 
 /// The health of the process; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Shared>);
+pub struct Health(Arc<HealthState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct HealthState {
     is_started: AtomicBool,
     is_draining: AtomicBool,
-    watchdogs: Mutex<BTreeMap<&'static str, Fed>>,
+    watchdogs: Mutex<BTreeMap<&'static str, WatchdogState>>,
     components: Mutex<BTreeMap<&'static str, Reported>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Fed {
+struct WatchdogState {
     last: Instant,
     limit: Duration,
 }
@@ -106,7 +106,7 @@ impl Health {
     /// Watches a loop that promises to feed its watchdog at least every `limit`; it counts as fed now.
     #[must_use]
     pub fn watchdog(&self, name: &'static str, limit: Duration) -> Watchdog {
-        lock(&self.0.watchdogs).insert(name, Fed { last: Instant::now(), limit });
+        lock(&self.0.watchdogs).insert(name, WatchdogState { last: Instant::now(), limit });
         Watchdog { name, health: self.clone() }
     }
 

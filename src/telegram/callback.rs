@@ -20,14 +20,14 @@ const DESTINATIONS: [Destination; 3] =
     [Destination::Magasin, Destination::Recyclage, Destination::Dechetterie];
 
 /// The known keys: those of the taxonomy.
-pub trait Keys {
+pub trait KeyLookup {
     /// The category whose key has this [`key_hash`].
     fn category(&self, hash: u32) -> Option<CategoryKey>;
     /// The group whose key has this [`key_hash`].
     fn group(&self, hash: u32) -> Option<String>;
 }
 
-impl Keys for Taxonomy {
+impl KeyLookup for Taxonomy {
     fn category(&self, hash: u32) -> Option<CategoryKey> {
         self.category_by_hash(hash).map(|category| category.key.clone())
     }
@@ -91,7 +91,7 @@ pub fn encode(press: &Press) -> String {
 ///
 /// # Errors
 /// [`Garbled`] for everything that [`encode`] did not write with these keys.
-pub fn decode(data: &str, keys: &dyn Keys) -> Result<Press, Garbled> {
+pub fn decode(data: &str, keys: &dyn KeyLookup) -> Result<Press, Garbled> {
     let mut letters = data.chars();
     match letters.next() {
         Some('1') => {}
@@ -175,7 +175,7 @@ mod tests {
     /// A taxonomy with one category and one group.
     struct Known(String);
 
-    impl Keys for Known {
+    impl KeyLookup for Known {
         fn category(&self, wanted: u32) -> Option<CategoryKey> {
             (key_hash(&self.0) == wanted).then(|| CategoryKey(self.0.clone()))
         }

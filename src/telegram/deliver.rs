@@ -137,7 +137,12 @@ fn render(chat: &TelegramChat, delivery: &Delivery) -> View {
         }
         DeliveryKind::AccessDecided { person, name, accepted, by, by_name } => {
             let by = by.map(|_| by_name.as_str());
-            access_card::decided(localizer, *person, name, access_card::Decision { accepted: *accepted, by })
+            access_card::decided(
+                localizer,
+                *person,
+                name,
+                access_card::RequestOutcome { accepted: *accepted, by },
+            )
         }
         DeliveryKind::AccessGranted => messages::notification(localizer, Notification::AccessGranted),
         DeliveryKind::AccessRefused => messages::notification(localizer, Notification::AccessRefused),

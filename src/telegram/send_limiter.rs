@@ -49,10 +49,10 @@ pub enum SendError {
 #[derive(Clone)]
 pub struct SendLimiter {
     clock: Clock,
-    limits: Arc<Mutex<Limits>>,
+    state: Arc<Mutex<LimiterState>>,
 }
 
-struct Limits {
+struct LimiterState {
     chats: LruCache<ChatId, ChatLimit>,
     /// The running pauses, to notice when they become many.
     paused: Vec<(ChatId, Timestamp)>,
@@ -70,13 +70,13 @@ impl SendLimiter {
     /// A limiter without pauses.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let limits = Limits {
+        let state = LimiterState {
             chats: LruCache::new(CHATS_MAX),
             paused: Vec::new(),
             all_paused_until: Timestamp::default(),
             next_notice: Timestamp::default(),
         };
-        Self { clock, limits: Arc::new(Mutex::new(limits)) }
+        Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Runs `call` as soon as the limits allow, and remembers the pause of a 429.
@@ -106,17 +106,17 @@ impl SendLimiter {
     #[must_use]
     pub fn paused_until(&self, chat: ChatId) -> Option<Timestamp> {
         let now = self.clock.now();
-        let limits = self.limits();
-        let limit = limits.chats.peek(&chat).copied().unwrap_or_default();
-        Some(limit.paused_until.max(limits.all_paused_until)).filter(|until| *until > now)
+        let state = self.state();
+        let limit = state.chats.peek(&chat).copied().unwrap_or_default();
+        Some(limit.paused_until.max(state.all_paused_until)).filter(|until| *until > now)
     }
 
     /// When to send: `None` for now, an instant within [`WAIT_MAX`], or the instant to retry at as the error.
     fn slot(&self, chat: ChatId, priority: Priority) -> Result<Option<Timestamp>, Timestamp> {
         let now = self.clock.now();
-        let mut limits = self.limits();
-        let overall = (limits.all_paused_until, limits.next_notice);
-        let limit = limits.chats.get_or_insert_mut(chat, ChatLimit::default);
+        let mut state = self.state();
+        let overall = (state.all_paused_until, state.next_notice);
+        let limit = state.chats.get_or_insert_mut(chat, ChatLimit::default);
         let paused_until = limit.paused_until.max(overall.0);
         let slot = match priority {
             Priority::Reply => paused_until,
@@ -128,7 +128,7 @@ impl SendLimiter {
         let slot = slot.max(now);
         if priority == Priority::Notice {
             limit.next_notice = slot.after(NOTICE_INTERVAL_PER_CHAT);
-            limits.next_notice = slot.after(NOTICE_INTERVAL_OVERALL);
+            state.next_notice = slot.after(NOTICE_INTERVAL_OVERALL);
         }
         Ok(Some(slot).filter(|slot| *slot > now))
     }
@@ -136,17 +136,17 @@ impl SendLimiter {
     fn pause(&self, chat: ChatId, pause: Duration) -> Timestamp {
         let now = self.clock.now();
         let until = now.after(pause);
-        let mut limits = self.limits();
-        let limit = limits.chats.get_or_insert_mut(chat, ChatLimit::default);
+        let mut state = self.state();
+        let limit = state.chats.get_or_insert_mut(chat, ChatLimit::default);
         limit.paused_until = limit.paused_until.max(until);
-        limits.paused.retain(|(other, end)| *other != chat && *end > now);
-        limits.paused.push((chat, until));
-        let all = limits.paused.len() >= PAUSED_CHATS_MAX;
+        state.paused.retain(|(other, end)| *other != chat && *end > now);
+        state.paused.push((chat, until));
+        let all = state.paused.len() >= PAUSED_CHATS_MAX;
         if all {
-            limits.all_paused_until = limits.all_paused_until.max(until);
-            limits.paused.clear();
+            state.all_paused_until = state.all_paused_until.max(until);
+            state.paused.clear();
         }
-        drop(limits);
+        drop(state);
         metrics::counter!("depot_telegram_pauses_total", "whole_bot" => if all { "yes" } else { "no" })
             .increment(1);
         let seconds = pause.as_secs();
@@ -162,8 +162,8 @@ impl SendLimiter {
         until
     }
 
-    fn limits(&self) -> MutexGuard<'_, Limits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

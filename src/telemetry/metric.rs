@@ -8,7 +8,7 @@ pub struct Metric {
     /// Its name, as Prometheus sees it.
     pub name: &'static str,
     /// What kind of number it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What it means, in one sentence.
     pub about: &'static str,
     /// Its labels with the values they take; an empty list of values is one that only use tells.
@@ -17,7 +17,7 @@ pub struct Metric {
 
 /// The kinds of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows.
     Counter,
     /// Goes up and down.
@@ -40,15 +40,15 @@ const RETAINED: &[&str] = &["dead_letters", "conflicts", "quarantine", "drafts",
 type Labels = &'static [(&'static str, &'static [&'static str])];
 
 const fn counter(name: &'static str, labels: Labels, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, about, labels }
+    Metric { name, kind: MetricKind::Counter, about, labels }
 }
 
 const fn gauge(name: &'static str, labels: Labels, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, about, labels }
+    Metric { name, kind: MetricKind::Gauge, about, labels }
 }
 
 const fn seconds(name: &'static str, labels: Labels, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram(SECONDS), about, labels }
+    Metric { name, kind: MetricKind::Histogram(SECONDS), about, labels }
 }
 
 const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat_member", "unknown"];
@@ -179,7 +179,7 @@ pub const SPEECH: Metric = counter(
 /// How long listening takes.
 pub const SPEECH_SECONDS: Metric = Metric {
     name: "depot_speech_seconds",
-    kind: Kind::Histogram(PATIENCE),
+    kind: MetricKind::Histogram(PATIENCE),
     about: "How long the server takes that turns voice notes into text.",
     labels: &[],
 };
@@ -192,7 +192,7 @@ pub const MODEL: Metric = counter(
 /// How long the chat model takes.
 pub const MODEL_SECONDS: Metric = Metric {
     name: "depot_model_seconds",
-    kind: Kind::Histogram(PATIENCE),
+    kind: MetricKind::Histogram(PATIENCE),
     about: "How long the chat model takes for a note.",
     labels: &[],
 };
@@ -286,7 +286,7 @@ pub const SQL_ERRORS: Metric = counter(
 /// How many jobs share one transaction.
 pub const SQL_GROUP_JOBS: Metric = Metric {
     name: "depot_sql_group_jobs",
-    kind: Kind::Histogram(JOBS),
+    kind: MetricKind::Histogram(JOBS),
     about: "How many jobs the writer put into one SQL transaction.",
     labels: &[],
 };
@@ -329,7 +329,7 @@ pub const PANICS: Metric =
 /// Which release runs.
 pub const BUILD: Metric = Metric {
     name: "depot_build_info",
-    kind: Kind::Gauge,
+    kind: MetricKind::Gauge,
     about: "Always 1; the label says which release runs.",
     labels: &[("version", &[env!("CARGO_PKG_VERSION")])],
 };

@@ -7,7 +7,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::clock::Clock;
-use crate::telemetry::metric::{self, Kind, Metric};
+use crate::telemetry::metric::{self, Metric, MetricKind};
 
 /// How often observations are folded into their buckets; until then each of them takes memory.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ pub fn install() -> Result<Exposition, BuildError> {
     }
     let mut builder = PrometheusBuilder::new();
     for metric in metric::ALL {
-        if let Kind::Histogram(buckets) = metric.kind {
+        if let MetricKind::Histogram(buckets) = metric.kind {
             builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
         }
     }
@@ -49,17 +49,17 @@ pub fn install() -> Result<Exposition, BuildError> {
 
 fn begin(metric: &Metric) {
     match metric.kind {
-        Kind::Counter => describe_counter!(metric.name, metric.about),
-        Kind::Gauge => describe_gauge!(metric.name, metric.about),
-        Kind::Histogram(_) => describe_histogram!(metric.name, metric.about),
+        MetricKind::Counter => describe_counter!(metric.name, metric.about),
+        MetricKind::Gauge => describe_gauge!(metric.name, metric.about),
+        MetricKind::Histogram(_) => describe_histogram!(metric.name, metric.about),
     }
     for labels in metric.series() {
         match metric.kind {
-            Kind::Counter => counter!(metric.name, &labels).absolute(0),
-            Kind::Gauge => {
+            MetricKind::Counter => counter!(metric.name, &labels).absolute(0),
+            MetricKind::Gauge => {
                 gauge!(metric.name, &labels).set(if metric.name == metric::BUILD.name { 1.0 } else { 0.0 })
             }
-            Kind::Histogram(_) => drop(histogram!(metric.name, &labels)),
+            MetricKind::Histogram(_) => drop(histogram!(metric.name, &labels)),
         }
     }
 }

@@ -19,18 +19,18 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// A writer of log lines that never blocks its caller.
 #[derive(Clone)]
 pub struct Sink {
-    queue: Arc<Queue>,
+    queue: Arc<LogQueue>,
     redactor: Arc<Redactor>,
 }
 
 #[derive(Default)]
-struct Queue {
-    state: Mutex<Pending>,
+struct LogQueue {
+    state: Mutex<QueuedLines>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Pending {
+struct QueuedLines {
     lines: VecDeque<String>,
     bytes: usize,
     is_writing: bool,
@@ -48,7 +48,7 @@ impl Sink {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(redactor: Redactor, target: Box<dyn Write + Send>) -> io::Result<Self> {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(LogQueue::default());
         let written = Arc::clone(&queue);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || written.write_to(target))?;
         Ok(Self { queue, redactor: Arc::new(redactor) })
@@ -56,28 +56,28 @@ impl Sink {
 
     /// Waits until everything queued is written, for at most a second.
     pub fn flush(&self) {
-        let waiting = self.queue.lock();
-        let is_behind = |waiting: &mut Pending| waiting.is_writing || !waiting.lines.is_empty();
+        let queued = self.queue.lock();
+        let is_behind = |queued: &mut QueuedLines| queued.is_writing || !queued.lines.is_empty();
         // On a timeout the remaining lines are lost.
-        drop(self.queue.changed.wait_timeout_while(waiting, FLUSH_TIMEOUT, is_behind));
+        drop(self.queue.changed.wait_timeout_while(queued, FLUSH_TIMEOUT, is_behind));
     }
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Pending> {
+impl LogQueue {
+    fn lock(&self) -> MutexGuard<'_, QueuedLines> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, line: String) {
-        let mut waiting = self.lock();
-        if waiting.bytes + line.len() > QUEUE_BYTES_MAX {
-            drop(waiting);
+        let mut queued = self.lock();
+        if queued.bytes + line.len() > QUEUE_BYTES_MAX {
+            drop(queued);
             metrics::counter!(metric::LOG_LINES_DROPPED.name).increment(1);
             return;
         }
-        waiting.bytes += line.len();
-        waiting.lines.push_back(line);
-        drop(waiting);
+        queued.bytes += line.len();
+        queued.lines.push_back(line);
+        drop(queued);
         self.changed.notify_all();
     }
 
@@ -95,22 +95,22 @@ impl Queue {
     }
 
     fn next_lines(&self) -> VecDeque<String> {
-        let waiting = self.lock();
-        let mut waiting = self
+        let queued = self.lock();
+        let mut queued = self
             .changed
-            .wait_while(waiting, |waiting| waiting.lines.is_empty())
+            .wait_while(queued, |queued| queued.lines.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-        waiting.bytes = 0;
-        waiting.is_writing = true;
-        std::mem::take(&mut waiting.lines)
+        queued.bytes = 0;
+        queued.is_writing = true;
+        std::mem::take(&mut queued.lines)
     }
 }
 
 /// The writer of one event.
 #[derive(Debug)]
-pub struct Line<'a>(&'a Sink);
+pub struct LineWriter<'a>(&'a Sink);
 
-impl Write for Line<'_> {
+impl Write for LineWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         self.0.queue.push(self.0.redactor.redact(&text).into_owned());
@@ -123,10 +123,10 @@ impl Write for Line<'_> {
 }
 
 impl<'a> MakeWriter<'a> for Sink {
-    type Writer = Line<'a>;
+    type Writer = LineWriter<'a>;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter(self)
     }
 }
 

@@ -40,9 +40,9 @@ const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The client of one bot at one Bot API server; clones share its connections.
 #[derive(Clone)]
-pub struct Client(Arc<Connection>);
+pub struct Client(Arc<Transport>);
 
-struct Connection {
+struct Transport {
     http: reqwest::Client,
     /// `https://api.telegram.org/bot<token>/`.
     base: SecretString,
@@ -96,7 +96,7 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| ClientError::Setup(error.without_url()))?;
-        Ok(Self(Arc::new(Connection { http, base: base.into(), addresses: RwLock::default() })))
+        Ok(Self(Arc::new(Transport { http, base: base.into(), addresses: RwLock::default() })))
     }
 
     /// Calls a method within [`DEADLINE`].

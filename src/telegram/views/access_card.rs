@@ -9,7 +9,7 @@ const NAME_UNITS_MAX: usize = 64;
 
 /// The outcome of an access request, as its card shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Decision<'a> {
+pub struct RequestOutcome<'a> {
     /// Whether the sender has access now.
     pub accepted: bool,
     /// The name of the admin who decided; `None` if the decision was automatic.
@@ -47,7 +47,7 @@ pub fn requested(localizer: Localizer<'_>, person: UserId, name: &str, request: 
 
 /// The view that replaces a decided request on every admin's phone: no buttons.
 #[must_use]
-pub fn decided(localizer: Localizer<'_>, person: UserId, name: &str, decision: Decision<'_>) -> View {
+pub fn decided(localizer: Localizer<'_>, person: UserId, name: &str, decision: RequestOutcome<'_>) -> View {
     let mut view = View::default();
     let key = if decision.accepted { "access-accepted" } else { "access-refused" };
     view.styled(Style::Bold, &localizer.message(key));
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_decided_request_says_who_decided() {
-        let by = Decision { accepted: true, by: Some("Odile") };
+        let by = RequestOutcome { accepted: true, by: Some("Odile") };
         insta::assert_snapshot!(french(|localizer| decided(localizer, EVE, "Ève", by)), @"
         *✅ Accès accepté*
 
@@ -133,7 +133,7 @@ mod tests {
 
         Décidé par Odile
         ");
-        let by = Decision { accepted: false, by: None };
+        let by = RequestOutcome { accepted: false, by: None };
         insta::assert_snapshot!(french(|localizer| decided(localizer, EVE, "Ève", by)), @"
         *❌ Accès refusé*
 
