@@ -34,7 +34,7 @@ pub enum Admission {
 
 /// The access rules of one bot.
 #[derive(Debug)]
-pub struct Access {
+pub struct AccessRules {
     mode: AccessMode,
     admins: HashSet<UserId>,
     allowed: HashSet<UserId>,
@@ -63,7 +63,7 @@ struct Bucket {
     filled_at: Timestamp,
 }
 
-impl Access {
+impl AccessRules {
     /// The rules as configured, over `members`.
     #[must_use]
     pub fn new(config: &config::Access, members: Members, clock: Clock) -> Self {

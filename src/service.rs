@@ -20,7 +20,7 @@ use crate::rng::Rng;
 use crate::service::cache::Cache;
 use crate::service::expiry::Expiry;
 pub use crate::service::onlooker::{Onlooker, Step, Why};
-use crate::session::{Answer, Cause, EffectId, Event, Lane, Session, SessionKey, Tap, Verdict};
+use crate::session::{Cause, EffectId, Event, Lane, Session, SessionKey, Tap, TapAnswer, Verdict};
 use crate::store::{SessionStore, Statistics, StoreError};
 
 /// How often a commit is tried against a document that other commits keep changing.
@@ -35,7 +35,7 @@ pub struct Handled {
     /// Whether the event changed the document.
     pub verdict: Verdict,
     /// The answer to a tap.
-    pub answer: Option<Answer>,
+    pub answer: Option<TapAnswer>,
     /// The token under which the commit took the chat lane, if it did: the caller runs it.
     pub chat: Option<u64>,
     /// The token under which the commit took the compute lane, if it did: the caller runs it.

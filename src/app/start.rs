@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::Access;
+use crate::access::AccessRules;
 use crate::app::health_monitor::HealthMonitor;
 use crate::app::recording::Recording;
 use crate::app::stores::{self, Stores};
@@ -40,7 +40,7 @@ use crate::telegram::ingress::gap::IntakeGap;
 use crate::telegram::ingress::pipeline::Pipeline;
 use crate::telegram::ingress::polling::Polling;
 use crate::telegram::ingress::status::IntakeStatus;
-use crate::telegram::ingress::webhook::{SqlRecord, Wanted, Webhook};
+use crate::telegram::ingress::webhook::{SqlRecord, Wanted, WebhookReceiver};
 use crate::telegram::routing::{Router, replay};
 use crate::telegram::send_limiter::SendLimiter;
 use crate::telegram::views::messages;
@@ -73,7 +73,7 @@ pub async fn start(config: Config, clock: Clock, observer: Option<Onlooker>) -> 
         Some(wanted) => {
             let listener = listen(wanted.bind, "WEBHOOK_BIND").await?;
             let address = listener.local_addr()?;
-            let webhook = Webhook::new(
+            let webhook = WebhookReceiver::new(
                 &wanted.path(),
                 &wanted.secret,
                 wanted.previous_secret.as_ref(),
@@ -187,7 +187,7 @@ impl Bot {
         let router = Router {
             service: Arc::clone(&service),
             effects: effects.clone(),
-            access: Arc::new(Access::new(&config.access, tables.members.clone(), clock.clone())),
+            access: Arc::new(AccessRules::new(&config.access, tables.members.clone(), clock.clone())),
             chat: chat.clone(),
             answers: answers.clone(),
             looks_at_photos: config.llm.as_ref().is_some_and(|llm| llm.vision),

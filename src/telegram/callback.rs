@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use crate::deposit::{CategoryKey, DepositRef, Destination};
 use crate::session::{Part, Verb};
 use crate::taxonomy::{Taxonomy, key_hash};
-use crate::telegram::views::view::Press;
+use crate::telegram::views::view::ButtonAction;
 
 const VERSION: &str = "1";
 /// The values of an argument, encoded by their index: append only.
@@ -53,12 +53,12 @@ pub enum Garbled {
 
 /// Encodes the action of a button.
 #[must_use]
-pub fn encode(press: &Press) -> String {
-    let (reference, step, verb) = match press {
-        Press::Deposit { reference, step, verb } => (reference, step, verb),
-        Press::AskAccess => return format!("{VERSION}k"),
-        Press::Accept(request) => return format!("{VERSION}y{request:016x}"),
-        Press::Refuse(request) => return format!("{VERSION}n{request:016x}"),
+pub fn encode(action: &ButtonAction) -> String {
+    let (reference, step, verb) = match action {
+        ButtonAction::Deposit { reference, step, verb } => (reference, step, verb),
+        ButtonAction::AskAccess => return format!("{VERSION}k"),
+        ButtonAction::Accept(request) => return format!("{VERSION}y{request:016x}"),
+        ButtonAction::Refuse(request) => return format!("{VERSION}n{request:016x}"),
     };
     let (letter, argument) = match verb {
         Verb::Validate => ('v', None),
@@ -91,7 +91,7 @@ pub fn encode(press: &Press) -> String {
 ///
 /// # Errors
 /// [`Garbled`] for everything that [`encode`] did not write with these keys.
-pub fn decode(data: &str, keys: &dyn KeyLookup) -> Result<Press, Garbled> {
+pub fn decode(data: &str, keys: &dyn KeyLookup) -> Result<ButtonAction, Garbled> {
     let mut letters = data.chars();
     match letters.next() {
         Some('1') => {}
@@ -101,9 +101,9 @@ pub fn decode(data: &str, keys: &dyn KeyLookup) -> Result<Press, Garbled> {
     let verb = letters.next().ok_or(Garbled::Malformed)?;
     let rest = letters.as_str();
     match verb {
-        'k' if rest.is_empty() => return Ok(Press::AskAccess),
-        'y' => return reference(rest).map(Press::Accept),
-        'n' => return reference(rest).map(Press::Refuse),
+        'k' if rest.is_empty() => return Ok(ButtonAction::AskAccess),
+        'y' => return reference(rest).map(ButtonAction::Accept),
+        'n' => return reference(rest).map(ButtonAction::Refuse),
         _ => {}
     }
     let mut parts = rest.split('.');
@@ -133,7 +133,7 @@ pub fn decode(data: &str, keys: &dyn KeyLookup) -> Result<Press, Garbled> {
         ('e', None) => Verb::Remove,
         _ => return Err(Garbled::Malformed),
     };
-    Ok(Press::Deposit { reference: named, step, verb })
+    Ok(ButtonAction::Deposit { reference: named, step, verb })
 }
 
 fn place<T: PartialEq>(all: &[T], one: &T) -> u64 {
@@ -207,18 +207,18 @@ mod tests {
         ]
     }
 
-    fn buttons() -> impl Strategy<Value = (String, Press)> {
+    fn buttons() -> impl Strategy<Value = (String, ButtonAction)> {
         ".{0,300}".prop_flat_map(|key| {
             let deposit =
                 (any::<u64>(), any::<u32>(), verbs(key.clone())).prop_map(|(reference, step, verb)| {
-                    Press::Deposit { reference: DepositRef(reference), step, verb }
+                    ButtonAction::Deposit { reference: DepositRef(reference), step, verb }
                 });
             let request = any::<u64>();
             let button = prop_oneof![
                 8 => deposit,
-                1 => Just(Press::AskAccess),
-                1 => request.prop_map(Press::Accept),
-                1 => request.prop_map(Press::Refuse),
+                1 => Just(ButtonAction::AskAccess),
+                1 => request.prop_map(ButtonAction::Accept),
+                1 => request.prop_map(ButtonAction::Refuse),
             ];
             (Just(key), button)
         })
@@ -245,7 +245,7 @@ mod tests {
     fn a_button_says_why_it_cannot_be_read() {
         let known = Known("furniture".into());
         let chosen = Verb::Choose(CategoryKey("furniture".into()));
-        let data = encode(&Press::Deposit { reference: DepositRef(0xabc), step: 26, verb: chosen });
+        let data = encode(&ButtonAction::Deposit { reference: DepositRef(0xabc), step: 26, verb: chosen });
         assert_eq!(data, format!("1a0000000000000abc.1a.{:x}", key_hash("furniture")));
         assert_eq!(decode(&data, &Known("toys".into())), Err(Garbled::UnknownKey));
         assert_eq!(decode(&data.replacen('1', "2", 1), &known), Err(Garbled::OtherVersion));

@@ -199,7 +199,7 @@ fn entities(view: &View) -> Vec<MessageEntity> {
 
 fn keyboard(view: &View) -> Option<InlineKeyboardMarkup> {
     let button = |button: &crate::telegram::views::view::Button| {
-        InlineKeyboardButton::callback(&button.label, callback::encode(&button.press))
+        InlineKeyboardButton::callback(&button.label, callback::encode(&button.action))
     };
     let rows = view.keyboard.iter().map(|row| row.iter().map(button).collect::<Vec<_>>());
     (!view.keyboard.is_empty()).then(|| InlineKeyboardMarkup::new(rows))

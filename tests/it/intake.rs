@@ -14,7 +14,7 @@ use depot_bot::telegram::incoming::{Content, Incoming, IncomingKind};
 use depot_bot::telegram::ingress::pipeline::{DeadLetterReason, Disposition, HandleUpdate, Pipeline};
 use depot_bot::telegram::ingress::polling::Polling;
 use depot_bot::telegram::ingress::status::{IntakeFailure, IntakeStatus};
-use depot_bot::telegram::ingress::webhook::{Claim, Wanted, Webhook, WebhookRecord, ensure_webhook};
+use depot_bot::telegram::ingress::webhook::{Claim, Wanted, WebhookReceiver, WebhookRecord, ensure_webhook};
 use depot_bot::telegram::send_limiter::{Priority, SendError, SendLimiter};
 use secrecy::SecretString;
 use serde_json::json;
@@ -297,7 +297,7 @@ impl WebhookRecord for Mine {
 
 /// A webhook of the bot, set at Telegram.
 struct Hook {
-    webhook: Webhook<Arc<Notes>>,
+    webhook: WebhookReceiver<Arc<Notes>>,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -308,7 +308,7 @@ impl Rig {
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let secret = SecretString::from("secret-secret-secret");
         let (intake, stop) = (Arc::new(Pipeline::new(self.notes.clone())), CancellationToken::new());
-        let webhook = Webhook::new("/hook", &secret, None, intake, Clock::system(), stop.clone());
+        let webhook = WebhookReceiver::new("/hook", &secret, None, intake, Clock::system(), stop.clone());
         let running = tokio::spawn(serve(listener, webhook.router(), Limits::default(), stop.clone()));
         let wanted = Wanted { url, secret };
         ensure_webhook(&self.client(), &Mine, &wanted, &Clock::system()).await.unwrap();

@@ -8,7 +8,7 @@ use depot_bot::deposit::{BotId, Destination, Line, MessageId, Proposal, Status, 
 use depot_bot::rng::Rng;
 use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{
-    Answer, Cause, Event, Lane, Language, Note, State, Tap, Understanding, Verb, Verdict,
+    Cause, Event, Lane, Language, Note, State, Tap, TapAnswer, Understanding, Verb, Verdict,
 };
 use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::replication::ReplicatedStore;
@@ -82,9 +82,9 @@ async fn a_session_is_completed_by_the_tap_on_its_view() {
     let tap =
         Tap { reference: draft.reference, step: draft.step, verb: Verb::Validate, message: MessageId(9) };
     let completed = service.complete(key, update(2), tap.clone()).await.unwrap();
-    assert_eq!(completed.answer, Some(Answer::Done));
+    assert_eq!(completed.answer, Some(TapAnswer::Done));
     let repeated = service.complete(key, update(3), tap).await.unwrap();
-    assert_eq!((repeated.verdict, repeated.answer), (Verdict::Unchanged, Some(Answer::Recording)));
+    assert_eq!((repeated.verdict, repeated.answer), (Verdict::Unchanged, Some(TapAnswer::Recording)));
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ pub enum Verdict {
 
 /// The answer to a tap: sent at once, never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum TapAnswer {
     /// Done; the card shows the result.
     Done,
     /// The card has changed since; the current view counts.
@@ -70,7 +70,7 @@ pub struct Transition {
     /// The result of the event.
     pub verdict: Verdict,
     /// The answer to a tap.
-    pub answer: Option<Answer>,
+    pub answer: Option<TapAnswer>,
 }
 
 impl Session {
@@ -87,7 +87,7 @@ impl Session {
                 let answer = next.on_update(event, context);
                 // The ledger answers, and an event that follows may have this same cause: so the cause is not
                 // remembered, and no lane is taken that would not be run.
-                if answer == Some(Answer::Elsewhere) {
+                if answer == Some(TapAnswer::Elsewhere) {
                     return Transition::still(self, Verdict::Unchanged, answer);
                 }
                 answer
@@ -116,7 +116,7 @@ impl Session {
         Transition { session: next, verdict: Verdict::Changed, answer }
     }
 
-    fn on_update(&mut self, event: &Event, context: &Context) -> Option<Answer> {
+    fn on_update(&mut self, event: &Event, context: &Context) -> Option<TapAnswer> {
         match event {
             Event::OpeningRequested => self.opening_requested(context),
             Event::NoteReceived(note) => self.note_received(note, context),
@@ -276,7 +276,7 @@ fn token_for(lane: Lane, mine: Option<(Lane, u64)>, context: &Context) -> u64 {
 }
 
 impl Transition {
-    fn still(session: &Session, verdict: Verdict, answer: Option<Answer>) -> Self {
+    fn still(session: &Session, verdict: Verdict, answer: Option<TapAnswer>) -> Self {
         Self { session: session.clone(), verdict, answer }
     }
 }

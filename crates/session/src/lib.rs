@@ -15,7 +15,7 @@ mod tapped;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::apply::{Answer, Context, Fresh, Transition, Verdict};
+pub use crate::apply::{Context, Fresh, TapAnswer, Transition, Verdict};
 pub use crate::effect::{Effect, EffectId, Lane, Lease, Pending, Sentence};
 pub use crate::event::{Cause, Event, Note, Tap, Verb};
 pub use crate::state::{Asked, CardView, Notice, State};

@@ -1,6 +1,6 @@
 //! Taps: a button is legal only for the deposit that it names and on the current view of its card.
 
-use crate::apply::{Answer, Context};
+use crate::apply::{Context, TapAnswer};
 use crate::effect::Effect;
 use crate::event::{Tap, Verb};
 use crate::state::{Asked, CardView, Notice, State};
@@ -21,7 +21,7 @@ enum Move {
 }
 
 impl Session {
-    pub(super) fn tapped(&mut self, tap: &Tap, context: &Context) -> Answer {
+    pub(super) fn tapped(&mut self, tap: &Tap, context: &Context) -> TapAnswer {
         let named = match &self.state {
             State::AwaitingDescription { draft, .. }
             | State::Understanding { draft }
@@ -29,18 +29,18 @@ impl Session {
             State::Recording { leaving } if leaving.draft.reference == tap.reference => {
                 return match &tap.verb {
                     // These buttons are only on cards of what the ledger has: its outcome is about to be committed.
-                    Verb::Undo | Verb::Resume => Answer::Elsewhere,
-                    _decided_already => Answer::Recording,
+                    Verb::Undo | Verb::Resume => TapAnswer::Elsewhere,
+                    _decided_already => TapAnswer::Recording,
                 };
             }
             State::Idle | State::Recording { .. } | State::Closed { .. } => false,
         };
         if !named {
-            return Answer::Elsewhere;
+            return TapAnswer::Elsewhere;
         }
         let Some(next) = self.legal_move(tap) else {
             self.strip_if_orphaned(tap.message);
-            return Answer::Stale;
+            return TapAnswer::Stale;
         };
         // A card whose message id was lost in a crash is known again by the tap on it.
         if self.card.message.is_none() {
@@ -49,26 +49,26 @@ impl Session {
         }
         self.strip_if_orphaned(tap.message);
         self.make(next, context);
-        Answer::Done
+        TapAnswer::Done
     }
 
     /// Takes an expired draft up again; the tapped message becomes the card.
     ///
     /// The ledger gave it back, so it was recorded, even where the outcome of that is still to be committed here.
-    pub(super) fn resumed(&mut self, draft: &Draft, message: MessageId) -> Answer {
+    pub(super) fn resumed(&mut self, draft: &Draft, message: MessageId) -> TapAnswer {
         let same = |other: DepositRef| other == draft.reference;
         match &self.state {
             State::AwaitingDescription { .. }
             | State::Understanding { .. }
             | State::AwaitingValidation { .. } => {
-                return Answer::AnotherOpen;
+                return TapAnswer::AnotherOpen;
             }
             State::Recording { leaving } if same(leaving.draft.reference) => {
                 self.pending.retain(|pending| !matches!(pending.effect, Effect::RecordDeposit(_)));
             }
-            State::Recording { .. } => return Answer::Recording,
+            State::Recording { .. } => return TapAnswer::Recording,
             State::Closed { recorded } if self.card_is_due() && !same(recorded.reference) => {
-                return Answer::Recording;
+                return TapAnswer::Recording;
             }
             State::Idle | State::Closed { .. } => {}
         }
@@ -84,7 +84,7 @@ impl Session {
         } else {
             self.show_lines(draft.clone(), Some(Notice::Resumed));
         }
-        Answer::Done
+        TapAnswer::Done
     }
 
     /// The move of a tap on the current view; `None` if that view has no such button.

@@ -31,7 +31,7 @@ pub enum IncomingKind {
     /// An edited message.
     Edited(Message),
     /// A button was pressed.
-    Tap(Tap),
+    Tap(IncomingTap),
     /// The bot was added to a chat or removed, blocked or unblocked.
     Membership(Membership),
     /// Another kind, by its name.
@@ -49,7 +49,7 @@ pub struct Unreadable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its chat.
-    pub chat: Chat,
+    pub chat: IncomingChat,
     /// Its sender; `None` in channels.
     pub sender: Option<Sender>,
     /// Its id, unique within the chat.
@@ -98,7 +98,7 @@ pub enum Unsupported {
 
 /// A chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chat {
+pub struct IncomingChat {
     /// Its id.
     pub id: ChatId,
     /// Its kind.
@@ -135,13 +135,13 @@ pub struct Sender {
 
 /// A button that was pressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tap {
+pub struct IncomingTap {
     /// The id by which it is answered, once and within seconds.
     pub id: String,
     /// The user who pressed it.
     pub sender: Sender,
     /// The chat; `None` for a message that was sent inline.
-    pub chat: Option<Chat>,
+    pub chat: Option<IncomingChat>,
     /// The message that carried the button; known also when its content is no longer accessible.
     pub message: Option<MessageId>,
     /// The callback data; the client chooses it, so it may be anything.
@@ -152,7 +152,7 @@ pub struct Tap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// The chat.
-    pub chat: Chat,
+    pub chat: IncomingChat,
     /// The user who changed it.
     pub by: Option<UserId>,
     /// Whether the bot is a member now; in a private chat: whether it is not blocked.
@@ -195,7 +195,7 @@ impl Incoming {
     }
 }
 
-impl Chat {
+impl IncomingChat {
     /// Whether it is a chat of one user and the bot.
     #[must_use]
     pub fn is_private(self) -> bool {

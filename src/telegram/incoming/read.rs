@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::{
-    Chat, ChatKind, Content, Incoming, IncomingKind, Membership, Message, Sender, Tap, Unreadable,
-    Unsupported,
+    ChatKind, Content, Incoming, IncomingChat, IncomingKind, IncomingTap, Membership, Message, Sender,
+    Unreadable, Unsupported,
 };
 use crate::clock::Timestamp;
 use crate::deposit::{Attachment, ChatId, Media, MessageId, UserId};
@@ -29,7 +29,7 @@ impl Incoming {
         } else if update.has("edited_message") {
             Message::read(&part("edited_message")?).map(IncomingKind::Edited)
         } else if update.has("callback_query") {
-            Tap::read(&part("callback_query")?).map(IncomingKind::Tap)
+            IncomingTap::read(&part("callback_query")?).map(IncomingKind::Tap)
         } else if update.has("my_chat_member") {
             Membership::read(&part("my_chat_member")?).map(IncomingKind::Membership)
         } else {
@@ -44,7 +44,7 @@ impl Message {
     fn read(message: &Object<'_>) -> Option<Self> {
         let speaks_for_a_chat = message.has("sender_chat");
         Some(Self {
-            chat: Chat::read(&message.object("chat")?)?,
+            chat: IncomingChat::read(&message.object("chat")?)?,
             sender: message.object("from").and_then(|from| Sender::read(&from, speaks_for_a_chat)),
             id: MessageId(message.integer("message_id")?),
             sent_at: message.integer("date").filter(|date| *date > 0).map(Timestamp::from_seconds),
@@ -114,7 +114,7 @@ fn largest(sizes: Vec<&RawValue>) -> Option<Object<'_>> {
     readable.filter(|size| size.text("file_id").is_some()).max_by_key(pixels)
 }
 
-impl Chat {
+impl IncomingChat {
     fn read(chat: &Object<'_>) -> Option<Self> {
         let id = chat.integer("id")?;
         let kind = match chat.text("type").as_deref() {
@@ -143,13 +143,13 @@ impl Sender {
     }
 }
 
-impl Tap {
+impl IncomingTap {
     fn read(query: &Object<'_>) -> Option<Self> {
         let message = query.object("message");
         Some(Self {
             id: query.text("id")?,
             sender: Sender::read(&query.object("from")?, false)?,
-            chat: message.as_ref().and_then(|message| Chat::read(&message.object("chat")?)),
+            chat: message.as_ref().and_then(|message| IncomingChat::read(&message.object("chat")?)),
             message: message.and_then(|message| message.integer("message_id")).map(MessageId),
             data: query.text("data"),
         })
@@ -166,6 +166,6 @@ impl Membership {
             _member => true,
         };
         let by = change.object("from").and_then(|from| from.integer("id")).map(UserId);
-        Some(Self { chat: Chat::read(&change.object("chat")?)?, by, present })
+        Some(Self { chat: IncomingChat::read(&change.object("chat")?)?, by, present })
     }
 }

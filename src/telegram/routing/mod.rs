@@ -12,17 +12,17 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-use crate::access::{Access, AccessNotice, Admission};
+use crate::access::{AccessNotice, AccessRules, Admission};
 use crate::database::DatabaseError;
 use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
 use crate::ledger::{LedgerError, Role};
 use crate::service::{Handled, ServiceError, ValidationSessionService};
-use crate::session::{Answer, Cause, Event, Language, Note, Sentence, Verb, Verdict};
+use crate::session::{Cause, Event, Language, Note, Sentence, TapAnswer, Verb, Verdict};
 use crate::store::StoreError;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::incoming::{
-    Chat, ChatKind, Content, Incoming, IncomingKind, Message, Sender, Tap, Unsupported,
+    ChatKind, Content, Incoming, IncomingChat, IncomingKind, IncomingTap, Message, Sender, Unsupported,
 };
 use crate::telegram::ingress::pipeline::{DeadLetterReason, Disposition, HandleUpdate};
 use crate::telegram::routing::commands::{Command, Parsed};
@@ -38,7 +38,7 @@ pub struct Router {
     /// Runs the lanes that commits take.
     pub effects: Effects,
     /// Roles and rates of users.
-    pub access: Arc<Access>,
+    pub access: Arc<AccessRules>,
     /// The way to the chats.
     pub chat: TelegramChat,
     /// Whether a model looks at photos.
@@ -79,7 +79,7 @@ struct Request<'a> {
     cause: Cause,
     event: Event,
     /// The tap that is to be answered.
-    tap: Option<&'a Tap>,
+    tap: Option<&'a IncomingTap>,
 }
 
 /// An update after access control.
@@ -143,9 +143,12 @@ impl Router {
         let handled = self.commit(request.user, request.cause, &request.event).await?;
         if let Some(tap) = request.tap {
             // A duplicate has no answer of its own: the first one was given, or was lost with its instance.
-            match handled.answer.unwrap_or(Answer::Done) {
-                Answer::Elsewhere => return self.tap_in_ledger(tap, request.cause, &request.event).await,
-                answer @ (Answer::Done | Answer::Stale | Answer::Recording | Answer::AnotherOpen) => {
+            match handled.answer.unwrap_or(TapAnswer::Done) {
+                TapAnswer::Elsewhere => return self.tap_in_ledger(tap, request.cause, &request.event).await,
+                answer @ (TapAnswer::Done
+                | TapAnswer::Stale
+                | TapAnswer::Recording
+                | TapAnswer::AnotherOpen) => {
                     self.toast(tap, Toast::Answered(answer));
                 }
             }
@@ -282,7 +285,7 @@ impl Router {
         }
     }
 
-    async fn leave_group(&self, chat: Chat, language: Language) -> UpdateOutcome {
+    async fn leave_group(&self, chat: IncomingChat, language: Language) -> UpdateOutcome {
         match chat.kind {
             ChatKind::Private => return UpdateOutcome::Ignored,
             ChatKind::Group | ChatKind::Channel => {}

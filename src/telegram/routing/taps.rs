@@ -5,22 +5,22 @@ use crate::deposit::{MessageId, Recorded, UserId};
 use crate::ledger::{AccessRequest, Decision, Reversal, UndoRight};
 use crate::operations::AccessRequestRef;
 use crate::service::Handled;
-use crate::session::{self, Answer, Cause, Event, Language, Verb, Verdict};
+use crate::session::{self, Cause, Event, Language, TapAnswer, Verb, Verdict};
 use crate::telegram::callback;
-use crate::telegram::incoming::Tap;
+use crate::telegram::incoming::IncomingTap;
 use crate::telegram::routing::{Interpreted, Request, Router, UpdateError, UpdateOutcome};
 use crate::telegram::views::card::{self, UNDO_WINDOW};
 use crate::telegram::views::messages::{self, Toast};
-use crate::telegram::views::view::Press;
+use crate::telegram::views::view::ButtonAction;
 
 impl Router {
     /// What a tap asks: the session, where it names a deposit; else it is answered here.
     pub(super) async fn interpret_tap<'a>(
         &self,
         update: i64,
-        tap: &'a Tap,
+        tap: &'a IncomingTap,
     ) -> Result<Interpreted<'a>, UpdateError> {
-        let press = tap.data.as_deref().and_then(|data| callback::decode(data, &*self.chat.taxonomy).ok());
+        let action = tap.data.as_deref().and_then(|data| callback::decode(data, &*self.chat.taxonomy).ok());
         let is_private = tap.chat.is_some_and(|chat| chat.is_private() && chat.id.0 == tap.sender.id.0);
         let (Some(message), true, true) = (tap.message, is_private, tap.sender.is_person) else {
             self.toast(tap, Toast::NotAllowed);
@@ -29,24 +29,24 @@ impl Router {
         match self.access.admit(tap.sender.id).await? {
             Admission::Member(_) => {}
             Admission::Stranger(_) => {
-                return Ok(Interpreted::Done(self.tap_of_stranger(tap, press, message).await?));
+                return Ok(Interpreted::Done(self.tap_of_stranger(tap, action, message).await?));
             }
             Admission::OverLimit => {
                 self.toast(tap, Toast::Unavailable);
                 return Ok(Interpreted::Done(UpdateOutcome::Refused));
             }
         }
-        let toast = match press {
-            Some(Press::Deposit { reference, step, verb }) => {
+        let toast = match action {
+            Some(ButtonAction::Deposit { reference, step, verb }) => {
                 let cause =
                     Cause::Update { id: update, message: None, sent_at: None, language: language(tap) };
                 let event = Event::Tapped(session::Tap { reference, step, verb, message });
                 let user = tap.sender.id;
                 return Ok(Interpreted::Request(Request { user, cause, event, tap: Some(tap) }));
             }
-            Some(Press::Accept(request)) => self.decide(tap, message, request, true).await?,
-            Some(Press::Refuse(request)) => self.decide(tap, message, request, false).await?,
-            Some(Press::AskAccess) => self.decided_before(tap, message).await,
+            Some(ButtonAction::Accept(request)) => self.decide(tap, message, request, true).await?,
+            Some(ButtonAction::Refuse(request)) => self.decide(tap, message, request, false).await?,
+            Some(ButtonAction::AskAccess) => self.decided_before(tap, message).await,
             None => Toast::Gone,
         };
         self.toast(tap, toast);
@@ -56,7 +56,7 @@ impl Router {
     /// A tap on a deposit that is not open in the session: the ledger answers.
     pub(super) async fn tap_in_ledger(
         &self,
-        tap: &Tap,
+        tap: &IncomingTap,
         cause: Cause,
         event: &Event,
     ) -> Result<UpdateOutcome, UpdateError> {
@@ -80,7 +80,7 @@ impl Router {
     async fn tap_on_recorded(
         &self,
         cause: Cause,
-        tap: &Tap,
+        tap: &IncomingTap,
         tapped: &session::Tap,
     ) -> Result<Toast, UpdateError> {
         let owner = tap.sender.id;
@@ -100,11 +100,11 @@ impl Router {
                 Some(draft) => {
                     let event = Event::Resumed(Box::new(draft), tapped.message);
                     let handled = self.follow(owner, cause, &event).await?;
-                    let answer = handled.answer.unwrap_or(Answer::Done);
-                    Ok(if answer == Answer::Done { Toast::Resumed } else { Toast::Answered(answer) })
+                    let answer = handled.answer.unwrap_or(TapAnswer::Done);
+                    Ok(if answer == TapAnswer::Done { Toast::Resumed } else { Toast::Answered(answer) })
                 }
                 None => Ok(self
-                    .show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere))
+                    .show(tap, tapped.message, &entry.recorded(), Toast::Answered(TapAnswer::Elsewhere))
                     .await),
             },
             Verb::Validate
@@ -122,7 +122,7 @@ impl Router {
             | Verb::Send(_)
             | Verb::Remove
             | Verb::Back => Ok(self
-                .show(tap, tapped.message, &entry.recorded(), Toast::Answered(Answer::Elsewhere))
+                .show(tap, tapped.message, &entry.recorded(), Toast::Answered(TapAnswer::Elsewhere))
                 .await),
         }
     }
@@ -130,7 +130,7 @@ impl Router {
     async fn show_undone(
         &self,
         cause: Cause,
-        tap: &Tap,
+        tap: &IncomingTap,
         message: MessageId,
         undone: Reversal,
     ) -> Result<Toast, UpdateError> {
@@ -145,7 +145,7 @@ impl Router {
                 (recorded, Toast::Undone)
             }
             Reversal::TooLate(recorded) => (recorded, Toast::TooLateToUndo),
-            Reversal::NotCompleted(recorded) => (recorded, Toast::Answered(Answer::Elsewhere)),
+            Reversal::NotCompleted(recorded) => (recorded, Toast::Answered(TapAnswer::Elsewhere)),
             Reversal::NotAllowed => return Ok(Toast::NotYours),
             Reversal::NotFound => return Ok(Toast::Gone),
         };
@@ -153,7 +153,7 @@ impl Router {
     }
 
     /// Renders the tapped message as the ledger has the deposit; the toast is the answer also if that fails.
-    async fn show(&self, tap: &Tap, message: MessageId, recorded: &Recorded, toast: Toast) -> Toast {
+    async fn show(&self, tap: &IncomingTap, message: MessageId, recorded: &Recorded, toast: Toast) -> Toast {
         let (chat, now) = (&self.chat, self.chat.clock.now());
         let view = card::render_entry(recorded, language(tap), &chat.i18n, &chat.taxonomy, now);
         if let Err(failure) = chat.edit(self.service.key(tap.sender.id).chat, message, &view).await {
@@ -164,7 +164,7 @@ impl Router {
 
     async fn decide(
         &self,
-        tap: &Tap,
+        tap: &IncomingTap,
         message: MessageId,
         request: u64,
         accept: bool,
@@ -184,7 +184,7 @@ impl Router {
 
     /// Takes the buttons from a request that is decided. No delivery knows this message where the instance that sent it
     /// died before it could note its id, and the request was sent a second time.
-    async fn decided_before(&self, tap: &Tap, message: MessageId) -> Toast {
+    async fn decided_before(&self, tap: &IncomingTap, message: MessageId) -> Toast {
         if let Err(failure) = self.chat.strip(self.service.key(tap.sender.id).chat, message).await {
             tracing::debug!(?failure, "an old question keeps its buttons");
         }
@@ -193,11 +193,11 @@ impl Router {
 
     async fn tap_of_stranger(
         &self,
-        tap: &Tap,
-        press: Option<Press>,
+        tap: &IncomingTap,
+        action: Option<ButtonAction>,
         message: MessageId,
     ) -> Result<UpdateOutcome, UpdateError> {
-        if press != Some(Press::AskAccess) || !self.access.takes_requests() {
+        if action != Some(ButtonAction::AskAccess) || !self.access.takes_requests() {
             self.toast(tap, Toast::NotAllowed);
             return Ok(UpdateOutcome::Refused);
         }
@@ -222,7 +222,7 @@ impl Router {
     }
 
     /// Answers a tap in a task of its own; a late or lost answer is counted by the client and changes nothing.
-    pub(super) fn toast(&self, tap: &Tap, toast: Toast) {
+    pub(super) fn toast(&self, tap: &IncomingTap, toast: Toast) {
         let (client, id) = (self.chat.client.clone(), tap.id.clone());
         let text = messages::toast(self.chat.i18n.localizer(language(tap)), toast);
         self.answers.spawn(async move {
@@ -233,6 +233,6 @@ impl Router {
     }
 }
 
-fn language(tap: &Tap) -> Language {
+fn language(tap: &IncomingTap) -> Language {
     Language::from_code(tap.sender.language_code.as_deref())
 }

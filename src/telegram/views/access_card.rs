@@ -2,7 +2,7 @@
 
 use crate::deposit::UserId;
 use crate::i18n::Localizer;
-use crate::telegram::views::view::{Button, Press, Style, View, one_line, shortened};
+use crate::telegram::views::view::{Button, ButtonAction, Style, View, one_line, shortened};
 
 /// The longest name that is shown to another user, in UTF-16 units.
 const NAME_UNITS_MAX: usize = 64;
@@ -25,7 +25,7 @@ pub fn stranger(localizer: Localizer<'_>, person: UserId, can_ask: bool) -> View
     view.styled(Style::Code, &person.to_string());
     if can_ask {
         view.line(&localizer.message("access-stranger-ask"));
-        view.with_row(vec![Button::new(&localizer.message("button-ask-access"), Press::AskAccess)])
+        view.with_row(vec![Button::new(&localizer.message("button-ask-access"), ButtonAction::AskAccess)])
     } else {
         view.line(&localizer.message("access-stranger-show"));
         view
@@ -40,8 +40,8 @@ pub fn requested(localizer: Localizer<'_>, person: UserId, name: &str, request: 
     add_person(&mut view, localizer, person, name);
     view.paragraph(&localizer.message("access-request-more"));
     view.with_row(vec![
-        Button::new(&localizer.message("button-accept"), Press::Accept(request)),
-        Button::new(&localizer.message("button-refuse"), Press::Refuse(request)),
+        Button::new(&localizer.message("button-accept"), ButtonAction::Accept(request)),
+        Button::new(&localizer.message("button-refuse"), ButtonAction::Refuse(request)),
     ])
 }
 

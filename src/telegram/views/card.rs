@@ -15,7 +15,7 @@ use crate::deposit::{Draft, Media, Recorded};
 use crate::i18n::{I18n, Localizer};
 use crate::session::{Asked, CardView, Effect, Language, Notice, Session, State, Verb};
 use crate::taxonomy::Taxonomy;
-use crate::telegram::views::view::{Button, Press, Style, View, one_line, shortened};
+use crate::telegram::views::view::{Button, ButtonAction, Style, View, one_line, shortened};
 
 pub use crate::telegram::views::card::entry::UNDO_WINDOW;
 
@@ -154,7 +154,7 @@ impl Renderer<'_> {
 }
 
 fn button(label: &str, draft: &Draft, verb: Verb) -> Button {
-    Button::new(label, Press::Deposit { reference: draft.reference, step: draft.step, verb })
+    Button::new(label, ButtonAction::Deposit { reference: draft.reference, step: draft.step, verb })
 }
 
 fn with_ending(mut view: View, ending: Option<&str>) -> View {

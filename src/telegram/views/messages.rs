@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::clock::Timestamp;
 use crate::deposit::{Recorded, Status, WeightSource};
 use crate::i18n::Localizer;
-use crate::session::{Answer, Sentence};
+use crate::session::{Sentence, TapAnswer};
 use crate::telegram::routing::commands;
 use crate::telegram::views::view::{Style, View, one_line, shortened};
 
@@ -51,7 +51,7 @@ pub enum Notification {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toast {
     /// The answer of the session.
-    Answered(Answer),
+    Answered(TapAnswer),
     /// The deposit belongs to another user.
     NotYours,
     /// The button needs a role that this user does not have.
@@ -146,11 +146,11 @@ pub fn notification(localizer: Localizer<'_>, notification: Notification) -> Vie
 #[must_use]
 pub fn toast(localizer: Localizer<'_>, toast: Toast) -> Option<String> {
     let key = match toast {
-        Toast::Answered(Answer::Done) => return None,
-        Toast::Answered(Answer::Stale) => "toast-stale",
-        Toast::Answered(Answer::Recording) => "toast-recording",
-        Toast::Answered(Answer::AnotherOpen) => "toast-another-open",
-        Toast::Answered(Answer::Elsewhere) => "toast-elsewhere",
+        Toast::Answered(TapAnswer::Done) => return None,
+        Toast::Answered(TapAnswer::Stale) => "toast-stale",
+        Toast::Answered(TapAnswer::Recording) => "toast-recording",
+        Toast::Answered(TapAnswer::AnotherOpen) => "toast-another-open",
+        Toast::Answered(TapAnswer::Elsewhere) => "toast-elsewhere",
         Toast::NotYours => "toast-not-yours",
         Toast::NotAllowed => "toast-not-allowed",
         Toast::Undone => "toast-undone",

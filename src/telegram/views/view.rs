@@ -50,12 +50,12 @@ pub struct Button {
     /// Its label, at most [`LABEL_UNITS_MAX`] units.
     pub label: String,
     /// The action that a tap on it requests.
-    pub press: Press,
+    pub action: ButtonAction,
 }
 
 /// The action of a button; [`callback`](crate::telegram::callback) encodes it in Telegram's 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Press {
+pub enum ButtonAction {
     /// An action on a deposit.
     Deposit {
         /// The deposit.
@@ -119,8 +119,8 @@ impl View {
 impl Button {
     /// A button whose label is shortened to the width of a phone.
     #[must_use]
-    pub fn new(label: &str, press: Press) -> Self {
-        Self { label: shortened(label, LABEL_UNITS_MAX), press }
+    pub fn new(label: &str, action: ButtonAction) -> Self {
+        Self { label: shortened(label, LABEL_UNITS_MAX), action }
     }
 }
 
@@ -200,9 +200,11 @@ impl View {
         }
         let mut sketch = String::from_utf16(&text).unwrap().replace(['\u{a0}', '\u{202f}'], " ");
         for row in &self.keyboard {
-            let buttons = row.iter().map(|Button { label, press }| match press {
-                Press::Deposit { verb, .. } => format!("[{label}]{{{verb:?}}}"),
-                Press::AskAccess | Press::Accept(_) | Press::Refuse(_) => format!("[{label}]{{{press:?}}}"),
+            let buttons = row.iter().map(|Button { label, action }| match action {
+                ButtonAction::Deposit { verb, .. } => format!("[{label}]{{{verb:?}}}"),
+                ButtonAction::AskAccess | ButtonAction::Accept(_) | ButtonAction::Refuse(_) => {
+                    format!("[{label}]{{{action:?}}}")
+                }
             });
             sketch.push_str(&format!("\n{}", buttons.collect::<Vec<_>>().join(" ")));
         }

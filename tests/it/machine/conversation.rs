@@ -9,8 +9,8 @@ use depot_bot::deposit::{
     Proposal, Recorded, Status, UserId,
 };
 use depot_bot::session::{
-    Answer, Cause, Change, Context, Correction, Effect, Event, Fresh, Lane, Language, Note, Session,
-    SessionKey, State, Tap, Understanding, Verb, Verdict,
+    Cause, Change, Context, Correction, Effect, Event, Fresh, Lane, Language, Note, Session, SessionKey,
+    State, Tap, TapAnswer, Understanding, Verb, Verdict,
 };
 
 pub(crate) const TTL: Duration = Duration::from_secs(300);
@@ -65,7 +65,7 @@ impl Conversation {
         }
     }
 
-    pub(crate) fn apply(&mut self, cause: Cause, event: &Event) -> (Verdict, Option<Answer>) {
+    pub(crate) fn apply(&mut self, cause: Cause, event: &Event) -> (Verdict, Option<TapAnswer>) {
         let context = self.context();
         let transition = self.session.apply(&cause, event, &context);
         if transition.verdict == Verdict::Changed {
@@ -75,7 +75,7 @@ impl Conversation {
         (transition.verdict, transition.answer)
     }
 
-    pub(crate) fn update(&mut self, event: &Event, brings_message: bool) -> Option<Answer> {
+    pub(crate) fn update(&mut self, event: &Event, brings_message: bool) -> Option<TapAnswer> {
         self.next_update += 1;
         self.next_message += i64::from(brings_message);
         let cause = Cause::Update {

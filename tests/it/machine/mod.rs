@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use depot_bot::deposit::{CategoryKey, DepositId, DepositRef, Draft, Media, MessageId, Recorded, Status};
 use depot_bot::session::{
-    Answer, Cause, DOCUMENT_BYTES_MAX, Effect, EffectId, Event, Lane, Language, Note, Sentence, State, Tap,
-    Verb, Verdict,
+    Cause, DOCUMENT_BYTES_MAX, Effect, EffectId, Event, Lane, Language, Note, Sentence, State, Tap,
+    TapAnswer, Verb, Verdict,
 };
 
 use crate::machine::conversation::{Conversation, START, TTL};
@@ -119,7 +119,7 @@ fn a_session_warns_expires_once_and_is_resumed() {
     };
     let card = chat.session.card.message.unwrap();
     let answer = chat.update(&Event::Resumed(Box::new(draft), card), false);
-    assert_eq!(answer, Some(Answer::Done));
+    assert_eq!(answer, Some(TapAnswer::Done));
     chat.note("resumes").settles().taps(Verb::Validate).settles();
     insta::assert_snapshot!(chat.log);
     let statuses: Vec<_> = chat.recorded.iter().map(|(_, revision, status)| (*revision, *status)).collect();
@@ -238,10 +238,10 @@ fn the_same_update_and_the_same_tap_change_nothing_twice() {
     assert_eq!(chat.apply(cause, &event).0, Verdict::Duplicate);
     let (cause, event) = update(9_001, &tap);
     let again = chat.apply(cause, &event);
-    assert_eq!(again, (Verdict::Unchanged, Some(Answer::Recording)));
+    assert_eq!(again, (Verdict::Unchanged, Some(TapAnswer::Recording)));
     chat.settles();
     let (cause, event) = update(9_002, &tap);
-    assert_eq!(chat.apply(cause, &event).1, Some(Answer::Elsewhere));
+    assert_eq!(chat.apply(cause, &event).1, Some(TapAnswer::Elsewhere));
     assert_eq!(chat.recorded.len(), 1);
 }
 
@@ -288,7 +288,7 @@ fn a_draft_resumed_before_its_expiry_is_settled_is_shown() {
     let Effect::RecordDeposit(leaving) = &what else { panic!("{what:?}") };
     let card = chat.session.card.message.unwrap();
     let answer = chat.update(&Event::Resumed(Box::new(leaving.draft.clone()), card), false);
-    assert_eq!(answer, Some(Answer::Done));
+    assert_eq!(answer, Some(TapAnswer::Done));
     chat.apply(is_recorded, &recorded);
     let shown = Event::CardShown { view, message: card, stripped: Vec::new() };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
@@ -338,13 +338,13 @@ fn a_tap_that_the_ledger_answers_is_not_remembered_and_takes_no_lane() {
     chat.now = chat.now.after(Duration::from_millis(450));
     let cause = Cause::Update { id: 9_000, message: None, sent_at: None, language: Language::En };
     let event = Event::Tapped(chat.tap(Verb::Validate));
-    assert_eq!(chat.apply(cause, &event), (Verdict::Unchanged, Some(Answer::Elsewhere)));
+    assert_eq!(chat.apply(cause, &event), (Verdict::Unchanged, Some(TapAnswer::Elsewhere)));
     assert!(chat.session.lease(Lane::Chat).is_none(), "whoever takes a lane runs it");
     chat.waits(0).settles();
     assert!(!chat.session.card_is_due());
     let draft = Draft::new(DepositId(uuid::Uuid::from_u128(77)), DepositRef(77), chat.now);
     let resumed = Event::Resumed(Box::new(draft), MessageId(1));
-    assert_eq!(chat.apply(cause, &resumed), (Verdict::Changed, Some(Answer::Done)));
+    assert_eq!(chat.apply(cause, &resumed), (Verdict::Changed, Some(TapAnswer::Done)));
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn a_tap_on_a_card_whose_answer_was_lost_leaves_one_keyboard() {
     // It reached the chat, but nobody learnt its number; and while it is sent once more, it is tapped.
     let (first, second) = (MessageId(200), MessageId(201));
     let tap = Tap { message: first, ..chat.tap(Verb::Correct) };
-    assert_eq!(chat.update(&Event::Tapped(tap), false), Some(Answer::Done));
+    assert_eq!(chat.update(&Event::Tapped(tap), false), Some(TapAnswer::Done));
     let shown = Event::CardShown { view: 1, message: second, stripped: Vec::new() };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &shown);
     assert_eq!(chat.session.card.message, Some(second));

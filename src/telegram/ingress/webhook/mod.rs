@@ -50,9 +50,9 @@ const SOON: u8 = 1;
 const LATER: u8 = 5;
 
 /// The receiving end of the webhook; a clone is the same.
-pub struct Webhook<H>(Arc<Receiver<H>>);
+pub struct WebhookReceiver<H>(Arc<Endpoint<H>>);
 
-struct Receiver<H> {
+struct Endpoint<H> {
     path: String,
     secrets: Secrets,
     pipeline: Arc<Pipeline<H>>,
@@ -63,7 +63,7 @@ struct Receiver<H> {
     status: watch::Sender<IntakeStatus>,
 }
 
-impl<H: HandleUpdate> Webhook<H> {
+impl<H: HandleUpdate> WebhookReceiver<H> {
     /// Receives what is posted to `path` with one of the secrets: the current one, and the previous one while they are
     /// being changed. From `draining` on everything is sent away to come again in a second.
     #[must_use]
@@ -75,7 +75,7 @@ impl<H: HandleUpdate> Webhook<H> {
         clock: Clock,
         draining: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Receiver {
+        Self(Arc::new(Endpoint {
             path: path.to_owned(),
             secrets: Secrets::new(secret, previous),
             pipeline,
@@ -104,7 +104,7 @@ impl<H: HandleUpdate> Webhook<H> {
     }
 }
 
-impl<H: HandleUpdate> Receiver<H> {
+impl<H: HandleUpdate> Endpoint<H> {
     async fn receive(&self, request: Request) -> Response {
         match self.deliver(request).await {
             Ok(()) => StatusCode::OK.into_response(),
@@ -242,14 +242,14 @@ impl Refusal {
     }
 }
 
-impl<H> Clone for Webhook<H> {
+impl<H> Clone for WebhookReceiver<H> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<H> std::fmt::Debug for Webhook<H> {
+impl<H> std::fmt::Debug for WebhookReceiver<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Webhook")
+        f.write_str("WebhookReceiver")
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::telegram::client::{CallError, Client, WebhookSetting, WebhookState};
 use crate::telegram::incoming::ALLOWED_UPDATES;
 use crate::telegram::ingress::pipeline::HandleUpdate;
-use crate::telegram::ingress::webhook::Webhook;
+use crate::telegram::ingress::webhook::WebhookReceiver;
 
 /// Telegram's own default.
 const CONNECTIONS_MAX: u8 = 40;
@@ -160,7 +160,7 @@ fn lacks_the_method(error: &CallError) -> bool {
     matches!(error, CallError::Rejected { .. } | CallError::Server { status: 500 | 501 })
 }
 
-impl<H: HandleUpdate> Webhook<H> {
+impl<H: HandleUpdate> WebhookReceiver<H> {
     /// Supervises the webhook until `shutdown`: that it is ours, and whether updates wait for it. Never deletes it.
     pub async fn supervise(
         &self,

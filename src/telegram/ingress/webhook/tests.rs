@@ -56,7 +56,7 @@ impl Script {
 }
 
 struct Rig {
-    webhook: Webhook<Arc<Script>>,
+    webhook: WebhookReceiver<Arc<Script>>,
     script: Arc<Script>,
     draining: CancellationToken,
 }
@@ -66,7 +66,8 @@ fn rig() -> Rig {
     let intake = Arc::new(Pipeline::new(script.clone()));
     let (secret, previous) = (SecretString::from(SECRET), SecretString::from("previous"));
     let clock = Clock::manual(Timestamp(1_000));
-    let webhook = Webhook::new("/{hook}/*x", &secret, Some(&previous), intake, clock, draining.clone());
+    let webhook =
+        WebhookReceiver::new("/{hook}/*x", &secret, Some(&previous), intake, clock, draining.clone());
     Rig { webhook, script, draining }
 }
 

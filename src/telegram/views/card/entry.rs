@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::deposit::{Leaving, Recorded, Status};
 use crate::session::Verb;
 use crate::telegram::views::card::{Renderer, fitting};
-use crate::telegram::views::view::{Button, Press, Style, View};
+use crate::telegram::views::view::{Button, ButtonAction, Style, View};
 
 /// How long after the decision a completed deposit offers to be undone.
 pub const UNDO_WINDOW: Duration = Duration::from_secs(10 * 60);
@@ -97,7 +97,7 @@ impl Renderer<'_> {
             | Status::ClassificationFailed
             | Status::Reversed => return None,
         };
-        let press = Press::Deposit { reference: recorded.reference, step: recorded.revision, verb };
-        Some(Button::new(&self.localizer.message(key), press))
+        let action = ButtonAction::Deposit { reference: recorded.reference, step: recorded.revision, verb };
+        Some(Button::new(&self.localizer.message(key), action))
     }
 }

@@ -54,7 +54,8 @@ fn every_sentence_has_its_text_and_fits() {
 #[test]
 fn toasts_are_at_most_200_characters_and_a_tap_that_worked_needs_none() {
     use Toast::*;
-    let answers = [Answer::Stale, Answer::Recording, Answer::AnotherOpen, Answer::Elsewhere].map(Answered);
+    let answers =
+        [TapAnswer::Stale, TapAnswer::Recording, TapAnswer::AnotherOpen, TapAnswer::Elsewhere].map(Answered);
     let others = [
         NotYours,
         NotAllowed,
@@ -70,7 +71,7 @@ fn toasts_are_at_most_200_characters_and_a_tap_that_worked_needs_none() {
     let i18n = I18n::new().unwrap();
     for language in BOTH {
         let localizer = i18n.localizer(language);
-        assert_eq!(toast(localizer, Answered(Answer::Done)), None);
+        assert_eq!(toast(localizer, Answered(TapAnswer::Done)), None);
         for one in answers.into_iter().chain(others) {
             let text = toast(localizer, one).unwrap();
             assert!(text.contains([' ', '\u{202f}']) && text.chars().count() <= 200, "{text}");
