@@ -1,21 +1,21 @@
-//! The names of all metrics: a number that is not in this list does not exist.
+//! All metrics: one that is not in this list does not exist.
 //!
 //! Prefix `depot_`, base units, no ids and no texts in labels: the number of series is bounded by this file.
 
-/// One family of numbers.
+/// One metric family.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     /// Its name, as Prometheus sees it.
     pub name: &'static str,
-    /// What kind of number it is.
+    /// Its kind.
     pub kind: MetricKind,
-    /// What it means, in one sentence.
+    /// Its description, in one sentence.
     pub about: &'static str,
-    /// Its labels with the values they take; an empty list of values is one that only use tells.
+    /// Its labels with their values; an empty list of values is known only at run time.
     pub labels: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// The kinds of numbers.
+/// The kinds of metrics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MetricKind {
     /// Only grows.
@@ -29,12 +29,12 @@ pub enum MetricKind {
 /// Buckets for durations: from half a millisecond, a Redis commit, to ten seconds, the limit of a call to a chat.
 const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Buckets for calls to servers that listen or read: a volunteer waits, a small machine takes its time.
-const PATIENCE: &[f64] = &[0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
+/// Buckets for calls to transcription servers and chat models, which may run on small machines.
+const MODEL_CALLS: &[f64] = &[0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
 /// Buckets for how many jobs share one transaction.
 const JOBS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
 
-/// The kinds that are kept for a time only.
+/// The kinds of rows under retention.
 const RETAINED: &[&str] = &["dead_letters", "conflicts", "quarantine", "drafts", "deliveries", "cache"];
 
 type Labels = &'static [(&'static str, &'static [&'static str])];
@@ -95,7 +95,7 @@ pub const CONFIDENCE_LINES: Metric = counter(
     &[("band", BANDS), AGREED],
     "Lines that were validated, by how sure the model was, and whether its proposal stood: the calibration.",
 );
-/// Which category replaced which.
+/// Categories that were replaced.
 pub const CORRECTIONS: Metric = counter(
     "depot_corrections_total",
     &[("proposed", &[]), ("chosen", &[])],
@@ -105,13 +105,13 @@ pub const CORRECTIONS: Metric = counter(
 pub const LEXICON_LEARNED: Metric = gauge(
     "depot_lexicon_learned",
     &[],
-    "Names that corrections have taught this site: see `depot-bot lexicon list`.",
+    "Names that this site has learned from corrections: see `depot-bot lexicon list`.",
 );
-/// Updates that were taken, by kind and by what became of them.
+/// Updates, by kind and outcome.
 pub const UPDATES: Metric = counter(
     "depot_updates_total",
     &[("kind", KINDS), ("outcome", OUTCOMES)],
-    "Updates from Telegram, by kind and by what became of them.",
+    "Updates from Telegram, by kind and outcome.",
 );
 /// Updates that were put aside.
 pub const UPDATES_PARKED: Metric = counter(
@@ -123,26 +123,26 @@ pub const UPDATES_PARKED: Metric = counter(
 pub const QUARANTINED: Metric = counter(
     "depot_quarantined_total",
     &[],
-    "Conversations that could not be read and were put aside, so that they began anew.",
+    "Sessions that could not be read and were quarantined; a new session replaced each.",
 );
-/// What the webhook refused.
+/// Requests that the webhook refused.
 pub const WEBHOOK_REFUSED: Metric = counter(
     "depot_webhook_refused_total",
     &[("code", &["401", "404", "405", "413", "503"])],
-    "Requests that the webhook did not take, by the code they were answered with.",
+    "Requests that the webhook refused, by the status code of the response.",
 );
-/// What waits at Telegram.
+/// Updates that wait at Telegram.
 pub const WEBHOOK_PENDING: Metric =
     gauge("depot_webhook_pending", &[], "Updates that wait at Telegram to be posted to the webhook.");
 /// Commits, by cause and verdict.
 pub const COMMITS: Metric = counter(
     "depot_commits_total",
     &[("cause", CAUSES), ("verdict", VERDICTS)],
-    "Commits of conversations, by what caused them.",
+    "Commits of sessions, by cause.",
 );
 /// How long a commit takes.
 pub const COMMIT_SECONDS: Metric =
-    seconds("depot_commit_seconds", &[], "From the loading of a conversation to its commit.");
+    seconds("depot_commit_seconds", &[], "From the loading of a session to its commit.");
 /// Commits that another commit overtook.
 pub const CONFLICTS: Metric =
     counter("depot_conflicts_total", &[], "Commits that another one overtook and that were applied again.");
@@ -158,49 +158,49 @@ pub const DEPOSITS_RECORDED: Metric = counter(
 /// Deposits in the ledger.
 pub const DEPOSITS: Metric =
     gauge("depot_deposits", &[("status", STATUSES)], "Deposits in the ledger, by status.");
-/// Conversations with something going on.
+/// Sessions with pending work.
 pub const SESSIONS_ACTIVE: Metric =
-    gauge("depot_sessions_active", &[], "Conversations that are open or have something left to do.");
+    gauge("depot_sessions_active", &[], "Sessions that are open or have pending work.");
 /// Effects that wait.
 pub const EFFECTS_PENDING: Metric =
-    gauge("depot_effects_pending", &[], "Conversations whose next step is due and has not been taken.");
+    gauge("depot_effects_pending", &[], "Sessions that are due and not yet processed.");
 /// How late the effects are.
 pub const EFFECT_AGE_SECONDS: Metric =
     seconds("depot_effect_age_seconds", &[], "From an effect's commit to its success.");
-/// Effects that were given up.
+/// Effects that failed for good.
 pub const EFFECTS_FAILED: Metric =
-    counter("depot_effects_failed_total", &[("effect", EFFECTS)], "Effects that were given up, by effect.");
-/// Recordings that were listened to.
+    counter("depot_effects_failed_total", &[("effect", EFFECTS)], "Effects that failed for good, by effect.");
+/// Recordings that were transcribed.
 pub const SPEECH: Metric = counter(
     "depot_speech_total",
     &[("outcome", SPEECH_OUTCOMES)],
-    "Attempts to turn a voice note into text, by what came of them.",
+    "Transcriptions of voice notes, by outcome.",
 );
-/// How long listening takes.
+/// How long transcription takes.
 pub const SPEECH_SECONDS: Metric = Metric {
     name: "depot_speech_seconds",
-    kind: MetricKind::Histogram(PATIENCE),
-    about: "How long the server takes that turns voice notes into text.",
+    kind: MetricKind::Histogram(MODEL_CALLS),
+    about: "How long the transcription server takes for a voice note.",
     labels: &[],
 };
-/// Notes that a chat model was asked about.
+/// Notes that were sent to the chat model.
 pub const MODEL: Metric = counter(
     "depot_model_total",
     &[("outcome", MODEL_OUTCOMES)],
-    "Notes for the chat model, by what came of it; all but `used` were left to the embedded model.",
+    "Notes for the chat model, by outcome; all but `used` were left to the embedded model.",
 );
 /// How long the chat model takes.
 pub const MODEL_SECONDS: Metric = Metric {
     name: "depot_model_seconds",
-    kind: MetricKind::Histogram(PATIENCE),
+    kind: MetricKind::Histogram(MODEL_CALLS),
     about: "How long the chat model takes for a note.",
     labels: &[],
 };
-/// Paid answers that were kept.
+/// Cached answers of paid servers.
 pub const CACHE: Metric = counter(
     "depot_cache_total",
     &[("kind", &["transcription", "lines"]), ("outcome", &["hit", "miss"])],
-    "Looks for an answer that was paid for before, by kind.",
+    "Look-ups in the cache of paid answers, by kind.",
 );
 /// Calls to Telegram.
 pub const TELEGRAM_CALLS: Metric = counter(
@@ -228,51 +228,45 @@ pub const REDIS_ERRORS: Metric = counter(
 );
 /// The memory that Redis uses.
 pub const REDIS_MEMORY_BYTES: Metric =
-    gauge("depot_redis_memory_bytes", &[], "The memory that Redis says it uses; 0 without Redis.");
-/// Who is in charge of conversations.
-pub const STORE_IN_CHARGE: Metric = gauge(
+    gauge("depot_redis_memory_bytes", &[], "The memory that Redis reports to use; 0 without Redis.");
+/// The primary of sessions.
+pub const STORE_PRIMARY: Metric = gauge(
     "depot_store_primary",
     &[("store", STORES)],
-    "1 for the store that takes commits of conversations, 0 for the other; both 0 while it changes. Only with Redis.",
+    "1 for the primary, the store that takes commits of sessions, 0 for the other; both 0 during a failover. Only with Redis.",
 );
-/// Since which epoch.
+/// The epoch of the leadership.
 pub const STORE_EPOCH: Metric =
-    gauge("depot_store_epoch", &[], "How often the store in charge has changed. Only with Redis.");
-/// Changes of the store in charge.
+    gauge("depot_store_epoch", &[], "The epoch, which grows with each failover. Only with Redis.");
+/// Failovers.
 pub const FAILOVERS: Metric = counter(
     "depot_failovers_total",
     &[("to", STORES)],
-    "Changes of the store in charge that this process made, by the store that took charge.",
+    "Failovers that this process made, by the new primary.",
 );
-/// What Redis alone has.
-pub const UNMIRRORED: Metric = gauge(
-    "depot_replication_backlog",
-    &[],
-    "Conversations whose last commit is in Redis and not yet in SQL.",
-);
-/// Since when Redis alone has it.
-pub const UNMIRRORED_AGE_SECONDS: Metric = gauge(
+/// Sessions that are not yet replicated.
+pub const REPLICATION_BACKLOG: Metric =
+    gauge("depot_replication_backlog", &[], "Sessions whose last commit is in Redis and not yet in SQL.");
+/// The age of the oldest of them.
+pub const REPLICATION_LAG_SECONDS: Metric = gauge(
     "depot_replication_lag_seconds",
     &[],
     "How long the oldest commit that is not yet in SQL has been in Redis.",
 );
 /// How long the mirror takes.
-pub const MIRROR_SECONDS: Metric = seconds(
-    "depot_mirror_seconds",
-    &[],
-    "How long the mirror takes to write a group of conversations to SQL.",
-);
+pub const MIRROR_SECONDS: Metric =
+    seconds("depot_mirror_seconds", &[], "How long the mirror takes to write a group of sessions to SQL.");
 /// How long updates wait for the mirror.
 pub const MIRROR_WAIT_SECONDS: Metric = seconds(
     "depot_mirror_wait_seconds",
     &[],
     "How long the acknowledgement of an update waited for the mirror after its commit.",
 );
-/// What lost.
+/// Documents that lost in a failover.
 pub const BRANCHES_LOST: Metric = counter(
     "depot_branches_lost_total",
     &[],
-    "Steps of conversations that lost when the store in charge changed; they are kept in `conflicts`.",
+    "Documents that lost in a failover; they are stored in `conflicts`.",
 );
 /// How long SQL takes.
 pub const SQL_SECONDS: Metric =
@@ -290,47 +284,46 @@ pub const SQL_GROUP_JOBS: Metric = Metric {
     about: "How many jobs the writer put into one SQL transaction.",
     labels: &[],
 };
-/// How long ago the intake last turned.
+/// The age of the last iteration of the intake.
 pub const INTAKE_AGE_SECONDS: Metric =
-    gauge("depot_intake_age_seconds", &[], "How long ago a turn of the intake was last completed.");
+    gauge("depot_intake_age_seconds", &[], "The age of the last completed iteration of the intake.");
 /// Deliveries that wait.
 pub const DELIVERIES_PENDING: Metric =
-    gauge("depot_deliveries_pending", &[], "Messages to other people's chats that wait to be sent.");
-/// Updates that lie aside.
+    gauge("depot_deliveries_pending", &[], "Messages to other users' chats that wait to be sent.");
+/// Dead letters.
 pub const DEAD_LETTERS: Metric =
     gauge("depot_dead_letters", &[], "Updates that could not be handled, stored for an operator.");
-/// What was kept long enough.
+/// Rows removed by retention.
 pub const PURGED: Metric = counter(
     "depot_purged_total",
     &[("kind", RETAINED)],
-    "Rows that were removed, and texts that were erased, because their time was over.",
+    "Rows that were removed, and texts that were erased, by retention.",
 );
-/// What is kept.
+/// The age of rows under retention.
 pub const RETAINED_OLDEST_SECONDS: Metric = gauge(
     "depot_retained_oldest_seconds",
     &[("kind", RETAINED)],
-    "The age of the oldest that is kept; 0 when nothing is.",
+    "The age of the oldest row; 0 if there is none.",
 );
 /// Repeats that users may have seen.
 pub const REPEATS_POSSIBLE: Metric = counter(
     "depot_repeats_possible_total",
     &[("method", &["sendMessage"])],
-    "Messages that were sent again because nobody knows whether the first one arrived.",
+    "Messages that were sent again because the outcome of the first call is unknown.",
 );
 /// Lines of the log that were dropped.
 pub const LOG_LINES_DROPPED: Metric = counter(
     "depot_log_lines_dropped_total",
     &[],
-    "Lines of the log that were dropped because nobody read it.",
+    "Lines of the log that were dropped because its reader is blocked.",
 );
 /// Panics.
-pub const PANICS: Metric =
-    counter("depot_panics_total", &[], "Tasks that panicked: mistakes in the program.");
-/// Which release runs.
+pub const PANICS: Metric = counter("depot_panics_total", &[], "Tasks that panicked: defects of the program.");
+/// The running release.
 pub const BUILD: Metric = Metric {
     name: "depot_build_info",
     kind: MetricKind::Gauge,
-    about: "Always 1; the label says which release runs.",
+    about: "Always 1; the label is the running release.",
     labels: &[("version", &[env!("CARGO_PKG_VERSION")])],
 };
 
@@ -362,11 +355,11 @@ pub const ALL: [Metric; 50] = [
     REDIS_SECONDS,
     REDIS_ERRORS,
     REDIS_MEMORY_BYTES,
-    STORE_IN_CHARGE,
+    STORE_PRIMARY,
     STORE_EPOCH,
     FAILOVERS,
-    UNMIRRORED,
-    UNMIRRORED_AGE_SECONDS,
+    REPLICATION_BACKLOG,
+    REPLICATION_LAG_SECONDS,
     MIRROR_SECONDS,
     MIRROR_WAIT_SECONDS,
     BRANCHES_LOST,
@@ -389,7 +382,7 @@ pub const ALL: [Metric; 50] = [
 ];
 
 impl Metric {
-    /// Every combination of its labels' values; none when a label takes values that only use tells.
+    /// Every combination of its labels' values; none if the values of a label are known only at run time.
     #[must_use]
     pub fn series(&self) -> Vec<Vec<(&'static str, &'static str)>> {
         let mut series = vec![Vec::new()];

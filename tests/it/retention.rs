@@ -141,10 +141,10 @@ const QUARANTINED: &str = "
     insert into quarantine (bot, chat, owner, sha256, document, reason, found_at)
     values ($1, 1, 1, 'test', '{}', 'test', $2)";
 const PENDING: &str = "
-    insert into deliveries (bot, subject, destination, language, payload, picture, status, attempts, due_at, created_at)
+    insert into deliveries (bot, subject, destination, language, payload, view_number, status, attempts, due_at, created_at)
     values ($1, 'pending', 1, 'fr', '{}', 1, 'pending', 0, 9000000000000000, $2)";
 const MARKER: &str = "
-    insert into deliveries (bot, subject, destination, language, payload, picture, status, attempts, due_at, created_at)
+    insert into deliveries (bot, subject, destination, language, payload, view_number, status, attempts, due_at, created_at)
     values ($1, 'marker', 1, 'fr', '{}', 1, 'sent', 0, $2, $2)";
 
 struct Insert {
