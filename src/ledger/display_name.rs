@@ -10,14 +10,14 @@ pub const NAME_CHARS_MAX: usize = 64;
 #[must_use]
 pub fn clean_name(name: &str) -> String {
     let visible: String =
-        name.chars().filter(|c| c.is_whitespace() || !(c.is_control() || turns_direction(*c))).collect();
+        name.chars().filter(|c| c.is_whitespace() || !(c.is_control() || is_direction_mark(*c))).collect();
     let spaced = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     let cut: String = spaced.chars().take(NAME_CHARS_MAX).collect();
     cut.trim_end().to_owned()
 }
 
 /// The marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX #9, table 4).
-fn turns_direction(c: char) -> bool {
+pub(crate) fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -52,7 +52,7 @@ const fn seconds(name: &'static str, labels: Labels, about: &'static str) -> Met
 }
 
 const KINDS: &[&str] = &["message", "edited_message", "callback_query", "my_chat_member", "unknown"];
-const OUTCOMES: &[&str] = &["handled", "refused", "ignored", "parked"];
+const OUTCOMES: &[&str] = &["handled", "refused", "ignored", "dead_letter"];
 const CAUSES: &[&str] = &["update", "outcome", "deadline"];
 const VERDICTS: &[&str] = &["applied"];
 const REDIS: &[&str] = &[
@@ -75,7 +75,7 @@ const STORES: &[&str] = &["redis", "sql"];
 const SQL: &[&str] = &["read", "write"];
 const SQL_CLASSES: &[&str] = &["unavailable", "unknown", "full", "failed"];
 const STATUSES: &[&str] = &["completed", "cancelled", "expired", "classification_failed", "reversed"];
-const PARK_REASONS: &[&str] = &["unreadable", "panicked", "timed_out", "newer_session"];
+const DEAD_LETTER_REASONS: &[&str] = &["unreadable", "panicked", "timed_out", "newer_session"];
 const SPEECH_OUTCOMES: &[&str] = &["heard", "nothing", "unavailable", "failed"];
 const MODEL_OUTCOMES: &[&str] = &["used", "invalid", "slow", "unavailable", "over_budget", "overruled"];
 const EFFECTS: &[&str] = &["show_card", "say", "transcribe", "understand", "record_deposit"];
@@ -113,11 +113,11 @@ pub const UPDATES: Metric = counter(
     &[("kind", KINDS), ("outcome", OUTCOMES)],
     "Updates from Telegram, by kind and outcome.",
 );
-/// Updates that were put aside.
-pub const UPDATES_PARKED: Metric = counter(
-    "depot_updates_parked_total",
-    &[("reason", PARK_REASONS)],
-    "Updates that were kept for an operator because nothing could be made of them, by reason.",
+/// Updates that became dead letters.
+pub const DEAD_LETTERS_ADDED: Metric = counter(
+    "depot_dead_letters_total",
+    &[("reason", DEAD_LETTER_REASONS)],
+    "Updates that could not be handled and became dead letters, by reason.",
 );
 /// Documents that could not be read.
 pub const QUARANTINED: Metric = counter(
@@ -330,7 +330,7 @@ pub const BUILD: Metric = Metric {
 /// All of them.
 pub const ALL: [Metric; 50] = [
     UPDATES,
-    UPDATES_PARKED,
+    DEAD_LETTERS_ADDED,
     QUARANTINED,
     WEBHOOK_REFUSED,
     WEBHOOK_PENDING,

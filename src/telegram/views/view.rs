@@ -4,6 +4,7 @@
 //! Telegram counts in UTF-16 code units: 4096 for a text, and the offsets of entities likewise.
 
 use crate::deposit::DepositRef;
+use crate::ledger::display_name::is_direction_mark;
 use crate::session::Verb;
 
 /// The longest text of a message, in UTF-16 code units (Bot API, `sendMessage`).
@@ -163,10 +164,6 @@ pub fn one_line(text: &str) -> String {
     let visible = text.chars().map(|char| if char.is_control() { ' ' } else { char });
     let kept: String = visible.filter(|char| !is_direction_mark(*char)).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn is_direction_mark(char: char) -> bool {
-    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Half of a flag: two of them make one visible character.
