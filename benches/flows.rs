@@ -27,8 +27,8 @@ use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::session::{Session, SessionKey};
 use depot_bot::simulator::{Options, Simulator, SystemClock, User, UserProfile};
 use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
-use depot_bot::store::replication::{StoredSession, VolatileStore as _};
-use depot_bot::store::{Commit, Committed, SessionStore as _};
+use depot_bot::store::replication::VolatileStore as _;
+use depot_bot::store::{Commit, Committed, SessionStore as _, StoredSession};
 
 use harness::servers::{PostgresServer, RedisServer};
 

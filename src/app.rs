@@ -3,7 +3,6 @@
 pub mod boot;
 mod health_monitor;
 mod learning;
-mod recording;
 mod retention;
 mod start;
 mod stores;

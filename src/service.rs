@@ -291,8 +291,8 @@ impl ValidationSessionService {
     ///
     /// # Errors
     /// The update must not be acknowledged; Telegram brings it again.
-    pub async fn replicated(&self, session: &Session) -> Result<(), ServiceError> {
-        let replicated = self.store.replicated(session).await;
+    pub async fn await_replication(&self, session: &Session) -> Result<(), ServiceError> {
+        let replicated = self.store.await_replication(session).await;
         if replicated.is_err() {
             self.cache.forget(session.key);
         } else {

@@ -117,8 +117,10 @@ impl HealthMonitor {
         metrics::gauge!("depot_replication_lag_seconds").set(stores.lag.as_secs_f64());
         match stores.redis {
             Some(error) => {
-                component
-                    .set(Condition::Degraded, format!("is away ({error}): conversations go on from SQL"));
+                component.set(
+                    Condition::Degraded,
+                    format!("is unavailable ({error}): sessions go on from the database"),
+                );
             }
             None if stores.primary == "sql" => {
                 component.set(
@@ -133,7 +135,7 @@ impl HealthMonitor {
             let detail = match backlog {
                 0 => "does not answer, or takes no writes: deposits wait to be recorded".to_owned(),
                 _ => format!(
-                    "does not answer, or takes no writes: {backlog} sessions wait for replication, for up to {lag} s"
+                    "does not answer, or takes no writes: {backlog} sessions are unreplicated, the replication lag is {lag} s"
                 ),
             };
             self.database.set(Condition::Degraded, detail);

@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::AccessRules;
 use crate::app::health_monitor::HealthMonitor;
-use crate::app::recording::Recording;
 use crate::app::stores::{self, Stores};
 use crate::app::tables::Tables;
 use crate::app::{App, Loops, boot, learning, redis_store, retention, understanding};
@@ -25,6 +24,7 @@ use crate::effects::{Effects, deadlines};
 use crate::http::serve::{Limits, serve};
 use crate::http::{self, Health};
 use crate::i18n::I18n;
+use crate::ledger::Recorder;
 use crate::model::Embedded;
 use crate::rng::Rng;
 use crate::service::{Onlooker, ValidationSessionService, clean_up};
@@ -180,7 +180,8 @@ impl Bot {
         let service = Arc::new(service.with_onlooker(observer));
         let chat = telegram_chat(config, tables, clock)?;
         let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
-        let recording = Recording::new(&tables.ledger, SqlStore::new(database.clone(), bot), stores, clock);
+        let recording =
+            Recorder::new(&tables.ledger, SqlStore::new(database.clone(), bot), stores.sessions(), clock);
         let executor = executor(config, &chat, persistence, recording, embedded.clone())?;
         let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
         let answers = TaskTracker::new();
@@ -219,7 +220,7 @@ fn executor(
     config: &Config,
     chat: &TelegramChat,
     persistence: &Persistence,
-    recording: Recording,
+    recording: Recorder,
     embedded: Embedded,
 ) -> anyhow::Result<Executor> {
     let cache = understanding::cache(config, &persistence.tables.answer_cache, persistence.redis.clone());

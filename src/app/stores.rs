@@ -1,4 +1,4 @@
-//! Where sessions live: in the database alone, or in Redis with the database behind it.
+//! Where sessions live: in the database alone, or in Redis and the database.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use crate::store::sql::SqlStore;
 pub(super) enum Stores {
     /// `REDIS_URL` is not set: the embedded default.
     Sql(Arc<SqlStore>),
-    /// Redis in charge while it can be.
+    /// Redis as the primary while it can be, and the database behind it.
     Both(ReplicatedStore),
 }
 
 /// Opens what the configuration names.
 ///
 /// # Errors
-/// An address that cannot be understood, or a database that does not say who is in charge. Redis may be away.
+/// An address that cannot be understood, or a database that does not tell the primary. Redis may be away.
 pub(super) async fn open(
     config: &Config,
     database: &Database,
@@ -54,7 +54,7 @@ impl Stores {
         }
     }
 
-    /// How both stores are; `None` without Redis.
+    /// The status of both stores; `None` without Redis.
     pub(super) fn status(&self) -> Option<watch::Receiver<ReplicationStatus>> {
         match self {
             Self::Sql(_) => None,
@@ -62,17 +62,20 @@ impl Stores {
         }
     }
 
-    /// Brings to the database what the mirror still holds.
+    /// Flushes the replication queue to the database.
     pub(super) async fn stop(&self) {
         if let Self::Both(both) = self
             && !both.stop().await
         {
-            tracing::warn!("some sessions are in Redis only; the next start brings them to the database");
+            tracing::warn!(
+                "stopped with unreplicated commits: they are in Redis only; keep Redis until the next start, which brings them to the \
+                 database"
+            );
         }
     }
 }
 
-/// The store that is in charge of a bot that may be running, for commands beside it.
+/// The store that is the primary of a bot that may be running, for commands beside it.
 ///
 /// # Errors
 /// A store that does not answer, or an address that cannot be understood.

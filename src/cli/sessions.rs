@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::deposit::{ChatId, UserId};
 use crate::session::SessionKey;
-use crate::store::SessionStore as _;
+use crate::store::SessionInspection as _;
 use crate::store::sql::SqlStore;
 
 /// The action on sessions.

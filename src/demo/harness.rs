@@ -230,13 +230,13 @@ impl Harness {
         self.settings.to_redis.as_ref().map(|proxy: &FaultProxy| proxy.set(line))
     }
 
-    /// Keeps which store is in charge, for when the bot is dead; the same name.
+    /// Keeps which store is the primary, for when the bot is dead; the same name.
     pub(super) fn remember_in_charge(&self, name: &'static str) -> &'static str {
         *lock(&self.in_charge) = name;
         name
     }
 
-    /// Which store was in charge when the bot was last seen.
+    /// Which store was the primary when the bot was last seen.
     pub(super) fn last_in_charge(&self) -> &'static str {
         *lock(&self.in_charge)
     }

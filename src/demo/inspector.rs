@@ -198,7 +198,7 @@ fn total(page: &str, name: &str) -> f64 {
     page.lines().filter_map(value).sum()
 }
 
-/// Which store is in charge, and how the bot is.
+/// The primary, and how the bot is.
 pub(super) async fn store(harness: &Harness) -> StoreView {
     let seen = harness.ask(async move |app| (app.service().store().0, app.health().readiness().state)).await;
     let (in_charge, ready) = match seen {

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use crate::ledger::RecordError;
+
 use crate::clock::Clock;
 use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
-use crate::ledger::LedgerError;
+use crate::ledger::Recorder;
 use crate::model::{Understand, UnderstandError};
 use crate::rng::Rng;
 use crate::session::{Effect, Event, Note, Sentence, Session};
 use crate::speech::{Transcribe, TranscribeError};
-use crate::store::StoreError;
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -51,15 +52,16 @@ pub trait Record: Send + Sync + 'static {
     ) -> Result<Recorded, RecordError>;
 }
 
-/// Why a deposit is not recorded; it is tried again.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// The ledger could not do it.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The decision could not be made safe.
-    #[error(transparent)]
-    Decision(#[from] StoreError),
+#[async_trait]
+impl Record for Recorder {
+    async fn record(
+        &self,
+        session: &Session,
+        leaving: &Leaving,
+        taxonomy: &str,
+    ) -> Result<Recorded, RecordError> {
+        Self::record(self, session, leaving, taxonomy).await
+    }
 }
 
 /// Where a view of the card was shown.

@@ -18,6 +18,7 @@ pub mod invites;
 pub mod members;
 pub mod quality;
 mod queries;
+mod recording;
 mod request_cards;
 pub mod reversal;
 pub mod role;
@@ -28,6 +29,7 @@ pub use crate::ledger::access_requests::{AccessRequest, Decision};
 pub use crate::ledger::entry::{LedgerEntry, Owner};
 pub use crate::ledger::feedback::Feedback;
 pub use crate::ledger::members::Members;
+pub use crate::ledger::recording::{RecordError, Recorder};
 pub use crate::ledger::reversal::{Reversal, UndoRight};
 pub use crate::ledger::role::Role;
 

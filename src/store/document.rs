@@ -1,11 +1,15 @@
-//! The document as it is stored: JSON, refused when it is too large, left alone when it cannot be read.
+//! The stored document: JSON, refused when it is too large, left alone when it is unreadable.
 
 use serde::Deserialize;
 
 use crate::session::{DOCUMENT_BYTES_MAX, SCHEMA, Session, SessionKey};
 use crate::store::StoreError;
 
-pub(super) fn encode(session: &Session) -> Result<String, StoreError> {
+/// Writes a document.
+///
+/// # Errors
+/// [`StoreError::TooLarge`].
+pub fn encode(session: &Session) -> Result<String, StoreError> {
     let key = session.key;
     let document =
         serde_json::to_string(session).map_err(|error| StoreError::Corrupt { key, reason: place(&error) })?;
@@ -15,7 +19,11 @@ pub(super) fn encode(session: &Session) -> Result<String, StoreError> {
     Ok(document)
 }
 
-pub(super) fn decode(key: SessionKey, document: &[u8]) -> Result<Session, StoreError> {
+/// Reads a document of the session `key`.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] and [`StoreError::Newer`].
+pub fn decode(key: SessionKey, document: &[u8]) -> Result<Session, StoreError> {
     /// All that is certain about a document of a newer release.
     #[derive(Deserialize)]
     struct Layout {
@@ -29,13 +37,14 @@ pub(super) fn decode(key: SessionKey, document: &[u8]) -> Result<Session, StoreE
     }
     let session: Session = serde_json::from_slice(document).map_err(|error| corrupt(place(&error)))?;
     if session.key != key {
-        return Err(corrupt("it belongs to another conversation".to_owned()));
+        return Err(corrupt("it belongs to another session".to_owned()));
     }
     Ok(session)
 }
 
-/// What is corrupt, and nothing else: not what can be read, and not what a newer release can read.
-pub(super) fn if_corrupt<T>(read: &Result<T, StoreError>, stored: Vec<u8>) -> Option<Vec<u8>> {
+/// The stored bytes, if they were found corrupt; not those of a newer release, which can read them.
+#[must_use]
+pub fn if_corrupt<T>(read: &Result<T, StoreError>, stored: Vec<u8>) -> Option<Vec<u8>> {
     matches!(read, Err(StoreError::Corrupt { .. })).then_some(stored)
 }
 

@@ -1,4 +1,5 @@
-//! When a call is tried again: after "certainly not executed" a few times, a commit after "unknown" as the very same one.
+//! Retries of a store's calls: a call that was certainly not executed a few times, a commit with an unknown outcome as
+//! the very same commit.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::rng::Rng;
 use crate::session::{Session, SessionKey};
 use crate::store::{Commit, Committed, SessionStore, StoreError};
 
-/// How often a commit that was certainly not executed is tried.
+/// How often a call that was certainly not executed is tried.
 const TRIES: u32 = 3;
 /// The wait before the second try, at most; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -44,7 +45,7 @@ pub async fn commit(
     }
 }
 
-/// Reads a document, and tries again what may work a moment later: a read is harmless however often it is done.
+/// Reads a document, and tries again where that may work a moment later: a read may be repeated at will.
 ///
 /// # Errors
 /// The last failure.
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::deposit::{BotId, ChatId, UserId};
-    use crate::store::{Page, Statistics};
+    use crate::store::{Replicated, SessionInspection, SessionPage, Statistics};
 
     const NO_TIME: Duration = Duration::ZERO;
 
@@ -126,7 +127,12 @@ mod tests {
         async fn due(&self, _: Timestamp, _: usize) -> Result<Vec<SessionKey>, StoreError> {
             Err(unavailable())
         }
+    }
 
+    impl Replicated for Away {}
+
+    #[async_trait]
+    impl SessionInspection for Away {
         async fn unreadable(&self, _: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
             Err(unavailable())
         }
@@ -143,7 +149,7 @@ mod tests {
             Err(unavailable())
         }
 
-        async fn page(&self, _: Option<&str>, _: usize) -> Result<Page, StoreError> {
+        async fn page(&self, _: Option<&str>, _: usize) -> Result<SessionPage, StoreError> {
             Err(unavailable())
         }
 
@@ -164,21 +170,21 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_executed_is_tried_three_times_with_growing_waits() {
+    fn a_call_that_was_not_executed_is_tried_three_times_with_growing_waits() {
         let millis = |refusals| wait(&unavailable(), refusals, NO_TIME, 1.0).map(|wait| wait.as_millis());
         assert_eq!((millis(1), millis(2), millis(3)), (Some(50), Some(100), None));
         assert_eq!(wait(&unavailable(), 1, NO_TIME, 0.0), Some(Duration::from_millis(25)));
     }
 
     #[test]
-    fn what_is_unknown_is_repeated_until_the_deadline() {
+    fn an_unknown_outcome_is_repeated_until_the_deadline() {
         let unknown = StoreError::Unknown { store: "memory" };
         assert!(wait(&unknown, 0, DEADLINE - Duration::from_millis(1), 0.5).is_some());
         assert!(wait(&unknown, 0, DEADLINE, 0.5).is_none());
     }
 
     #[test]
-    fn what_is_refused_is_not_repeated() {
+    fn a_refusal_is_not_repeated() {
         let refused = StoreError::Refused { store: "memory", reason: "full".to_owned() };
         assert!(wait(&refused, 1, NO_TIME, 0.5).is_none());
     }

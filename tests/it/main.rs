@@ -29,6 +29,7 @@ mod load;
 mod log;
 mod machine;
 mod malformed;
+mod memory;
 mod ops_server;
 mod oracle;
 mod packaging;

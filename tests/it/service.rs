@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::deposit::{BotId, Destination, Line, MessageId, Proposal, Status, UserId};
 use depot_bot::rng::Rng;
@@ -10,7 +11,6 @@ use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{
     Cause, Event, Lane, Language, Note, State, Tap, TapAnswer, Understanding, Verb, Verdict,
 };
-use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::replication::ReplicatedStore;
 use depot_bot::store::replication::{DurableStore, VolatileStore};
 

@@ -45,12 +45,12 @@ async fn on_redis_an_operator_sees_and_replays_beside_a_running_bot() {
     variables.insert("REDIS_URL".to_owned(), redis.url());
     an_operator_sees_and_replays(&telegram, &variables).await;
     drop(redis);
-    // The next bot finds no Redis, and SQL takes charge.
+    // The next bot finds no Redis, and SQL becomes the primary.
     let _bot = Process::start(&variables).await;
     let store = async {
         while lines(&["sessions", "stats", "--format", "jsonl"], &variables).await[0]["store"] != "sqlite" {}
     };
-    tokio::time::timeout(PATIENCE, store).await.expect("SQL takes charge");
+    tokio::time::timeout(PATIENCE, store).await.expect("SQL becomes the primary");
     let refused = run(&["sessions", "purge"], &variables).await;
     assert!(String::from_utf8_lossy(&refused.stderr).contains("stands in for Redis"), "{refused:?}");
 }
@@ -82,7 +82,7 @@ async fn either_store_is_read_while_the_other_is_away() {
     assert_eq!(bot.ended().await.code(), Some(0), "{}", bot.tail());
     block_in_place(|| redis.kill());
     one_conversation_is_read("sql", "postgres", &variables).await;
-    // No bot runs that could put SQL in charge.
+    // No bot runs that could put SQL as the primary.
     fails(&["sessions", "list"], "`--store sql`", &variables).await;
     variables.remove("REDIS_URL");
     fails(&["sessions", "list", "--store", "redis"], "REDIS_URL is not set", &variables).await;
@@ -254,7 +254,7 @@ async fn what_is_over_is_purged(variables: &Variables) {
     assert!(purged.starts_with("1 closed"), "{purged}");
 }
 
-/// Past the store, which takes nothing from others while Redis is in charge.
+/// Past the store, which takes nothing from others while Redis is the primary.
 struct Over;
 
 impl Job for Over {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use depot_bot::session::{DOCUMENT_BYTES_MAX, Session, SessionKey};
-use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::{Commit, Committed, SessionStore, Statistics, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use depot_bot::rng::Rng;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
-use depot_bot::store::replication::{StoredSession, VolatileStore as _};
-use depot_bot::store::{Commit, Committed, SessionStore, StoreError, retry};
+use depot_bot::store::replication::VolatileStore as _;
+use depot_bot::store::{
+    Commit, Committed, SessionInspection as _, SessionStore, StoreError, StoredSession, retry,
+};
 use secrecy::SecretString;
 use tokio::io::copy_bidirectional;
 use tokio::net::{UnixListener, UnixStream};

@@ -4,13 +4,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use depot_bot::clock::Timestamp;
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::execute;
 use depot_bot::session::{Session, SessionKey};
 use depot_bot::store::keys::{Keys, PREFIX};
-use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
 use depot_bot::store::replication::VolatileStore as _;
 use depot_bot::store::sql::SqlStore;

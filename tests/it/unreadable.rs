@@ -15,7 +15,7 @@ async fn database(bot: &TestBot) -> Database {
     Database::connect(&SecretString::from(bot.variable("DATABASE_URL"))).await.unwrap()
 }
 
-/// Replaces what the store has of user 7, in the store that is in charge.
+/// Replaces what the store has of user 7, in the primary.
 async fn spoil(bot: &TestBot, document: &str) {
     match &bot.redis {
         Some(redis) => {

@@ -96,7 +96,7 @@ pub struct Session {
     pub schema: u16,
     /// Which conversation it is.
     pub key: SessionKey,
-    /// Which store it was last written in charge of; grows with each change of store.
+    /// the epoch it was last written under; grows with each change of store.
     pub epoch: u64,
     /// How many commits made it; 0 for a conversation that was never stored.
     pub version: u64,

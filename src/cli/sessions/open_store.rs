@@ -13,7 +13,7 @@ use crate::database::{Database, DatabaseError};
 use crate::operations::DeadLetters;
 use crate::session::SessionKey;
 use crate::store::sql::SqlStore;
-use crate::store::{Found, SessionStore, StoreError};
+use crate::store::{FoundSession, SessionStore, StoreError};
 
 /// How many documents are read at a time.
 const PAGE_SIZE: usize = 200;
@@ -66,7 +66,7 @@ impl OpenStore {
     /// Calls `visit` with every session once, page by page, until it returns false.
     pub(super) async fn each(
         &self,
-        mut visit: impl FnMut(Found) -> anyhow::Result<bool>,
+        mut visit: impl FnMut(FoundSession) -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         let mut cursor: Option<String> = None;
         let mut seen: HashSet<SessionKey> = HashSet::new();

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::store::{Found, Statistics};
+use crate::store::{FoundSession, Statistics};
 
 /// The state of a document that cannot be read.
 const UNREADABLE: &str = "unreadable";
@@ -36,7 +36,7 @@ pub(super) struct SessionSummary {
 }
 
 impl SessionSummary {
-    pub(super) fn of(found: &Found, ttl: Duration, now: Timestamp) -> Self {
+    pub(super) fn of(found: &FoundSession, ttl: Duration, now: Timestamp) -> Self {
         let (user, chat) = (found.key.user.0, found.key.chat.0);
         match &found.session {
             Ok(session) => {
@@ -109,7 +109,7 @@ impl SessionCounts {
         Self { store, states, due, overdue, oldest_overdue_seconds: None, memory_bytes, dead_letters }
     }
 
-    pub(super) fn add(&mut self, found: &Found, ttl: Duration, now: Timestamp) {
+    pub(super) fn add(&mut self, found: &FoundSession, ttl: Duration, now: Timestamp) {
         let state = found.session.as_ref().map_or(UNREADABLE, |session| session.state.name());
         *self.states.entry(state).or_default() += 1;
         let due_at = found.session.as_ref().ok().and_then(|session| session.due_at(ttl));

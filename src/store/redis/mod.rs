@@ -1,15 +1,15 @@
-//! The sessions in Redis: one string per conversation, one sorted set of due conversations, one script per commit.
+//! The sessions in Redis: one string per session, one sorted set as the due index, one script per commit.
 
 mod cache;
 mod error;
 mod inspect;
-mod leadership;
 mod link;
 mod offset;
 mod options;
 mod pool;
 mod server;
 mod shared;
+mod volatile;
 
 use std::fmt;
 use std::sync::Mutex;
@@ -28,7 +28,8 @@ use crate::store::keys::Keys;
 use crate::store::redis::error::LinkError;
 use crate::store::redis::link::{Call, Link, Route};
 use crate::store::{
-    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, no_such_place,
+    Commit, Committed, FoundSession, Replicated, SessionInspection, SessionPage, SessionStore, Statistics,
+    StoreError, document, no_such_cursor,
 };
 
 /// The sessions of one bot in Redis.
@@ -142,7 +143,7 @@ impl RedisStore {
         outcome
     }
 
-    /// The stored value of a conversation, as it is.
+    /// The stored value of a session.
     async fn value(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
         let mut get = redis::cmd("GET");
         get.arg(self.keys.session(key));
@@ -154,8 +155,8 @@ impl RedisStore {
         })
     }
 
-    /// The documents of these conversations, without those that are gone meanwhile.
-    async fn found(&self, keys: &[SessionKey]) -> Result<Vec<Found>, StoreError> {
+    /// The documents of these sessions, without those that are gone meanwhile.
+    async fn found(&self, keys: &[SessionKey]) -> Result<Vec<FoundSession>, StoreError> {
         let mut gets = pipe();
         // One document of another type must not hide the others.
         gets.ignore_errors();
@@ -174,7 +175,7 @@ impl RedisStore {
                 Err(LinkError::WrongType) => Err(wrong_type(key)),
                 Err(error) => return Err(without_effect(error)),
             };
-            found.push(Found { key, session });
+            found.push(FoundSession { key, session });
         }
         Ok(found)
     }
@@ -186,6 +187,9 @@ impl RedisStore {
         document::decode(key, document)
     }
 }
+
+/// A Redis that is asked alone has no replica.
+impl Replicated for RedisStore {}
 
 #[async_trait]
 impl SessionStore for RedisStore {
@@ -247,9 +251,12 @@ impl SessionStore for RedisStore {
         let invocation = &invocation;
         let run = |mut call: Call| async move { invocation.invoke_async(&mut call.connection).await };
         let members: Vec<String> = self.observed("due", run).await.map_err(without_effect)?;
-        Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
+        Ok(members.iter().filter_map(|member| self.keys.session_of(member)).collect())
     }
+}
 
+#[async_trait]
+impl SessionInspection for RedisStore {
     async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
         let value = match self.value(key).await {
             // Of another type: as Redis itself would write it down.
@@ -291,17 +298,17 @@ impl SessionStore for RedisStore {
         Ok(0)
     }
 
-    /// One `SCAN`, whose cursor is the place, and one round trip for the documents that it found.
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        let cursor: u64 = after.map_or(Ok(0), str::parse).map_err(|_| no_such_place(NAME))?;
+    /// One `SCAN`, whose cursor is that of the page, and one round trip for the documents that it found.
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<SessionPage, StoreError> {
+        let cursor: u64 = after.map_or(Ok(0), str::parse).map_err(|_| no_such_cursor(NAME))?;
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(self.keys.pattern()).arg("COUNT").arg(limit.max(1));
         let (cursor, names): (u64, Vec<String>) = self.query_on(Route::Bulk, "page", scan).await?;
         let keys: Vec<SessionKey> = names
             .iter()
-            .filter_map(|name| self.keys.conversation(name.strip_prefix(self.keys.sessions())?))
+            .filter_map(|name| self.keys.session_of(name.strip_prefix(self.keys.sessions())?))
             .collect();
-        Ok(Page { found: self.found(&keys).await?, next: (cursor != 0).then(|| cursor.to_string()) })
+        Ok(SessionPage { found: self.found(&keys).await?, next: (cursor != 0).then(|| cursor.to_string()) })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

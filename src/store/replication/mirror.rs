@@ -1,7 +1,7 @@
-//! The mirror: copies what Redis commits to SQL, in groups, and says when something is there.
+//! The mirror: copies to SQL what Redis commits, in groups, and tells when a document is there.
 //!
-//! What somebody waits for (the acknowledgement of an update) goes with the next group; the rest waits for company a
-//! moment, because the next commit of the same conversation makes it superfluous.
+//! A document that an acknowledgement waits for goes with the next group. The others linger, because the next commit of
+//! the same session makes them superfluous.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,66 +11,105 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::session::Session;
-use crate::store::StoreError;
-use crate::store::replication::queue::{Entry, Haste, Queue};
-use crate::store::replication::{DurableStore, MirrorOutcome, StoredSession, VolatileStore};
+use crate::store::replication::queue::{QueueEntry, ReplicationQueue, Urgency};
+use crate::store::replication::{DurableStore, MirrorOutcome, VolatileStore};
+use crate::store::{StoreError, StoredSession};
 
 /// The pause after a group that could not be written.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What became of a document that somebody waited for.
+/// The outcome of a document whose replication was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum ReplicationOutcome {
     /// It is in SQL.
-    Kept,
-    /// SQL is away: it is in Redis alone, and noted there as owed.
-    Owed,
+    Replicated,
+    /// SQL is away: it is in Redis alone, and dirty there.
+    Pending,
     /// SQL refuses to write: the disk is full.
     Refused,
     /// It lost against another branch.
     Lost,
 }
 
+/// Writes the replication queue to SQL.
 pub(super) struct Mirror {
     sql: Arc<dyn DurableStore>,
     redis: Arc<dyn VolatileStore>,
     clock: Clock,
-    queue: Mutex<Queue>,
-    /// Something came that somebody waits for.
+    /// How long a session lives after its last activity: it tells when a document is due.
+    ttl: Duration,
+    queue: Mutex<ReplicationQueue>,
+    /// A document came that is waited for.
     wanted: Notify,
-    /// A group was ended.
-    turned: Notify,
+    /// A group ended.
+    ended: Notify,
 }
 
 impl Mirror {
-    pub(super) fn new(sql: Arc<dyn DurableStore>, redis: Arc<dyn VolatileStore>, clock: Clock) -> Self {
-        let (queue, wanted, turned) = (Mutex::default(), Notify::new(), Notify::new());
-        Self { sql, redis, clock, queue, wanted, turned }
+    pub(super) fn new(
+        sql: Arc<dyn DurableStore>,
+        redis: Arc<dyn VolatileStore>,
+        clock: Clock,
+        ttl: Duration,
+    ) -> Self {
+        let (queue, wanted, ended) = (Mutex::default(), Notify::new(), Notify::new());
+        Self { sql, redis, clock, ttl, queue, wanted, ended }
     }
 
-    /// Takes what was committed to Redis under `epoch`; a later document of a conversation takes the place of one that
-    /// still waits.
-    pub(super) fn take(&self, stored: StoredSession, epoch: u64) {
-        self.queue().put(stored, epoch, Haste::Company, Instant::now());
+    /// Queues a document that Redis has committed under `epoch`; it takes the place of an earlier one of its session.
+    pub(super) fn enqueue(&self, stored: StoredSession, epoch: u64) {
+        self.queue().push(stored, epoch, Urgency::Linger, Instant::now());
     }
 
-    /// Waits until a document is in SQL; `stored` makes what is brought there if it is not on its way. While SQL is away
-    /// nobody waits.
-    pub(super) async fn ensure(&self, session: &Session, stored: impl FnOnce() -> StoredSession) -> Ended {
-        let (waiter, ended) = oneshot::channel();
+    /// A document as the mirror writes it.
+    pub(super) fn stored(&self, session: &Session) -> StoredSession {
+        StoredSession::new(Arc::new(session.clone()), self.ttl)
+    }
+
+    /// Waits until a document is in SQL, and queues it if it is not on its way. While SQL is away no caller waits.
+    pub(super) async fn replicate(&self, session: &Session) -> ReplicationOutcome {
+        let (waiter, outcome) = oneshot::channel();
         let is_away = {
             let mut queue = self.queue();
-            let is_away = queue.failing == Some(Ended::Owed);
+            let is_away = queue.failing == Some(ReplicationOutcome::Pending);
             if is_away || !queue.has(session) {
-                queue.put(stored(), session.epoch, Haste::Next, Instant::now());
+                queue.push(self.stored(session), session.epoch, Urgency::Now, Instant::now());
             }
             if !is_away {
-                queue.wait_with(session.key, waiter);
+                queue.add_waiter(session.key, waiter);
             }
             is_away
         };
         self.wanted.notify_one();
-        if is_away { Ended::Owed } else { ended.await.unwrap_or(Ended::Owed) }
+        if is_away {
+            ReplicationOutcome::Pending
+        } else {
+            outcome.await.unwrap_or(ReplicationOutcome::Pending)
+        }
+    }
+
+    /// Queues documents that have been dirty in Redis for longer than `age`: their instance is gone, or SQL was.
+    pub(super) async fn enqueue_backlog(
+        &self,
+        age: Duration,
+        limit: usize,
+        epoch: u64,
+    ) -> Result<(), StoreError> {
+        for key in self.redis.backlog(age, limit).await? {
+            match self.redis.load(key).await {
+                Ok(Some(session)) => self.enqueue(self.stored(&session), epoch),
+                // Redis has dropped the document after its time; its marker would be the oldest for ever.
+                Ok(None) => {
+                    let dropped = self.stored(&Session::new(key, self.clock.now()));
+                    self.redis.mark_replicated(&[dropped]).await?;
+                }
+                Err(error @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
+                    tracing::debug!(%error, "an unreadable session is not replicated");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Writes groups until this is dropped.
@@ -83,7 +122,7 @@ impl Mirror {
                 () = tokio::time::sleep(pause) => {}
             }
             loop {
-                let group = self.queue().group(Instant::now());
+                let group = self.queue().next_group(Instant::now());
                 if group.is_empty() {
                     break;
                 }
@@ -95,32 +134,32 @@ impl Mirror {
         }
     }
 
-    /// How many documents this instance has not brought to SQL yet, and for how long the first of them waits.
-    pub(super) fn owed(&self) -> (usize, Duration) {
-        self.queue().owed(Instant::now())
+    /// How many documents this instance has not replicated yet, and the replication lag of the oldest.
+    pub(super) fn backlog(&self) -> (usize, Duration) {
+        self.queue().backlog(Instant::now())
     }
 
-    /// Waits until everything that came before is written, or `patience` is over; says whether it is.
+    /// Waits until the queue is written, or `patience` is over; says whether it is.
     pub(super) async fn flush(&self, patience: Duration) -> bool {
         let flushed = async {
             loop {
-                let turned = self.turned.notified();
+                let ended = self.ended.notified();
                 {
                     let mut queue = self.queue();
                     if queue.is_done() {
                         return;
                     }
-                    queue.hurry();
+                    queue.flush_now();
                 }
                 self.wanted.notify_one();
-                turned.await;
+                ended.await;
             }
         };
         tokio::time::timeout(patience, flushed).await.is_ok()
     }
 
-    /// Writes one group and answers who waited; says whether SQL took it.
-    async fn write(&self, group: Vec<Entry>) -> bool {
+    /// Writes one group and answers its waiters; says whether SQL took it.
+    async fn write(&self, group: Vec<QueueEntry>) -> bool {
         let began = Instant::now();
         let now = self.clock.now();
         let epoch = group.first().map_or(0, |entry| entry.epoch);
@@ -130,8 +169,8 @@ impl Mirror {
         crate::failpoint!("mirrored");
         metrics::histogram!("depot_mirror_seconds").record(began.elapsed());
         let failing = outcome.as_ref().err().map(|error| match error {
-            StoreError::Refused { .. } => Ended::Refused,
-            _ => Ended::Owed,
+            StoreError::Refused { .. } => ReplicationOutcome::Refused,
+            _ => ReplicationOutcome::Pending,
         });
         let mut written = Vec::new();
         match outcome {
@@ -141,53 +180,58 @@ impl Mirror {
                     documents.into_iter().zip(&outcomes).filter(is_written).map(|(stored, _)| stored),
                 );
                 for (entry, outcome) in group.into_iter().zip(outcomes) {
-                    answer(entry, if outcome == MirrorOutcome::Written { Ended::Kept } else { Ended::Lost });
+                    answer(entry, outcome);
                 }
             }
-            Err(_) => self.put_back(group, failing.unwrap_or(Ended::Owed)),
+            Err(_) => self.put_back(group, failing.unwrap_or(ReplicationOutcome::Pending)),
         }
         {
             let mut queue = self.queue();
             (queue.writing, queue.failing) = (None, failing);
         }
-        self.turned.notify_waiters();
-        // Nobody waits for this: a note that stays costs another write. What lost keeps its note: if Redis has it all the
-        // same, since it came between the two halves of a change, it is mirrored under the next epoch.
+        self.ended.notify_waiters();
+        // After the answers, since a marker that stays costs another write and nothing else. What lost stays dirty: if
+        // Redis has it all the same, because it came between the two halves of a failover, it is replicated under the
+        // next epoch.
         if !written.is_empty()
             && let Err(error) = self.redis.mark_replicated(&written).await
         {
-            tracing::debug!(%error, "what was mirrored is still noted as owed");
+            tracing::debug!(%error, "replicated sessions are still dirty in Redis; they are replicated once more");
         }
         failing.is_none()
     }
 
-    /// What could not be written waits on, without anybody who waits for it.
-    fn put_back(&self, group: Vec<Entry>, ended: Ended) {
+    /// A group that could not be written waits on, without its waiters.
+    fn put_back(&self, group: Vec<QueueEntry>, outcome: ReplicationOutcome) {
         for mut entry in group {
-            tell(entry.waiters.drain(..), ended);
-            self.queue().put(entry.stored, entry.epoch, Haste::Next, entry.since);
+            wake(entry.waiters.drain(..), outcome);
+            self.queue().push(entry.stored, entry.epoch, Urgency::Now, entry.since);
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, ReplicationQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn answer(entry: Entry, ended: Ended) {
-    if ended == Ended::Lost {
-        metrics::counter!("depot_branches_lost_total").increment(1);
-        tracing::warn!(
-            user.id = entry.stored.session.key.user.0,
-            "a session that was committed to Redis came too late for the change to SQL: it is kept in `conflicts`"
-        );
-    }
-    tell(entry.waiters, ended);
+fn answer(entry: QueueEntry, outcome: MirrorOutcome) {
+    let outcome = match outcome {
+        MirrorOutcome::Written => ReplicationOutcome::Replicated,
+        MirrorOutcome::Lost => {
+            metrics::counter!("depot_branches_lost_total").increment(1);
+            tracing::warn!(
+                user.id = entry.stored.session.key.user.0,
+                "a commit of Redis reached the database after its session had gone on there: its document is in `conflicts`, \
+                 to be looked at if the user misses a step"
+            );
+            ReplicationOutcome::Lost
+        }
+    };
+    wake(entry.waiters, outcome);
 }
 
-/// Nobody may be waiting any more.
-fn tell(waiters: impl IntoIterator<Item = oneshot::Sender<Ended>>, ended: Ended) {
+fn wake(waiters: impl IntoIterator<Item = oneshot::Sender<ReplicationOutcome>>, outcome: ReplicationOutcome) {
     for waiter in waiters {
-        let _gone = waiter.send(ended);
+        let _gone = waiter.send(outcome);
     }
 }

@@ -1,300 +1,332 @@
-//! The loop that looks at both stores: every quarter of a second, and at once when somebody met trouble.
+//! The monitor: the loop that observes both stores every 250 ms, and at once after a failure report, and executes what
+//! the [machine](super::machine) decides.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
-use crate::store::replication::{ClusterState, Leadership, Primary, Probe};
-use crate::store::replication::{Lease, Shared};
+use crate::store::replication::catch_up::CatchUp;
+use crate::store::replication::failover::Failover;
+use crate::store::replication::health::{BETWEEN_FAILURES, RedisHealth, SqlHealth};
+use crate::store::replication::machine::{Action, Observation, decide};
+use crate::store::replication::membership::Membership;
+use crate::store::replication::mirror::Mirror;
+use crate::store::replication::view::{Leader, LeaderView};
+use crate::store::replication::{ClusterState, Leadership, Primary, Probe, ReplicationStatus, VolatileStore};
 
-/// How often the row is read and Redis is looked at.
-const TURN: Duration = Duration::from_millis(250);
-/// How many looks at a store must fail in a row before it counts as away, and the pause between two at Redis.
-const FAILURES: u32 = 2;
-const BETWEEN_FAILURES: Duration = Duration::from_millis(100);
-/// How long Redis must be well before it takes charge again; twice as long after each return that did not last.
-const RETURN_AFTER: Duration = Duration::from_secs(5);
-const RETURN_AFTER_MAX: Duration = Duration::from_secs(60);
-/// How long a return must last for the next one to come as quickly.
-const LASTS: Duration = Duration::from_secs(60);
-/// How often this instance says that it runs, if nobody or somebody else does.
-const SIGN_ON_EVERY: Duration = Duration::from_secs(2);
-const SIGN_ON_EVERY_BESIDE_OTHERS: Duration = Duration::from_millis(500);
-/// For how long others believe that, with something to spare: they forget who was not seen for ten seconds.
-const SIGNED_ON: Duration = Duration::from_secs(8);
-/// What was not mirrored for so long is not on its way: its instance is gone, or SQL was.
-const DEBT_AGE: Duration = Duration::from_secs(4);
-/// How many documents of others one turn brings to the mirror.
-const DEBTS: usize = 256;
-/// How long a start waits for a store to be in charge.
-const BEGIN: Duration = Duration::from_secs(6);
+/// The pause between two iterations.
+const EVERY: Duration = Duration::from_millis(250);
+/// A document that has been dirty for so long is not on its way: its instance is gone, or SQL was.
+const DIRTY_AGE: Duration = Duration::from_secs(4);
+/// The most documents of the backlog that one iteration gives to the mirror.
+const BACKLOG_MAX: usize = 256;
+/// How long a start waits for a primary.
+const START: Duration = Duration::from_secs(6);
+/// How long copies to Redis may fail before SQL is elected.
+const COPY_FAILS: Duration = Duration::from_secs(10);
+
+/// The roles that the monitor observes and sets to work.
+pub(super) struct Roles {
+    pub(super) redis: Arc<dyn VolatileStore>,
+    pub(super) leader: Arc<Leader>,
+    pub(super) membership: Arc<Membership>,
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) failover: Failover,
+    pub(super) catch_up: CatchUp,
+    pub(super) status: watch::Sender<ReplicationStatus>,
+}
 
 pub(super) struct Monitor {
-    pub(super) shared: Arc<Shared>,
-    /// How many looks at Redis failed in a row.
-    failures: u32,
-    /// Since when Redis is well.
-    pub(super) good_since: Option<Instant>,
-    pub(super) return_after: Duration,
-    pub(super) returned_at: Option<Instant>,
-    /// Whether the outage was said in the log.
-    pub(super) is_out: bool,
-    sql_is_out: bool,
-    /// How many looks at SQL failed in a row.
-    sql_failures: u32,
-    /// Since when copying fails; it was said then.
-    pub(super) cannot_copy_since: Option<Instant>,
-    /// When this instance last tried to say that it runs, and when it last began to with success.
-    signing_on_at: Option<Instant>,
-    signed_on_at: Option<Instant>,
-    /// Nobody has been served yet: Redis need not prove itself.
-    pub(super) is_first: bool,
+    roles: Roles,
+    redis_health: RedisHealth,
+    sql_health: SqlHealth,
+    /// Since when copies to Redis fail.
+    copy_fails_since: Option<Instant>,
+    /// No caller has been served yet: Redis need not prove itself, and the first primary is no news for the log.
+    is_starting: bool,
 }
 
 impl Monitor {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(roles: Roles) -> Self {
         Self {
-            shared,
-            failures: 0,
-            good_since: None,
-            return_after: RETURN_AFTER,
-            returned_at: None,
-            is_out: false,
-            sql_is_out: false,
-            sql_failures: 0,
-            cannot_copy_since: None,
-            signing_on_at: None,
-            signed_on_at: None,
-            is_first: true,
+            roles,
+            redis_health: RedisHealth::new(),
+            sql_health: SqlHealth::default(),
+            copy_fails_since: None,
+            is_starting: true,
         }
     }
 
-    /// Looks until a store is in charge, but not for ever.
-    pub(super) async fn begin(&mut self) {
+    /// Iterates until a store takes commits, but not for ever.
+    pub(super) async fn start(&mut self) {
         let began = Instant::now();
-        while !self.shared.view.borrow().is_open && began.elapsed() < BEGIN {
-            if !self.turn().await {
+        while !self.roles.leader.view().is_open && began.elapsed() < START {
+            self.iterate().await;
+            if !self.roles.leader.view().is_open {
                 sleep(BETWEEN_FAILURES).await;
             }
         }
-        self.is_first = false;
+        self.is_starting = false;
     }
 
-    /// Looks until the bot stops.
-    pub(super) async fn run(mut self) {
-        let stop = self.shared.stop.clone();
-        let mut failure_reports = self.shared.failure_reports.subscribe();
+    /// Iterates until the bot stops.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut reports = self.roles.leader.reports();
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = failure_reports.changed() => {}
-                () = sleep(TURN) => {}
+                _ = reports.changed() => {}
+                () = sleep(EVERY) => {}
             }
-            self.turn().await;
+            self.iterate().await;
         }
     }
 
-    /// One look at both, and what follows from it; says whether a store is in charge.
-    async fn turn(&mut self) -> bool {
-        let shared = Arc::clone(&self.shared);
-        let asked = *shared.failure_reports.borrow();
-        self.heartbeat().await;
+    /// Observes both stores once, and does what follows.
+    async fn iterate(&mut self) {
+        let reports = *self.roles.leader.reports().borrow();
+        self.roles.membership.heartbeat().await;
         let read_at = Instant::now();
-        let (row, probe) =
-            tokio::join!(shared.sql.read_cluster(shared.instance, shared.clock.now()), shared.redis.probe());
-        let row = self.learn(row, read_at).await;
-        let probe = self.judge(probe).await;
-        if let Some(row) = &row {
-            self.adopt(row).await;
+        let (cluster, probe) = tokio::join!(self.roles.membership.read_cluster(), self.roles.redis.probe());
+        let cluster = self.learn(cluster, read_at);
+        let probe = self.redis_health.probe_again(probe, &*self.roles.redis).await;
+        let is_sole_member = cluster.as_ref().is_some_and(ClusterState::is_sole_member);
+        if let Some(cluster) = cluster {
+            self.react(Observation::Row(cluster.leadership), is_sole_member).await;
         }
-        self.act(&probe, row.is_some_and(|row| row.is_sole_member())).await;
-        self.pay_debts(&probe).await;
-        self.report(&probe);
-        shared.answered.store(asked, Ordering::Relaxed);
-        shared.turned.notify_waiters();
-        shared.view.borrow().is_open
+        let observation = self.observed(&probe, is_sole_member);
+        self.react(observation, is_sole_member).await;
+        self.announce_recovery(&probe);
+        self.replicate_backlog(&probe).await;
+        self.publish_status(&probe);
+        self.roles.leader.answer(reports);
     }
 
-    async fn heartbeat(&mut self) {
-        let alone = self.shared.others().heartbeat_age().is_none();
-        let every = if alone { SIGN_ON_EVERY } else { SIGN_ON_EVERY_BESIDE_OTHERS };
-        if self.signing_on_at.is_some_and(|at| at.elapsed() < every) {
-            return;
-        }
-        let began = Instant::now();
-        self.signing_on_at = Some(began);
-        match self.shared.sql.heartbeat(self.shared.instance, self.shared.clock.now()).await {
-            Ok(()) => self.signed_on_at = Some(began),
-            Err(error) => tracing::debug!(%error, "this instance could not say that it runs"),
-        }
-    }
-
-    /// Whether the others know of this instance, and SQL takes writes.
-    fn is_signed_on(&self) -> bool {
-        self.signed_on_at.is_some_and(|at| at.elapsed() < SIGNED_ON)
-    }
-
-    /// Keeps what was read of the row; without it the right to use Redis ends by itself.
-    async fn learn(
-        &mut self,
-        row: Result<ClusterState, StoreError>,
-        read_at: Instant,
-    ) -> Option<ClusterState> {
-        match row {
-            Ok(mut row) => {
-                self.sql_failures = 0;
-                if std::mem::take(&mut self.sql_is_out) {
-                    tracing::info!("the database answers again: what was owed to it is written");
-                }
-                self.shared.others().hear(&mut row.other_members, read_at);
-                // Whom the others have forgotten they do not wait for when they change the row.
-                let read_at = self.is_signed_on().then_some(read_at);
-                *self.shared.lease() = Lease { read_at, alone: row.is_sole_member() };
-                Some(row)
+    /// Takes what was read from SQL; without it the lease on the leader view ends by itself.
+    fn learn(&mut self, cluster: Result<ClusterState, StoreError>, read_at: Instant) -> Option<ClusterState> {
+        match cluster {
+            Ok(mut cluster) => {
+                self.sql_health.answered();
+                self.roles.membership.learn(&mut cluster, read_at);
+                // Members that have forgotten this instance do not wait for it when they change the row.
+                let read_at = self.roles.membership.is_registered().then_some(read_at);
+                self.roles.leader.renew_lease(read_at, cluster.is_sole_member());
+                Some(cluster)
             }
             Err(error) => {
-                self.sql_failures += 1;
-                if self.sql_failures == FAILURES {
-                    self.sql_is_out = true;
-                    tracing::error!(%error, "the database does not answer: deposits wait to be recorded");
+                self.sql_health.failed(&error);
+                None
+            }
+        }
+    }
+
+    fn observed(&mut self, probe: &Result<Probe, StoreError>, is_sole_member: bool) -> Observation {
+        match probe {
+            Err(error) => {
+                self.redis_health.failed(error);
+                Observation::RedisFailed
+            }
+            Ok(probe) => Observation::RedisAnswered {
+                run_id: probe.run_id.clone(),
+                epoch: probe.epoch,
+                is_proven: self.redis_health.is_proven() || (self.is_starting && is_sole_member),
+            },
+        }
+    }
+
+    /// Executes what the machine decides, and what it decides on the fact that comes of that, until it decides nothing
+    /// more.
+    async fn react(&mut self, observation: Observation, mut is_sole_member: bool) {
+        let mut next = Some(observation);
+        while let Some(observation) = next {
+            let before = self.roles.leader.view();
+            let action = decide(&before, &observation);
+            self.announce(&observation, &action);
+            next = self.execute(action, &before, is_sole_member).await;
+            // An inspection or a copy takes its time: the members may be others now.
+            if matches!(next, Some(Observation::RedisIneligible | Observation::CopyFailed { .. })) {
+                is_sole_member = false;
+            }
+        }
+    }
+
+    /// Executes one action; returns the fact that came of it.
+    async fn execute(
+        &mut self,
+        action: Action,
+        before: &LeaderView,
+        is_sole_member: bool,
+    ) -> Option<Observation> {
+        if !matches!(action, Action::Elect(_)) {
+            self.publish_view(&action, before);
+        }
+        match action {
+            Action::Stay => None,
+            Action::Bootstrap => {
+                // The next iteration reads the row, whichever instance wrote it.
+                self.roles.failover.elect(None, &Leadership::sql(1)).await;
+                None
+            }
+            Action::Elect(to) => self.elect(before, to).await,
+            Action::Drain(leadership) => {
+                self.copy_fails_since = None;
+                self.roles.failover.drain(&leadership, is_sole_member).await;
+                Some(Observation::Drained)
+            }
+            Action::Confirm(leadership) => {
+                self.serve_redis(&leadership);
+                None
+            }
+            Action::Copy(leadership) => Some(self.copy(&leadership).await),
+            Action::Open(leadership) => {
+                if let Primary::Redis { .. } = leadership.primary {
+                    self.copy_fails_since = None;
                 }
                 None
             }
         }
     }
 
-    /// Looks a second time at what failed: one lost packet is no outage.
-    async fn judge(&mut self, mut probe: Result<Probe, StoreError>) -> Result<Probe, StoreError> {
-        loop {
-            match &probe {
-                Ok(_) => self.failures = 0,
-                Err(_) => self.failures += 1,
+    async fn elect(&mut self, before: &LeaderView, to: Leadership) -> Option<Observation> {
+        if to.is_redis() {
+            if let Err(error) = self.roles.redis.check_eligibility().await {
+                self.redis_health.failed(&error);
+                return Some(Observation::RedisIneligible);
             }
-            if probe.is_ok() || self.failures >= FAILURES {
-                return probe;
+            // Only now: an ineligible Redis that is the primary stays open for reads until SQL is elected.
+            self.publish_view(&Action::Elect(to.clone()), before);
+            if !self.roles.failover.flush_before_election().await {
+                return None;
             }
-            sleep(BETWEEN_FAILURES).await;
-            probe = self.shared.redis.probe().await;
+        }
+        let row = self.roles.failover.elect(Some(&before.leadership), &to).await?;
+        if row == to {
+            if row.primary == Primary::Sql {
+                self.redis_health.left_by_this(row.epoch);
+            }
+            return Some(Observation::Elected(row));
+        }
+        // Another instance was quicker. If it elected SQL too, nothing is to be read before the drain.
+        let both_elected_sql = row.primary == Primary::Sql && to.primary == Primary::Sql;
+        both_elected_sql.then_some(Observation::Elected(row))
+    }
+
+    /// Copies the sessions to the elected Redis.
+    async fn copy(&mut self, leadership: &Leadership) -> Observation {
+        self.serve_redis(leadership);
+        match self.roles.catch_up.copy(leadership).await {
+            Ok(copied) => {
+                tracing::info!(epoch = leadership.epoch, copied, "sessions were copied to Redis");
+                metrics::counter!("depot_failovers_total", "to" => "redis").increment(1);
+                self.redis_health.returned((!self.is_starting).then(Instant::now));
+                Observation::Copied
+            }
+            Err(error) => {
+                let is_final = self.copy_failed(&error);
+                Observation::CopyFailed { is_final }
+            }
         }
     }
 
-    /// Follows a change that another instance made.
-    async fn adopt(&mut self, row: &ClusterState) {
-        let Some(leadership) = &row.leadership else {
-            self.shared.elect(None, Leadership::sql(1)).await;
+    /// Commits wait while Redis is being filled; says whether copies have failed for too long, because of Redis.
+    fn copy_failed(&mut self, error: &StoreError) -> bool {
+        match self.copy_fails_since {
+            None => {
+                self.copy_fails_since = Some(Instant::now());
+                tracing::warn!(
+                    %error,
+                    "sessions could not be copied to Redis: updates wait, and the copy is repeated; after {} s the database \
+                     is elected if Redis is the cause",
+                    COPY_FAILS.as_secs()
+                );
+                false
+            }
+            Some(since) if since.elapsed() >= COPY_FAILS && self.roles.catch_up.is_of_redis(error) => {
+                // As good as a return that did not last: the next one waits for longer.
+                self.redis_health.returned(Some(Instant::now()));
+                self.redis_health.failed(error);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    fn publish_view(&self, action: &Action, before: &LeaderView) {
+        let view = action.view(before);
+        if view != *before {
+            self.roles.leader.publish_view(view);
+        }
+    }
+
+    /// From now on commands are for the run of Redis that the row names.
+    fn serve_redis(&self, leadership: &Leadership) {
+        if let Primary::Redis { run_id } = &leadership.primary {
+            self.roles.redis.serve(leadership.epoch, run_id);
+        }
+    }
+
+    /// Logs that another instance has changed the primary.
+    fn announce(&mut self, observation: &Observation, action: &Action) {
+        match (observation, action) {
+            (Observation::Row(_), Action::Drain(leadership)) => {
+                self.redis_health.left_by_another(leadership.epoch, self.is_starting);
+            }
+            (Observation::Row(_), Action::Confirm(leadership)) if leadership.opened && !self.is_starting => {
+                self.redis_health.returned_by_another(leadership.epoch);
+            }
+            _ => {}
+        }
+    }
+
+    /// Logs that an outage of Redis is over.
+    fn announce_recovery(&mut self, probe: &Result<Probe, StoreError>) {
+        let view = self.roles.leader.view();
+        if probe.is_ok() && view.is_redis_open() {
+            self.redis_health.recovered(view.leadership.epoch);
+        }
+    }
+
+    /// Gives to the mirror what other instances left dirty, or what SQL missed.
+    async fn replicate_backlog(&self, probe: &Result<Probe, StoreError>) {
+        let view = self.roles.leader.view();
+        let is_old = probe.as_ref().is_ok_and(|probe| probe.lag >= DIRTY_AGE);
+        if !is_old || !view.is_redis_open() || self.sql_health.is_out {
             return;
-        };
-        if self.shared.view.borrow().leadership == *leadership {
-            return;
         }
-        match &leadership.primary {
-            Primary::Sql => {
-                // Another instance has lost Redis; what was seen of it from here before does not count.
-                if !self.is_first {
-                    tracing::warn!(epoch = leadership.epoch, "conversations go on from the database");
-                }
-                self.good_since = None;
-                self.cannot_copy_since = None;
-                self.note_flap();
-                self.shared.settle_on_sql(leadership, row.is_sole_member()).await;
-            }
-            Primary::Redis { run_id } => {
-                if leadership.opened && !self.is_first && !self.is_out {
-                    tracing::info!(epoch = leadership.epoch, "Redis is in charge again");
-                }
-                self.shared.redis.serve(leadership.epoch, run_id);
-                self.shared.publish_view(leadership.clone(), false);
-            }
+        let epoch = view.leadership.epoch;
+        if let Err(error) = self.roles.mirror.enqueue_backlog(DIRTY_AGE, BACKLOG_MAX, epoch).await {
+            tracing::debug!(%error, "the replication backlog could not be read from Redis; it is read again");
         }
     }
 
-    /// What follows from a look: leaving Redis, opening it, going to it, or nothing.
-    async fn act(&mut self, probe: &Result<Probe, StoreError>, alone: bool) {
-        let view = self.shared.view.borrow().clone();
-        let leadership = &view.leadership;
-        match (&leadership.primary, probe) {
-            (Primary::Redis { .. }, Err(error)) => self.leave(leadership, error, alone).await,
-            (Primary::Redis { run_id }, Ok(probe)) => {
-                let is_same = probe.run_id == *run_id;
-                match probe.epoch {
-                    Some(epoch) if is_same && epoch == leadership.epoch => {
-                        self.cannot_copy_since = None;
-                        self.shared.publish_view(leadership.clone(), true);
-                    }
-                    // The copy was begun and not ended: whoever finds that goes on with it.
-                    Some(epoch) if is_same && epoch < leadership.epoch && !leadership.opened => {
-                        self.copy(leadership).await;
-                    }
-                    None if is_same && !leadership.opened => self.copy(leadership).await,
-                    // Restarted, emptied, rolled back, or ahead of a database that was restored.
-                    Some(_) | None => self.go_to_redis(leadership, probe).await,
-                }
-                self.recovered();
-            }
-            (Primary::Sql, Err(error)) => {
-                self.good_since = None;
-                self.is_away(error);
-                self.shared.publish_view(leadership.clone(), leadership.epoch > 0);
-            }
-            (Primary::Sql, Ok(probe)) => {
-                let since = *self.good_since.get_or_insert_with(Instant::now);
-                let may_at_once = self.is_first && alone;
-                if leadership.epoch > 0 && (may_at_once || since.elapsed() >= self.return_after) {
-                    self.go_to_redis(leadership, probe).await;
-                }
-            }
-        }
-    }
-
-    /// Brings to the mirror what other instances left, or what SQL missed.
-    async fn pay_debts(&self, probe: &Result<Probe, StoreError>) {
-        let view = self.shared.view.borrow().clone();
-        let owed = probe.as_ref().is_ok_and(|probe| probe.lag >= DEBT_AGE);
-        let primary = view.is_open && view.leadership.primary != Primary::Sql;
-        if !owed || !primary || self.sql_is_out {
-            return;
-        }
-        if let Err(error) = self.shared.pay(DEBT_AGE, DEBTS, view.leadership.epoch).await {
-            tracing::debug!(%error, "what is owed to the database could not be paid yet");
-        }
-    }
-
-    /// What is owed to SQL is noted in Redis; while that is silent, this instance tells what it remembers itself.
-    fn report(&self, probe: &Result<Probe, StoreError>) {
-        let view = self.shared.view.borrow().clone();
+    /// The backlog is what is dirty in Redis; while Redis is silent, it is what this instance knows of.
+    fn publish_status(&self, probe: &Result<Probe, StoreError>) {
+        let LeaderView { leadership, is_open } = self.roles.leader.view();
         let (backlog, lag) = match probe {
             Ok(probe) => (probe.backlog, probe.lag),
             Err(_) => {
-                let (owed, age) = self.shared.mirror.owed();
-                (owed as u64, age)
+                let (backlog, lag) = self.roles.mirror.backlog();
+                (backlog as u64, lag)
             }
         };
-        let sql_answers = !self.sql_is_out && self.is_signed_on();
-        self.shared.report(&view, probe, sql_answers, backlog, lag);
-    }
-
-    /// Says once that Redis is away.
-    pub(super) fn is_away(&mut self, error: &StoreError) {
-        if !std::mem::replace(&mut self.is_out, true) {
-            tracing::error!(%error, "Redis is away");
-        }
-    }
-
-    /// Says once that Redis is back in charge.
-    pub(super) fn recovered(&mut self) {
-        let view = self.shared.view.borrow();
-        if view.is_open && view.leadership.primary != Primary::Sql && std::mem::take(&mut self.is_out) {
-            tracing::info!(epoch = view.leadership.epoch, "Redis is in charge again");
-        }
-    }
-
-    /// How long Redis must be well next time: twice as long if it did not stay for long.
-    pub(super) fn note_flap(&mut self) {
-        let lasted = self.returned_at.is_none_or(|at| at.elapsed() >= LASTS);
-        self.return_after = if lasted { RETURN_AFTER } else { (self.return_after * 2).min(RETURN_AFTER_MAX) };
+        let status = ReplicationStatus {
+            primary: leadership.primary.name(),
+            epoch: leadership.epoch,
+            is_open,
+            redis: probe.as_ref().err().map(ToString::to_string),
+            sql_answers: !self.sql_health.is_out && self.roles.membership.is_registered(),
+            backlog,
+            lag,
+        };
+        self.roles.status.send_if_modified(|current| {
+            let changes = *current != status;
+            *current = status;
+            changes
+        });
     }
 }

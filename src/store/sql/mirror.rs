@@ -1,13 +1,13 @@
-//! The mirror's way into SQL: many documents in a few statements, each where SQL has nothing higher.
+//! The statements of the mirror: many documents in a few statements, each written where SQL has nothing higher.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::database::{Connection, Job, one_by_one};
 use crate::session::SessionKey;
-use crate::store::replication::{MirrorOutcome, StoredSession};
+use crate::store::replication::{MirrorOutcome, SqlCopy};
 use crate::store::sql::leadership::{LEADERSHIP, LeadershipRow, read_leadership};
-use crate::store::{StoreError, document};
+use crate::store::{StoreError, StoredSession, document};
 use crate::{execute, fetch_optional, on};
 
 const INTO: &str = "
@@ -22,19 +22,19 @@ const OVER: &str = "
         kept_until = excluded.kept_until, updated_at = excluded.updated_at,
         replicated_epoch = excluded.replicated_epoch, replicated_version = excluded.replicated_version";
 
-/// A row whose time is over gives way to anything: Redis has dropped its document, and the conversation began anew with low
+/// A row after its retention gives way to any document: Redis has dropped its own, and the session began anew with low
 /// versions. The clocks of the two may differ by a minute.
 const UPWARDS: &str = "
     where sessions.epoch < excluded.epoch
         or (sessions.epoch = excluded.epoch and sessions.version < excluded.version)
         or sessions.kept_until <= excluded.updated_at + 60000";
 
-/// How many values one row has.
+/// The number of values of one row.
 const VALUES: usize = 11;
 
-/// The statement that writes so many documents, unless the conversations were copied to Redis since they were committed:
-/// what is written then would not be; it returns whose it wrote. On PostgreSQL it holds the leadership row, so that a
-/// change of it waits for the transaction.
+/// The statement that writes `rows` documents and returns the sessions that it wrote. It writes none whose epoch is
+/// over while Redis is the primary: they would have missed the copy. On PostgreSQL it holds the leadership row, so that
+/// a change of it waits for the transaction.
 fn statement(rows: usize, lock: &str) -> String {
     let row = |row: usize| {
         let value = |number: usize| format!("${}", row * VALUES + number);
@@ -53,74 +53,62 @@ fn statement(rows: usize, lock: &str) -> String {
     )
 }
 
-const STAMP: &str = "
+const COPY: &str = "
     select epoch, version, commit_id, replicated_epoch, replicated_version from sessions
     where bot = $1 and chat = $2 and owner = $3 and (kept_until is null or kept_until > $4 + 60000)";
 
-pub(super) const CONFLICT: &str = "
+pub(super) const INSERT_CONFLICT: &str = "
     insert into conflicts (bot, chat, owner, epoch, version, commit_id, document, reason, found_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing";
 
-/// A document on its way into SQL.
-pub(super) struct Copied {
+/// A document as it is bound to the statement.
+pub(super) struct MirroredDocument {
     key: SessionKey,
     epoch: i64,
     version: i64,
-    mark: i64,
+    commit: i64,
     schema: i64,
     document: String,
     due_at: Option<i64>,
     kept_until: Option<i64>,
 }
 
-impl Copied {
+impl MirroredDocument {
     pub(super) fn new(stored: &StoredSession) -> Result<Self, StoreError> {
         let session = &stored.session;
         Ok(Self {
             key: session.key,
             epoch: session.epoch.cast_signed(),
             version: session.version.cast_signed(),
-            mark: session.commit.cast_signed(),
+            commit: session.commit.cast_signed(),
             schema: i64::from(session.schema),
             document: document::encode(session)?,
             due_at: stored.due_at.map(|at| at.0),
             kept_until: stored.kept_until.map(|until| until.0),
         })
     }
-
-    /// Whether the row that is there has all that this document says: it is this one, or came after it.
-    fn is_in(&self, there: Stamp, is_late: bool) -> bool {
-        let (epoch, version, mark, replicated_epoch, replicated_version) = there;
-        if (epoch, version) == (self.epoch, self.version) {
-            return mark == self.mark;
-        }
-        // Within its epoch, and while the epoch lasts, there is one line of versions.
-        !is_late
-            || epoch == self.epoch
-            || (replicated_epoch, replicated_version) >= (self.epoch, self.version)
-    }
 }
 
-/// Epoch, version and mark of a row, and what the mirror last wrote to it.
-type Stamp = (i64, i64, i64, i64, i64);
+/// Epoch, version and commit id of a row, and what the mirror last wrote to it.
+type CopyRow = (i64, i64, i64, i64, i64);
 
 /// Writes what Redis has committed, each where SQL has nothing higher.
 pub(super) struct Mirror {
     pub(super) bot: i64,
-    pub(super) documents: Vec<Copied>,
+    pub(super) documents: Vec<MirroredDocument>,
     pub(super) epoch: i64,
     pub(super) now: i64,
 }
 
 impl Mirror {
-    /// Whether all are of one epoch, and none brings a document of a conversation twice: one statement cannot write both.
+    /// Whether all are of one epoch, and no session comes twice: one statement cannot write both.
     fn may_go_together(jobs: &[&Self]) -> bool {
         let mut keys = BTreeSet::new();
         let is_alike = jobs.windows(2).all(|pair| match pair {
             [one, other] => (one.bot, one.epoch) == (other.bot, other.epoch),
             _ => true,
         });
-        is_alike && jobs.iter().flat_map(|job| &job.documents).all(|copied| keys.insert(copied.key))
+        is_alike && jobs.iter().flat_map(|job| &job.documents).all(|document| keys.insert(document.key))
     }
 }
 
@@ -128,7 +116,7 @@ impl Job for Mirror {
     type Output = Vec<MirrorOutcome>;
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<MirrorOutcome>, sqlx::Error> {
-        let documents: Vec<&Copied> = self.documents.iter().collect();
+        let documents: Vec<&MirroredDocument> = self.documents.iter().collect();
         self.mirror(connection, &documents).await
     }
 
@@ -139,7 +127,7 @@ impl Job for Mirror {
         let (Some(first), true) = (jobs.first(), Self::may_go_together(jobs)) else {
             return one_by_one(jobs, connection).await;
         };
-        let documents: Vec<&Copied> = jobs.iter().flat_map(|job| &job.documents).collect();
+        let documents: Vec<&MirroredDocument> = jobs.iter().flat_map(|job| &job.documents).collect();
         let mut outcomes = first.mirror(connection, &documents).await?.into_iter();
         Ok(jobs.iter().map(|job| outcomes.by_ref().take(job.documents.len()).collect()).collect())
     }
@@ -151,8 +139,11 @@ struct Statements {
     postgres: String,
 }
 
-/// The next documents that one statement writes, and that statement: few numbers of rows, so that few are prepared.
-fn part_of<'d>(documents: &'d [&'d Copied]) -> Option<(&'d [&'d Copied], &'static Statements)> {
+/// The next documents that one statement writes, and that statement. There are statements for three numbers of rows
+/// only, so that few are prepared.
+fn part_of<'d>(
+    documents: &'d [&'d MirroredDocument],
+) -> Option<(&'d [&'d MirroredDocument], &'static Statements)> {
     static STATEMENTS: LazyLock<[(usize, Statements); 3]> = LazyLock::new(|| {
         [16, 4, 1].map(|rows| {
             (rows, Statements { sqlite: statement(rows, ""), postgres: statement(rows, " for share") })
@@ -162,11 +153,11 @@ fn part_of<'d>(documents: &'d [&'d Copied]) -> Option<(&'d [&'d Copied], &'stati
 }
 
 impl Mirror {
-    /// Writes documents of this epoch, and says what became of each.
+    /// Writes documents of this epoch; returns the outcome of each.
     async fn mirror(
         &self,
         connection: &mut Connection,
-        documents: &[&Copied],
+        documents: &[&MirroredDocument],
     ) -> Result<Vec<MirrorOutcome>, sqlx::Error> {
         let mut outcomes = Vec::with_capacity(documents.len());
         let mut rest = documents;
@@ -189,11 +180,11 @@ impl Mirror {
         Ok(outcomes)
     }
 
-    /// Writes some documents, and says whose entered.
+    /// Writes some documents; returns the chat and user of those that were written.
     async fn write(
         &self,
         connection: &mut Connection,
-        part: &[&Copied],
+        part: &[&MirroredDocument],
         statements: &'static Statements,
     ) -> Result<Vec<(i64, i64)>, sqlx::Error> {
         let statement = match connection {
@@ -202,19 +193,19 @@ impl Mirror {
         };
         on!(connection, c => {
             let mut query = sqlx::query_as(statement.as_str());
-            for copied in part {
-                let SessionKey { bot, chat, user } = copied.key;
+            for document in part {
+                let SessionKey { bot, chat, user } = document.key;
                 query = query
                     .bind(bot.0)
                     .bind(chat.0)
                     .bind(user.0)
-                    .bind(copied.epoch)
-                    .bind(copied.version)
-                    .bind(copied.mark)
-                    .bind(copied.schema)
-                    .bind(copied.document.as_str())
-                    .bind(copied.due_at)
-                    .bind(copied.kept_until)
+                    .bind(document.epoch)
+                    .bind(document.version)
+                    .bind(document.commit)
+                    .bind(document.schema)
+                    .bind(document.document.as_str())
+                    .bind(document.due_at)
+                    .bind(document.kept_until)
                     .bind(self.now);
             }
             query.bind(self.epoch).fetch_all(c).await
@@ -224,34 +215,42 @@ impl Mirror {
     /// Whether the epoch of the documents is over.
     async fn is_late(&self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
         let leadership: Option<LeadershipRow> = fetch_optional!(connection, LEADERSHIP, self.bot)?;
-        Ok(leadership.map(read_leadership).is_some_and(|row| row.epoch.cast_signed() > self.epoch))
+        Ok(leadership.map(read_leadership).is_some_and(|row| row.is_past(self.epoch.cast_unsigned())))
     }
 
-    /// What became of a document: written now or before, or lost against another branch.
+    /// The outcome of a document that the statement has not written.
     async fn compare(
         &self,
         connection: &mut Connection,
-        copied: &Copied,
+        document: &MirroredDocument,
         is_late: bool,
     ) -> Result<MirrorOutcome, sqlx::Error> {
-        let SessionKey { bot, chat, user } = copied.key;
-        let there: Option<Stamp> = fetch_optional!(&mut *connection, STAMP, bot.0, chat.0, user.0, self.now)?;
-        // One that has just been written by its part is there as it is.
-        let is_higher = |there: &Stamp| (there.0, there.1) >= (copied.epoch, copied.version);
-        if there.filter(is_higher).is_some_and(|there| copied.is_in(there, is_late)) {
+        let SessionKey { bot, chat, user } = document.key;
+        let there: Option<CopyRow> =
+            fetch_optional!(&mut *connection, COPY, bot.0, chat.0, user.0, self.now)?;
+        let there = there.map(|(epoch, version, commit, replicated_epoch, replicated_version)| SqlCopy {
+            stamp: (epoch.cast_unsigned(), version.cast_unsigned()),
+            commit: commit.cast_unsigned(),
+            replicated: (replicated_epoch.cast_unsigned(), replicated_version.cast_unsigned()),
+        });
+        let stamp = (document.epoch.cast_unsigned(), document.version.cast_unsigned());
+        // The statement has written every document that it may: one above the row was refused because its epoch is
+        // over.
+        let outcome = MirrorOutcome::of(stamp, document.commit.cast_unsigned(), there, is_late);
+        if outcome == Some(MirrorOutcome::Written) {
             return Ok(MirrorOutcome::Written);
         }
-        let reason = "mirrored too late";
+        let reason = "replicated too late";
         execute!(
             connection,
-            CONFLICT,
+            INSERT_CONFLICT,
             bot.0,
             chat.0,
             user.0,
-            copied.epoch,
-            copied.version,
-            copied.mark,
-            copied.document.as_str(),
+            document.epoch,
+            document.version,
+            document.commit,
+            document.document.as_str(),
             reason,
             self.now,
         )?;

@@ -1,5 +1,8 @@
-//! The sessions in SQL, on SQLite and PostgreSQL: one row per conversation, committed in groups by the writer.
+//! The sessions in SQL, on SQLite and PostgreSQL: one row per session, committed in groups by the writer.
 
+mod catch_up;
+mod durable;
+mod inspection;
 mod leadership;
 mod mirror;
 
@@ -9,16 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::database::{Connection, Database, DatabaseError, Engine, Job};
+use crate::database::{Connection, Database, DatabaseError, Job};
 use crate::deposit::{BotId, ChatId, UserId};
 use crate::session::{Session, SessionKey};
 use crate::store::{
-    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, place_after,
+    Commit, Committed, Replicated, SessionInspection as _, SessionStore, StoreError, document,
 };
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
 
-/// The statements that write check the leadership row; on PostgreSQL they hold it, so that a change of it waits for
-/// them, and whoever reads after the change sees what they wrote. On SQLite there is one writer at a time anyway.
+/// The statements that write check the leadership row. On PostgreSQL they hold it, so that a change of it waits for
+/// them, and a read after the change sees what they wrote. On SQLite there is one writer at a time anyway.
 macro_rules! checked {
     ($lock:literal) => {
         Checked {
@@ -60,36 +63,17 @@ const CURRENT: &str = "
 
 const LOAD: &str = "select document from sessions where bot = $1 and chat = $2 and owner = $3";
 
-const DISCARD: &str = "delete from sessions where bot = $1 and chat = $2 and owner = $3 and document = $4";
-
 const DUE: &str = "
     select chat, owner from sessions
     where bot = $1 and due_at is not null and due_at <= $2
     order by due_at limit $3";
-
-const STATISTICS: &str = "
-    select count(*), count(*) filter (where due_at <= $2) from sessions
-    where bot = $1 and due_at is not null";
-
-const PAGE: &str = "
-    select chat, owner, document from sessions
-    where bot = $1 and (chat, owner) > ($2, $3)
-    order by chat, owner limit $4";
-
-const PURGE: &str = "
-    delete from sessions where (bot, chat, owner) in
-        (select bot, chat, owner from sessions
-         where bot = $1 and kept_until is not null and kept_until <= $2 limit $3)";
-
-/// How many rows one purging transaction deletes; others commit in between.
-const PURGE_MAX: i64 = 500;
 
 /// The sessions of one bot in SQL.
 #[derive(Clone, Debug)]
 pub struct SqlStore {
     database: Database,
     bot: BotId,
-    /// The epoch that is served.
+    /// The epoch of the commits.
     epoch: Arc<AtomicU64>,
 }
 
@@ -120,6 +104,9 @@ impl SqlStore {
     }
 }
 
+/// SQL is durable itself.
+impl Replicated for SqlStore {}
+
 #[async_trait]
 impl SessionStore for SqlStore {
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
@@ -138,7 +125,7 @@ impl SessionStore for SqlStore {
             expected: commit.expected.cast_signed(),
             epoch: session.epoch.cast_signed(),
             version: session.version.cast_signed(),
-            mark: session.commit.cast_signed(),
+            commit: session.commit.cast_signed(),
             schema: session.schema,
             document: document::encode(session)?,
             due_at: commit.due_at.map(|at| at.0),
@@ -146,10 +133,10 @@ impl SessionStore for SqlStore {
             now: commit.now.0,
         };
         match self.write(job).await? {
-            Outcome::Applied => Ok(Committed::Applied),
-            Outcome::Superseded => Err(StoreError::Superseded { store: self.name() }),
-            Outcome::Conflict(None) => Ok(Committed::Conflict(None)),
-            Outcome::Conflict(Some(document)) => {
+            CompareAndSetOutcome::Applied => Ok(Committed::Applied),
+            CompareAndSetOutcome::Superseded => Err(StoreError::Superseded { store: self.name() }),
+            CompareAndSetOutcome::Conflict(None) => Ok(Committed::Conflict(None)),
+            CompareAndSetOutcome::Conflict(Some(document)) => {
                 let current = document::decode(session.key, document.as_bytes())?;
                 Ok(Committed::Conflict(Some(Box::new(current))))
             }
@@ -162,61 +149,6 @@ impl SessionStore for SqlStore {
         let key = |(chat, user)| SessionKey { bot: self.bot, chat: ChatId(chat), user: UserId(user) };
         Ok(rows.into_iter().map(key).collect())
     }
-
-    async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let stored = self.read(Load(key)).await?.map(String::into_bytes);
-        Ok(stored.and_then(|stored| document::if_corrupt(&document::decode(key, &stored), stored)))
-    }
-
-    async fn discard(&self, key: SessionKey, document: &[u8]) -> Result<bool, StoreError> {
-        let document = String::from_utf8_lossy(document).into_owned();
-        Ok(self.write(Discard { key, document }).await? > 0)
-    }
-
-    async fn statistics(&self, now: Timestamp) -> Result<Statistics, StoreError> {
-        let (active, overdue) = self.read(Count { bot: self.bot.0, now: now.0 }).await?;
-        Ok(Statistics {
-            active: active.cast_unsigned(),
-            overdue: overdue.cast_unsigned(),
-            memory_bytes: None,
-        })
-    }
-
-    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut purged = 0;
-        loop {
-            let rows = self.write(Purge { bot: self.bot.0, now: now.0 }).await?;
-            purged += rows;
-            if rows < PURGE_MAX.cast_unsigned() {
-                return Ok(purged);
-            }
-        }
-    }
-
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        let after = place_after(self.name(), after)?;
-        let rows =
-            self.read(ReadPage { bot: self.bot.0, after, limit: i64::try_from(limit).unwrap_or(i64::MAX) });
-        let rows = rows.await?;
-        let last = rows.last().filter(|_| rows.len() >= limit);
-        let next = last.map(|(chat, owner, _)| format!("{chat}:{owner}"));
-        let found = rows.into_iter().map(|(chat, owner, document)| {
-            let key = SessionKey { bot: self.bot, chat: ChatId(chat), user: UserId(owner) };
-            Found { key, session: document::decode(key, document.as_bytes()) }
-        });
-        Ok(Page { found: found.collect(), next })
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.database.ping().await.map_err(|error| self.failure(error))
-    }
-
-    fn name(&self) -> &'static str {
-        match self.database.engine() {
-            Engine::Sqlite => "sqlite",
-            Engine::Postgres => "postgres",
-        }
-    }
 }
 
 struct CompareAndSet {
@@ -224,8 +156,8 @@ struct CompareAndSet {
     expected: i64,
     epoch: i64,
     version: i64,
-    /// All 64 bits of the mark; its sign means nothing.
-    mark: i64,
+    /// All 64 bits of the commit id; its sign means nothing.
+    commit: i64,
     schema: u16,
     document: String,
     due_at: Option<i64>,
@@ -233,22 +165,22 @@ struct CompareAndSet {
     now: i64,
 }
 
-enum Outcome {
+enum CompareAndSetOutcome {
     Applied,
     Superseded,
     Conflict(Option<String>),
 }
 
 impl Job for CompareAndSet {
-    type Output = Outcome;
+    type Output = CompareAndSetOutcome;
 
-    async fn run(&self, connection: &mut Connection) -> Result<Outcome, sqlx::Error> {
+    async fn run(&self, connection: &mut Connection) -> Result<CompareAndSetOutcome, sqlx::Error> {
         let SessionKey { bot, chat, user } = self.key;
         let checked = match connection {
             Connection::Sqlite(_) => &ON_SQLITE,
             Connection::Postgres(_) => &ON_POSTGRES,
         };
-        // The numbers follow the placeholders; `version = 0` is nowhere, so that 0 means "must not exist".
+        // In the order of the placeholders. No row has version 0, so that 0 stands for "must not exist".
         let written = if self.expected == 0 {
             execute!(
                 &mut *connection,
@@ -258,7 +190,7 @@ impl Job for CompareAndSet {
                 user.0,
                 self.epoch,
                 self.version,
-                self.mark,
+                self.commit,
                 i64::from(self.schema),
                 self.document.as_str(),
                 self.due_at,
@@ -274,7 +206,7 @@ impl Job for CompareAndSet {
                 user.0,
                 self.epoch,
                 self.version,
-                self.mark,
+                self.commit,
                 i64::from(self.schema),
                 self.document.as_str(),
                 self.due_at,
@@ -284,19 +216,19 @@ impl Job for CompareAndSet {
             )?
         };
         if written == 1 {
-            return Ok(Outcome::Applied);
+            return Ok(CompareAndSetOutcome::Applied);
         }
         let current: Option<(i64, i64, i64, String)> =
             fetch_optional!(&mut *connection, CURRENT, bot.0, chat.0, user.0)?;
         let (serves,): (i64,) = fetch_one!(connection, SERVES, bot.0, self.epoch)?;
         Ok(match current {
-            Some((epoch, version, mark, _))
-                if (epoch, version, mark) == (self.epoch, self.version, self.mark) =>
+            Some((epoch, version, commit, _))
+                if (epoch, version, commit) == (self.epoch, self.version, self.commit) =>
             {
-                Outcome::Applied
+                CompareAndSetOutcome::Applied
             }
-            _ if serves == 0 => Outcome::Superseded,
-            current => Outcome::Conflict(current.map(|(_, _, _, document)| document)),
+            _ if serves == 0 => CompareAndSetOutcome::Superseded,
+            current => CompareAndSetOutcome::Conflict(current.map(|(_, _, _, document)| document)),
         })
     }
 }
@@ -313,20 +245,6 @@ impl Job for Load {
     }
 }
 
-struct Discard {
-    key: SessionKey,
-    document: String,
-}
-
-impl Job for Discard {
-    type Output = u64;
-
-    async fn run(&self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
-        let SessionKey { bot, chat, user } = self.key;
-        execute!(connection, DISCARD, bot.0, chat.0, user.0, self.document.as_str())
-    }
-}
-
 struct Due {
     bot: i64,
     now: i64,
@@ -338,45 +256,5 @@ impl Job for Due {
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<(i64, i64)>, sqlx::Error> {
         fetch_all!(connection, DUE, self.bot, self.now, self.limit)
-    }
-}
-
-struct Count {
-    bot: i64,
-    now: i64,
-}
-
-impl Job for Count {
-    type Output = (i64, i64);
-
-    async fn run(&self, connection: &mut Connection) -> Result<(i64, i64), sqlx::Error> {
-        fetch_one!(connection, STATISTICS, self.bot, self.now)
-    }
-}
-
-struct ReadPage {
-    bot: i64,
-    after: (i64, i64),
-    limit: i64,
-}
-
-impl Job for ReadPage {
-    type Output = Vec<(i64, i64, String)>;
-
-    async fn run(&self, connection: &mut Connection) -> Result<Self::Output, sqlx::Error> {
-        fetch_all!(connection, PAGE, self.bot, self.after.0, self.after.1, self.limit)
-    }
-}
-
-struct Purge {
-    bot: i64,
-    now: i64,
-}
-
-impl Job for Purge {
-    type Output = u64;
-
-    async fn run(&self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
-        execute!(connection, PURGE, self.bot, self.now, PURGE_MAX)
     }
 }

@@ -156,7 +156,7 @@ impl Router {
         // A deposit is recorded in one transaction with the decision about it: then the session is in SQL too.
         let first_attempt = self.effects.run(&handled).await;
         if !first_attempt.is_recorded().await {
-            self.service.replicated(&handled.session).await?;
+            self.service.await_replication(&handled.session).await?;
         }
         Ok(UpdateOutcome::Handled)
     }

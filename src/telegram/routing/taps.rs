@@ -71,7 +71,7 @@ impl Router {
     async fn follow(&self, user: UserId, cause: Cause, event: &Event) -> Result<Handled, UpdateError> {
         let handled = self.commit(user, cause, event).await?;
         if !self.effects.run(&handled).await.is_recorded().await {
-            self.service.replicated(&handled.session).await?;
+            self.service.await_replication(&handled.session).await?;
         }
         Ok(handled)
     }

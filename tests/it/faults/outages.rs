@@ -20,7 +20,7 @@ use crate::servers::{PostgresServer, RedisServer, postgres_database};
 const OPEN: [(&str, &str); 1] = [("ACCESS_MODE", "open")];
 
 /// The acceptance: Redis stops between a card and the tap on it; the tap is answered, readiness says `degraded`; Redis
-/// starts, is in charge again, and the session that was open all the while goes on.
+/// starts, is the primary again, and the session that was open all the while goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_stops_in_mid_conversation_and_the_next_tap_is_answered() {
     let (mut answers, mut confirmations, mut returns) = (Vec::new(), Vec::new(), Vec::new());
@@ -55,7 +55,7 @@ async fn redis_stops_in_mid_conversation_and_the_next_tap_is_answered() {
         }
     }
     measured(&format!(
-        "acceptance | {} outages | tap answered p50 {} max {} ms | confirmed p50 {} max {} ms | back in charge p50 {} max {} ms",
+        "acceptance | {} outages | tap answered p50 {} max {} ms | confirmed p50 {} max {} ms | primary again p50 {} max {} ms",
         answers.len(),
         quantile(&answers, 0.5),
         quantile(&answers, 1.0),

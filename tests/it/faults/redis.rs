@@ -44,7 +44,7 @@ async fn lasts(storm: &Storm, outage: Duration) {
     tokio::time::sleep_until(end).await;
 }
 
-/// Redis is in charge of a later epoch.
+/// Redis is the primary of a later epoch.
 async fn opened_anew(bot: &TestBot, before: u64) {
     let later = async {
         while epoch(bot).await <= before {

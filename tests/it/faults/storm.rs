@@ -131,7 +131,7 @@ pub(super) fn quantile(durations: &[Duration], share: f64) -> u128 {
     sorted.get(index).map_or(0, Duration::as_millis)
 }
 
-/// The state of the whole and which store is in charge since which epoch, as readiness has it.
+/// The state of the whole and which store is the primary since which epoch, as readiness has it.
 pub(super) async fn readiness(bot: &TestBot) -> (String, String) {
     let (_, body) = get(&bot.app().http.to_string(), "/health/ready").await;
     let ready: Value = serde_json::from_str(&body).unwrap();
@@ -145,17 +145,17 @@ pub(super) async fn epoch(bot: &TestBot) -> u64 {
     sessions.rsplit(' ').next().and_then(|epoch| epoch.parse().ok()).unwrap_or_default()
 }
 
-/// Waits until this store is in charge, and readiness says so.
+/// Waits until this store is the primary, and readiness says so.
 pub(super) async fn primary(bot: &TestBot, store: &str, state: &str) {
     let said = async {
         loop {
             let (whole, sessions) = readiness(bot).await;
-            if whole == state && sessions.starts_with(&format!("{store} is in charge")) {
+            if whole == state && sessions.starts_with(&format!("{store} is the primary")) {
                 return;
             }
             tokio::time::sleep(LOOK).await;
         }
     };
     let said = timeout(PATIENCE, said).await;
-    assert!(said.is_ok(), "{store} is not in charge, or not {state}: {:?}", readiness(bot).await);
+    assert!(said.is_ok(), "{store} is not the primary, or not {state}: {:?}", readiness(bot).await);
 }

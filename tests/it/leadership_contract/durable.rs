@@ -1,12 +1,12 @@
-//! What SQL must do to hold the leadership row, to take what the mirror brings, and to give everything back.
+//! The contract of SQL: it holds the leadership row, takes what the mirror brings, and gives everything back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::session::SessionKey;
-use depot_bot::store::replication::{Branch, DurableStore, Leadership, MirrorOutcome, StoredSession};
-use depot_bot::store::{Commit, Committed, StoreError};
+use depot_bot::store::replication::{Branch, DurableStore, Leadership, MirrorOutcome};
+use depot_bot::store::{Commit, Committed, StoreError, StoredSession};
 use futures_util::future::join_all;
 
 use super::{Durable, document, due, stored};
@@ -41,15 +41,15 @@ macro_rules! for_each_store {
 for_each_store! {
     of_racing_changers_one_wins
     a_commit_of_an_epoch_that_is_over_is_refused
-    what_was_applied_is_seen_after_the_change
-    only_what_is_higher_is_mirrored
-    what_is_over_gives_way_to_a_conversation_that_began_anew
-    what_is_mirrored_together_is_as_if_each_had_come_alone
-    what_comes_late_is_mirrored_while_sql_is_in_charge
-    what_comes_late_has_lost_once_redis_is_primary
+    a_commit_that_was_applied_is_seen_after_the_change
+    only_a_higher_document_is_mirrored
+    a_session_after_its_retention_gives_way_to_one_that_began_anew
+    documents_mirrored_together_end_as_if_each_had_come_alone
+    a_late_document_is_mirrored_while_sql_is_the_primary
+    a_late_document_is_lost_once_redis_is_the_primary
     everything_is_given_back_in_pages
-    what_lost_is_kept_once
-    an_instance_is_alone_when_no_other_was_seen
+    a_conflict_is_stored_once
+    an_instance_without_other_heartbeats_is_the_sole_member
 }
 
 async fn change(store: &dyn DurableStore, from: Option<&Leadership>, to: &Leadership) -> Leadership {
@@ -60,13 +60,13 @@ async fn change(store: &dyn DurableStore, from: Option<&Leadership>, to: &Leader
     now
 }
 
-/// SQL in charge under its first epoch.
-async fn charged(subject: &Durable) -> Leadership {
+/// SQL as the primary under its first epoch.
+async fn sql_elected(subject: &Durable) -> Leadership {
     change(&*subject.store, None, &Leadership::sql(1)).await
 }
 
-/// Redis in charge under `epoch`, with everything copied.
-async fn gone_to_redis(subject: &Durable, from: &Leadership, epoch: u64) -> Leadership {
+/// Redis as the primary under `epoch`, with everything copied.
+async fn redis_elected(subject: &Durable, from: &Leadership, epoch: u64) -> Leadership {
     let closed = change(&*subject.store, Some(from), &Leadership::redis(epoch, "first")).await;
     let opened = Leadership { opened: true, ..closed.clone() };
     change(&*subject.store, Some(&closed), &opened).await
@@ -113,11 +113,11 @@ async fn a_commit_of_an_epoch_that_is_over_is_refused(subject: Durable) {
         let session = document(key(7), epoch, version);
         store.commit(&after(version - 1, &session)).await
     };
-    assert!(superseded(&commit(1, 1).await), "nobody is in charge");
-    let first = charged(&subject).await;
+    assert!(superseded(&commit(1, 1).await), "no store is the primary");
+    let first = sql_elected(&subject).await;
     assert_eq!((store.epoch(), commit(1, 1).await.unwrap()), (1, Committed::Applied));
     let second = change(&*subject.beside, Some(&first), &Leadership::redis(2, "first")).await;
-    assert!(superseded(&commit(1, 2).await) && superseded(&commit(2, 2).await), "Redis is in charge");
+    assert!(superseded(&commit(1, 2).await) && superseded(&commit(2, 2).await), "Redis is the primary");
     assert_eq!(commit(1, 1).await.unwrap(), Committed::Applied, "what was applied stays so");
     change(&*subject.beside, Some(&second), &Leadership::sql(3)).await;
     assert!(superseded(&commit(1, 2).await) && superseded(&commit(2, 2).await));
@@ -138,8 +138,8 @@ async fn all_keys(store: &dyn DurableStore) -> BTreeSet<SessionKey> {
     }
 }
 
-async fn what_was_applied_is_seen_after_the_change(subject: Durable) {
-    let mut leadership = charged(&subject).await;
+async fn a_commit_that_was_applied_is_seen_after_the_change(subject: Durable) {
+    let mut leadership = sql_elected(&subject).await;
     for round in 0..8_i64 {
         let epoch = leadership.epoch;
         let committers = (0..8_i64).map(|chat| {
@@ -174,7 +174,7 @@ async fn what_was_applied_is_seen_after_the_change(subject: Durable) {
     }
 }
 
-async fn mirrored(subject: &Durable, epoch: u64, versions: &[(u64, u64)]) -> Vec<MirrorOutcome> {
+async fn mirror_versions(subject: &Durable, epoch: u64, versions: &[(u64, u64)]) -> Vec<MirrorOutcome> {
     let documents: Vec<_> =
         versions.iter().map(|(epoch, version)| stored(key(7), *epoch, *version)).collect();
     subject.store.mirror(&documents, epoch, NOW).await.unwrap()
@@ -184,32 +184,31 @@ async fn stamp(subject: &Durable, chat: i64) -> Option<(u64, u64)> {
     subject.store.load(key(chat)).await.unwrap().map(|session| (session.epoch, session.version))
 }
 
-async fn only_what_is_higher_is_mirrored(subject: Durable) {
-    let first = charged(&subject).await;
-    gone_to_redis(&subject, &first, 2).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 2)]).await, [MirrorOutcome::Written]);
+async fn only_a_higher_document_is_mirrored(subject: Durable) {
+    let first = sql_elected(&subject).await;
+    redis_elected(&subject, &first, 2).await;
+    assert_eq!(mirror_versions(&subject, 2, &[(2, 2)]).await, [MirrorOutcome::Written]);
     assert_eq!(
-        mirrored(&subject, 2, &[(2, 2), (2, 1), (1, 9)]).await,
+        mirror_versions(&subject, 2, &[(2, 2), (2, 1), (1, 9)]).await,
         [MirrorOutcome::Written; 3],
         "descendants are there"
     );
     assert_eq!(stamp(&subject, 7).await, Some((2, 2)));
-    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 5), (2, 4)]).await, [MirrorOutcome::Written; 3]);
+    assert_eq!(mirror_versions(&subject, 2, &[(2, 3), (2, 5), (2, 4)]).await, [MirrorOutcome::Written; 3]);
     assert_eq!(stamp(&subject, 7).await, Some((2, 5)));
     assert_eq!(subject.conflicts().await, 0);
-    // The same version with another mark is another branch.
+    // The same version with another commit id is another branch.
     let mut twin = document(key(7), 2, 5);
     twin.commit = 99;
-    let twin =
-        depot_bot::store::replication::StoredSession { session: Arc::new(twin), ..stored(key(7), 2, 5) };
+    let twin = StoredSession { session: Arc::new(twin), ..stored(key(7), 2, 5) };
     assert_eq!(subject.store.mirror(&[twin], 2, NOW).await.unwrap(), [MirrorOutcome::Lost]);
     assert_eq!(subject.conflicts().await, 1);
     assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(document(key(7), 2, 5)));
 }
 
-async fn what_is_over_gives_way_to_a_conversation_that_began_anew(subject: Durable) {
-    let first = charged(&subject).await;
-    gone_to_redis(&subject, &first, 2).await;
+async fn a_session_after_its_retention_gives_way_to_one_that_began_anew(subject: Durable) {
+    let first = sql_elected(&subject).await;
+    redis_elected(&subject, &first, 2).await;
     let closed =
         StoredSession { kept_until: Some(NOW.after(Duration::from_secs(3_600))), ..stored(key(7), 2, 40) };
     assert_eq!(subject.store.mirror(&[closed], 2, NOW).await.unwrap(), [MirrorOutcome::Written]);
@@ -220,9 +219,9 @@ async fn what_is_over_gives_way_to_a_conversation_that_began_anew(subject: Durab
     assert_eq!(subject.conflicts().await, 0);
 }
 
-async fn what_is_mirrored_together_is_as_if_each_had_come_alone(subject: Durable) {
-    let first = charged(&subject).await;
-    gone_to_redis(&subject, &first, 2).await;
+async fn documents_mirrored_together_end_as_if_each_had_come_alone(subject: Durable) {
+    let first = sql_elected(&subject).await;
+    redis_elected(&subject, &first, 2).await;
     let mirror = async |documents: Vec<StoredSession>, epoch| {
         subject.store.mirror(&documents, epoch, NOW).await.unwrap()
     };
@@ -254,23 +253,23 @@ async fn what_is_mirrored_together_is_as_if_each_had_come_alone(subject: Durable
     }
 }
 
-async fn what_comes_late_is_mirrored_while_sql_is_in_charge(subject: Durable) {
-    let first = charged(&subject).await;
-    let redis = gone_to_redis(&subject, &first, 2).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 1)]).await, [MirrorOutcome::Written]);
+async fn a_late_document_is_mirrored_while_sql_is_the_primary(subject: Durable) {
+    let first = sql_elected(&subject).await;
+    let redis = redis_elected(&subject, &first, 2).await;
+    assert_eq!(mirror_versions(&subject, 2, &[(2, 1)]).await, [MirrorOutcome::Written]);
     change(&*subject.beside, Some(&redis), &Leadership::sql(3)).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 5)]).await, [MirrorOutcome::Written]);
+    assert_eq!(mirror_versions(&subject, 2, &[(2, 5)]).await, [MirrorOutcome::Written]);
     assert_eq!(stamp(&subject, 7).await, Some((2, 5)));
     let sixth = document(key(7), 3, 6);
     assert_eq!(subject.store.commit(&after(5, &sixth)).await.unwrap(), Committed::Applied);
     assert_eq!(
-        mirrored(&subject, 2, &[(2, 4), (2, 5)]).await,
+        mirror_versions(&subject, 2, &[(2, 4), (2, 5)]).await,
         [MirrorOutcome::Written; 2],
         "what SQL went on from"
     );
     assert_eq!(subject.conflicts().await, 0);
     assert_eq!(
-        mirrored(&subject, 2, &[(2, 6), (2, 7)]).await,
+        mirror_versions(&subject, 2, &[(2, 6), (2, 7)]).await,
         [MirrorOutcome::Lost; 2],
         "SQL went on without them"
     );
@@ -278,20 +277,24 @@ async fn what_comes_late_is_mirrored_while_sql_is_in_charge(subject: Durable) {
     assert_eq!(subject.store.load(key(7)).await.unwrap(), Some(sixth));
 }
 
-async fn what_comes_late_has_lost_once_redis_is_primary(subject: Durable) {
-    let first = charged(&subject).await;
-    let redis = gone_to_redis(&subject, &first, 2).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 3)]).await, [MirrorOutcome::Written]);
+async fn a_late_document_is_lost_once_redis_is_the_primary(subject: Durable) {
+    let first = sql_elected(&subject).await;
+    let redis = redis_elected(&subject, &first, 2).await;
+    assert_eq!(mirror_versions(&subject, 2, &[(2, 3)]).await, [MirrorOutcome::Written]);
     let sql = change(&*subject.beside, Some(&redis), &Leadership::sql(3)).await;
-    gone_to_redis(&subject, &sql, 4).await;
-    assert_eq!(mirrored(&subject, 2, &[(2, 4)]).await, [MirrorOutcome::Lost], "it would not be copied");
-    assert_eq!(mirrored(&subject, 2, &[(2, 3), (2, 2)]).await, [MirrorOutcome::Written; 2]);
+    redis_elected(&subject, &sql, 4).await;
+    assert_eq!(
+        mirror_versions(&subject, 2, &[(2, 4)]).await,
+        [MirrorOutcome::Lost],
+        "it would not be copied"
+    );
+    assert_eq!(mirror_versions(&subject, 2, &[(2, 3), (2, 2)]).await, [MirrorOutcome::Written; 2]);
     assert_eq!((stamp(&subject, 7).await, subject.conflicts().await), (Some((2, 3)), 1));
     let unknown = stored(key(8), 2, 1);
     assert_eq!(subject.store.mirror(&[unknown], 2, NOW).await.unwrap(), [MirrorOutcome::Lost]);
     assert_eq!((stamp(&subject, 8).await, subject.conflicts().await), (None, 2));
     assert_eq!(
-        mirrored(&subject, 4, &[(2, 4), (4, 5)]).await,
+        mirror_versions(&subject, 4, &[(2, 4), (4, 5)]).await,
         [MirrorOutcome::Written; 2],
         "what Redis has now"
     );
@@ -299,7 +302,7 @@ async fn what_comes_late_has_lost_once_redis_is_primary(subject: Durable) {
 }
 
 async fn everything_is_given_back_in_pages(subject: Durable) {
-    let first = charged(&subject).await;
+    let first = sql_elected(&subject).await;
     assert_eq!(all_keys(&*subject.store).await, BTreeSet::new());
     let at = |seconds| NOW.after(Duration::from_secs(seconds));
     for chat in [-5, 3, 9] {
@@ -308,7 +311,7 @@ async fn everything_is_given_back_in_pages(subject: Durable) {
             Commit { due_at: Some(at(5)), kept_for: Some(Duration::from_secs(9)), ..after(0, &session) };
         assert_eq!(subject.store.commit(&commit).await.unwrap(), Committed::Applied);
     }
-    gone_to_redis(&subject, &first, 2).await;
+    redis_elected(&subject, &first, 2).await;
     let copied = due(stored(key(9), 2, 4), at(7));
     assert_eq!(
         subject.store.mirror(std::slice::from_ref(&copied), 2, NOW).await.unwrap(),
@@ -328,7 +331,7 @@ async fn everything_is_given_back_in_pages(subject: Durable) {
     );
 }
 
-async fn what_lost_is_kept_once(subject: Durable) {
+async fn a_conflict_is_stored_once(subject: Durable) {
     let branch = |version| Branch { key: key(7), document: "{}".to_owned(), stamp: (2, version, u64::MAX) };
     subject.store.record_conflicts(&[], NOW).await.unwrap();
     subject.store.record_conflicts(&[branch(1), branch(2)], NOW).await.unwrap();
@@ -337,7 +340,7 @@ async fn what_lost_is_kept_once(subject: Durable) {
     assert_eq!(subject.conflicts().await, 2, "the same again");
 }
 
-async fn an_instance_is_alone_when_no_other_was_seen(subject: Durable) {
+async fn an_instance_without_other_heartbeats_is_the_sole_member(subject: Durable) {
     let (store, beside) = (&subject.store, &subject.beside);
     let at = |seconds| NOW.after(Duration::from_secs(seconds));
     let alone =

@@ -1,4 +1,4 @@
-//! The suites of the two stores that take charge of conversations in turn: of SQL over SQLite, PostgreSQL and memory, of
+//! The contracts of the two stores behind failover: of SQL over SQLite, PostgreSQL and memory, of
 //! Redis over a real one and memory, each on a private engine.
 
 mod durable;
@@ -9,12 +9,13 @@ mod volatile;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use depot_bot::clock::Timestamp;
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::fetch_one;
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::store::memory::MemoryStore;
-use depot_bot::store::replication::{DurableStore, StoredSession, VolatileStore};
+use depot_bot::store::StoredSession;
+use depot_bot::store::replication::{DurableStore, VolatileStore};
 use depot_bot::store::sql::SqlStore;
 use secrecy::SecretString;
 
@@ -25,7 +26,7 @@ use crate::stores::{BOT, Engine, redis_store};
 /// On a loaded machine a commit may wait long for the disk; deadlines have tests of their own.
 const PATIENT: Duration = Duration::from_secs(30);
 
-/// A store as SQL sees itself, and the same engine as another instance sees it; nobody is in charge yet.
+/// A store as SQL sees itself, and the same engine as another instance sees it; no store is the primary yet.
 pub(crate) struct Durable {
     store: Arc<dyn DurableStore>,
     beside: Arc<dyn DurableStore>,
@@ -151,7 +152,7 @@ impl Volatile {
         }
     }
 
-    /// Takes charge under `epoch` with the run that answers now, here and beside.
+    /// Makes the run that answers now the primary under `epoch`, here and beside.
     async fn open(&self, epoch: u64) {
         let run_id = self.store.probe().await.unwrap().run_id;
         self.store.serve(epoch, &run_id);

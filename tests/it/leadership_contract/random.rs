@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::store::memory::MemoryStore;
-use depot_bot::store::replication::{DurableStore as _, Leadership, Primary, StoredSession, VolatileStore};
-use depot_bot::store::{SessionStore, StoreError};
+use depot_bot::store::replication::{DurableStore as _, Leadership, Primary, VolatileStore};
+use depot_bot::store::{SessionStore, StoreError, StoredSession};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
@@ -26,7 +26,7 @@ struct Wanted {
     /// Its version relative to the stored one.
     ahead: i64,
     /// Which committer it is of.
-    mark: u64,
+    commit: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -37,12 +37,12 @@ enum Step {
     Mirror(Vec<Wanted>, u64),
     Open(u64),
     Restore(Vec<Wanted>),
-    Paid(Wanted),
+    MarkReplicated(Wanted),
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
     (0_i64..3, prop_oneof![4 => Just(0), 2 => 0_u64..3], -1_i64..3, 0_u64..2)
-        .prop_map(|(whose, epochs_behind, ahead, mark)| Wanted { whose, epochs_behind, ahead, mark })
+        .prop_map(|(whose, epochs_behind, ahead, commit)| Wanted { whose, epochs_behind, ahead, commit })
 }
 
 fn several() -> impl Strategy<Value = Vec<Wanted>> {
@@ -63,7 +63,7 @@ fn volatile_steps() -> impl Strategy<Value = Vec<Step>> {
         5 => wanted().prop_map(Step::Commit),
         1 => (0_u64..3).prop_map(Step::Open),
         2 => several().prop_map(Step::Restore),
-        2 => wanted().prop_map(Step::Paid),
+        2 => wanted().prop_map(Step::MarkReplicated),
     ];
     proptest::collection::vec(step, 1..25)
 }
@@ -89,7 +89,7 @@ impl Case {
         let version = there.saturating_add_signed(wanted.ahead).max(1);
         let epoch = self.epoch.saturating_sub(wanted.epochs_behind);
         let mut session = document(self.key(wanted.whose), epoch, version);
-        session.commit = session.commit.wrapping_add(wanted.mark);
+        session.commit = session.commit.wrapping_add(wanted.commit);
         session
     }
 
@@ -97,7 +97,7 @@ impl Case {
         let mut documents = Vec::new();
         for wanted in wanted {
             let session = Arc::new(self.document(*wanted).await);
-            let replicated = (session.epoch, session.version.saturating_sub(wanted.mark));
+            let replicated = (session.epoch, session.version.saturating_sub(wanted.commit));
             documents.push(StoredSession { session, due_at: Some(NOW), kept_until: None, replicated });
         }
         documents
@@ -174,7 +174,7 @@ async fn durable_case(subject: &Durable, oracle: &MemoryStore, first: i64, steps
                 let expected = oracle.mirror(&documents, epoch, NOW).await.unwrap();
                 assert_eq!(outcomes, expected, "{step:?} under {epoch} of {:?}: {documents:?}", row().await);
             }
-            Step::Open(_) | Step::Restore(_) | Step::Paid(_) => unreachable!("Redis does that"),
+            Step::Open(_) | Step::Restore(_) | Step::MarkReplicated(_) => unreachable!("Redis does that"),
         }
         case.compare(&**store, &step).await;
         assert_eq!(store.read_cluster(1, NOW).await.unwrap().leadership, row().await);
@@ -208,7 +208,7 @@ async fn volatile_case(store: &dyn VolatileStore, oracle: &MemoryStore, first: i
                 let lost = store.restore(&documents, NOW).await.unwrap();
                 assert_eq!(lost, oracle.restore(&documents, NOW).await.unwrap(), "{step:?}: {documents:?}");
             }
-            Step::Paid(wanted) => {
+            Step::MarkReplicated(wanted) => {
                 let documents = case.documents(&[*wanted]).await;
                 store.mark_replicated(&documents).await.unwrap();
                 oracle.mark_replicated(&documents).await.unwrap();
@@ -216,10 +216,10 @@ async fn volatile_case(store: &dyn VolatileStore, oracle: &MemoryStore, first: i
             Step::Change(..) | Step::Mirror(..) => unreachable!("SQL does that"),
         }
         case.compare(store, &step).await;
-        let owed = |keys: Vec<SessionKey>| keys.into_iter().collect::<BTreeSet<_>>();
+        let dirty = |keys: Vec<SessionKey>| keys.into_iter().collect::<BTreeSet<_>>();
         let (one, other) =
             (store.backlog(Duration::ZERO, 10_000).await, oracle.backlog(Duration::ZERO, 10_000).await);
-        assert_eq!(owed(one.unwrap()), owed(other.unwrap()), "owed after {step:?}");
+        assert_eq!(dirty(one.unwrap()), dirty(other.unwrap()), "dirty after {step:?}");
         let (one, other) = (store.probe().await.unwrap(), oracle.probe().await.unwrap());
         assert_eq!((one.epoch, one.backlog), (other.epoch, other.backlog), "after {step:?}");
     }

@@ -1,11 +1,11 @@
-//! What Redis must do to take charge, to owe to the mirror, and to be given up.
+//! The contract of Redis: it is elected, filled, tells its backlog, and is left.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::store::keys::{Keys, PREFIX};
-use depot_bot::store::replication::{Branch, Probe, StoredSession};
-use depot_bot::store::{Commit, Committed, StoreError};
+use depot_bot::store::replication::{Branch, Probe};
+use depot_bot::store::{Commit, Committed, StoreError, StoredSession};
 
 use super::{Volatile, document, due, stored};
 use crate::stores::{BOT, Engine, NOW, after, key};
@@ -37,11 +37,11 @@ macro_rules! for_each_store {
 
 for_each_store! {
     only_the_epoch_that_is_open_is_served
-    a_look_tells_who_it_is_and_what_it_owes
-    what_is_owed_is_noted_with_the_commit_and_paid_as_it_still_is
-    only_what_is_higher_is_restored
+    a_probe_tells_the_run_the_epoch_and_the_backlog
+    a_commit_is_dirty_until_it_is_replicated_as_it_still_is
+    only_a_higher_document_is_restored
     a_server_of_another_run_is_not_available
-    what_was_emptied_while_it_was_copied_to_is_not_opened
+    a_server_emptied_during_the_copy_is_not_opened
 }
 
 async fn commit(subject: &Volatile, epoch: u64, version: u64) -> Result<Committed, StoreError> {
@@ -49,7 +49,7 @@ async fn commit(subject: &Volatile, epoch: u64, version: u64) -> Result<Committe
     subject.store.commit(&after(version - 1, &session)).await
 }
 
-async fn owed(subject: &Volatile) -> Vec<i64> {
+async fn dirty(subject: &Volatile) -> Vec<i64> {
     let keys = subject.beside.backlog(Duration::ZERO, 100).await.unwrap();
     keys.into_iter().map(|key| key.chat.0).collect()
 }
@@ -71,7 +71,7 @@ async fn only_the_epoch_that_is_open_is_served(subject: Volatile) {
     assert_eq!(commit(&subject, 3, 2).await.unwrap(), Committed::Applied);
 }
 
-async fn a_look_tells_who_it_is_and_what_it_owes(subject: Volatile) {
+async fn a_probe_tells_the_run_the_epoch_and_the_backlog(subject: Volatile) {
     let probe = subject.store.probe().await.unwrap();
     assert!(!probe.run_id.is_empty(), "{probe:?}");
     let nothing = Probe { epoch: None, backlog: 0, lag: Duration::ZERO, ..probe.clone() };
@@ -92,25 +92,25 @@ async fn a_look_tells_who_it_is_and_what_it_owes(subject: Volatile) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), aged).await.expect("what is owed grows old");
+    tokio::time::timeout(Duration::from_secs(30), aged).await.expect("what is dirty grows old");
 }
 
-async fn what_is_owed_is_noted_with_the_commit_and_paid_as_it_still_is(subject: Volatile) {
+async fn a_commit_is_dirty_until_it_is_replicated_as_it_still_is(subject: Volatile) {
     subject.open(1).await;
-    assert!(owed(&subject).await.is_empty());
+    assert!(dirty(&subject).await.is_empty());
     for chat in [7, 8] {
         let session = document(key(chat), 1, 1);
         let _ = subject.store.commit(&after(0, &session)).await.unwrap();
     }
     let _ = commit(&subject, 1, 2).await.unwrap();
-    let mut both = owed(&subject).await;
+    let mut both = dirty(&subject).await;
     both.sort_unstable();
     assert_eq!(both, [7, 8]);
     assert_eq!(subject.store.backlog(Duration::ZERO, 1).await.unwrap().len(), 1);
     assert_eq!(subject.store.backlog(Duration::from_secs(3600), 100).await.unwrap(), []);
-    // Version 1 is mirrored, but version 2 is there.
+    // Version 1 is replicated, but version 2 is there.
     subject.beside.mark_replicated(&[stored(key(7), 1, 1), stored(key(8), 1, 1)]).await.unwrap();
-    assert_eq!(owed(&subject).await, [7]);
+    assert_eq!(dirty(&subject).await, [7]);
     let mut twin = document(key(7), 1, 2);
     twin.commit = 99;
     subject
@@ -118,17 +118,17 @@ async fn what_is_owed_is_noted_with_the_commit_and_paid_as_it_still_is(subject: 
         .mark_replicated(&[StoredSession { session: Arc::new(twin), ..stored(key(7), 1, 2) }])
         .await
         .unwrap();
-    assert_eq!(owed(&subject).await, [7], "another branch was mirrored");
+    assert_eq!(dirty(&subject).await, [7], "another branch was replicated");
     subject.store.mark_replicated(&[stored(key(7), 1, 2)]).await.unwrap();
-    assert!(owed(&subject).await.is_empty());
-    // A repeated commit owes nothing new, a new one does.
+    assert!(dirty(&subject).await.is_empty());
+    // A repeated commit leaves no new marker, a new one does.
     assert_eq!(commit(&subject, 1, 2).await.unwrap(), Committed::Applied);
-    assert!(owed(&subject).await.is_empty());
+    assert!(dirty(&subject).await.is_empty());
     assert_eq!(commit(&subject, 1, 3).await.unwrap(), Committed::Applied);
-    assert_eq!(owed(&subject).await, [7]);
+    assert_eq!(dirty(&subject).await, [7]);
 }
 
-async fn only_what_is_higher_is_restored(subject: Volatile) {
+async fn only_a_higher_document_is_restored(subject: Volatile) {
     subject.open(1).await;
     for (chat, version) in [(1, 3), (2, 3), (3, 3), (4, 3)] {
         let session = document(key(chat), 1, version);
@@ -144,7 +144,7 @@ async fn only_what_is_higher_is_restored(subject: Volatile) {
         stored(key(1), 1, 2),                                                     // lower: kept
         stored(key(2), 1, 3),                                                     // the same: kept
         StoredSession { replicated: (1, 2), ..due(stored(key(3), 2, 3), later) }, // another branch, which lacks version 3
-        stored(key(4), 2, 4),             // goes on from what was paid
+        stored(key(4), 2, 4),             // goes on from what was replicated
         due(stored(key(5), 1, 1), later), // new
     ];
     let lost = subject.beside.restore(&copies, NOW).await.unwrap();
@@ -163,9 +163,9 @@ async fn only_what_is_higher_is_restored(subject: Volatile) {
     due.sort_unstable();
     assert_eq!(due, [key(1), key(2)], "what was replaced is due as SQL has it");
     assert_eq!(subject.store.due(later, 10).await.unwrap().len(), 4);
-    let mut owing = owed(&subject).await;
+    let mut owing = dirty(&subject).await;
     owing.sort_unstable();
-    assert_eq!(owing, [1, 2], "what was copied is not owed");
+    assert_eq!(owing, [1, 2], "what was copied is not dirty");
     assert_eq!(subject.store.restore(&copies, NOW).await.unwrap(), [], "again: nothing changes");
 }
 
@@ -190,7 +190,7 @@ async fn a_server_of_another_run_is_not_available(mut subject: Volatile) {
     assert_eq!(commit(&subject, 2, 2).await.unwrap(), Committed::Applied);
 }
 
-async fn what_was_emptied_while_it_was_copied_to_is_not_opened(subject: Volatile) {
+async fn a_server_emptied_during_the_copy_is_not_opened(subject: Volatile) {
     let run_id = subject.store.probe().await.unwrap().run_id;
     subject.store.serve(2, &run_id);
     subject.beside.serve(2, &run_id);
@@ -208,7 +208,7 @@ async fn what_was_emptied_while_it_was_copied_to_is_not_opened(subject: Volatile
 }
 
 #[tokio::test]
-async fn a_look_fails_where_nothing_can_be_written() {
+async fn a_probe_fails_where_nothing_can_be_written() {
     let subject = Volatile::redis().await;
     let Engine::Redis(server) = &subject.engine else { unreachable!() };
     subject.store.probe().await.unwrap();
@@ -217,8 +217,8 @@ async fn a_look_fails_where_nothing_can_be_written() {
         (&["CONFIG", "SET", "maxmemory", "1"], &["CONFIG", "SET", "maxmemory", "0"]),
     ] {
         server.command::<()>(break_it);
-        let look = subject.store.probe().await;
-        assert!(matches!(look, Err(StoreError::Refused { .. })), "{break_it:?}: {look:?}");
+        let probe = subject.store.probe().await;
+        assert!(matches!(probe, Err(StoreError::Refused { .. })), "{break_it:?}: {probe:?}");
         server.command::<()>(mend_it);
         subject.store.probe().await.unwrap();
     }

@@ -40,7 +40,7 @@ pub(crate) struct Evidence {
     pub(super) ran: HashMap<(String, String), String>,
     /// The conversations in SQL, by person.
     pub(super) documents: BTreeMap<i64, Head>,
-    /// What Redis has of them, and whether it is in charge.
+    /// What Redis has of them, and whether it is the primary.
     pub(super) in_redis: BTreeMap<i64, Head>,
     pub(super) redis_is_primary: bool,
     pub(super) redis_answers: bool,
@@ -65,7 +65,7 @@ pub(super) struct Sent {
     pub(super) user: i64,
     pub(super) epoch: u64,
     pub(super) version: u64,
-    /// The store that was in charge.
+    /// the store that was the primary.
     pub(super) store: String,
     pub(super) parent: String,
     pub(super) updates: Vec<i64>,

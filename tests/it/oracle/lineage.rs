@@ -1,5 +1,5 @@
 //! The commits of a conversation as a family tree: each has the one that it was made from as its parent. What is stored
-//! at the end is the last of one line; whatever else was applied was lost, which only a change of the store in charge may
+//! at the end is the last of one line; whatever else was applied was lost, which only a failover may
 //! do, and never to what was acknowledged (P3, P5).
 
 use std::collections::{HashMap, HashSet};
@@ -28,7 +28,7 @@ impl<'e> Line<'e> {
 pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
     let mut on_line: HashSet<&str> = HashSet::new();
     let mut by_user: HashMap<i64, Vec<&Sent>> = HashMap::new();
-    // Redis has what SQL has, or it is not in charge.
+    // Redis has what SQL has, or it is not the primary.
     for (user, head) in &evidence.documents {
         let in_redis = evidence.in_redis.get(user);
         if evidence.redis_is_primary && evidence.redis_answers && in_redis != Some(head) {
@@ -36,7 +36,7 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
             report.broken(
                 "P5",
                 format!(
-                    "person {user}: Redis in charge has {in_redis:?}, SQL has {head:?}; the first is {sent:?}"
+                    "person {user}: Redis as the primary has {in_redis:?}, SQL has {head:?}; the first is {sent:?}"
                 ),
             );
         }
@@ -95,7 +95,7 @@ fn applied<'e>(evidence: &'e Evidence, on_line: &HashSet<&'e str>) -> HashSet<&'
     applied
 }
 
-/// A commit may be lost when another store took charge that had not got it: the line went on from an earlier version
+/// A commit may be lost when another store became the primary that had not got it: the line went on from an earlier version
 /// under a later epoch.
 fn is_lost_with_reason(
     evidence: &Evidence,

@@ -31,7 +31,7 @@ pub(crate) struct Report {
     /// Commits that were applied, and those of them that were lost with a store before anybody was told they were kept.
     pub(crate) commits: usize,
     pub(crate) lost: usize,
-    /// How often another store took charge, or the same one anew.
+    /// How often another store became the primary, or the same one anew.
     pub(crate) changes: u64,
     /// When nothing was left to do, unless something still was after a minute.
     pub(crate) quiet_at: Option<Timestamp>,

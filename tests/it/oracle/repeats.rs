@@ -1,5 +1,5 @@
 //! P12: a message that stands below itself, with nothing said in between, is a repeat. Each has a reason of its own: the
-//! answer to the first one was lost, or the bot died, or another store took charge, so shortly after it was shown that
+//! answer to the first one was lost, or the bot died, or another store became the primary, so shortly after it was shown that
 //! nobody may have known of it. One death explains one repeat in a chat, and so does one change.
 //!
 //! Who asks the same thing twice without waiting in between is rightly told the same twice, which would count here: nobody
@@ -29,7 +29,7 @@ struct Bottom<'e> {
     is_unknown: bool,
 }
 
-/// A span in which what was under way was lost: a death, or a change of the store in charge.
+/// A span in which what was under way was lost: a death, or a failover.
 struct Loss {
     from: Timestamp,
     to: Timestamp,

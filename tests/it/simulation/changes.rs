@@ -1,10 +1,10 @@
-//! The changes of the store in charge one by one: the real failover over the modelled stores, in paused time.
+//! the failovers one by one: the real failover over the modelled stores, in paused time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use depot_bot::store::replication::{ReplicatedStore, ReplicationStatus};
-use depot_bot::store::{Committed, SessionStore as _};
+use depot_bot::store::{Committed, Replicated as _, SessionStore as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -32,7 +32,7 @@ impl Alone {
         alone
     }
 
-    /// Waits until this store is in charge and takes commits; says how long that took.
+    /// Waits until this store is the primary and takes commits; says how long that took.
     async fn serves(&mut self, store: &str) -> Duration {
         let began = Instant::now();
         let is_it = |it: &ReplicationStatus| it.is_open && it.primary == store;
@@ -47,7 +47,7 @@ impl Alone {
         document.epoch = self.failover.epoch();
         let committed = self.failover.commit(&after(version - 1, &document)).await.unwrap();
         assert_eq!(committed, Committed::Applied);
-        self.failover.replicated(&document).await.unwrap();
+        self.failover.await_replication(&document).await.unwrap();
     }
 }
 
@@ -71,7 +71,7 @@ async fn each_return_that_does_not_last_doubles_the_wait_for_the_next_up_to_a_mi
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_acknowledged_and_is_not_in_sql_yet_survives_a_redis_that_is_emptied() {
+async fn an_acknowledged_commit_that_is_not_in_sql_yet_survives_an_emptied_redis() {
     let mut alone = Alone::start().await;
     alone.keeps(1).await;
     // SQL answers, and the mirror does not come through.
@@ -106,10 +106,10 @@ async fn sql_goes_on_where_the_copy_to_redis_does_not_come_to_an_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_never_committed_is_owed_to_nobody() {
+async fn a_session_that_was_never_committed_is_replicated() {
     let alone = Alone::start().await;
     let nothing = session(key(7), 0);
-    alone.failover.replicated(&nothing).await.unwrap();
+    alone.failover.await_replication(&nothing).await.unwrap();
     assert!(alone.failover.unreplicated(&nothing).is_none());
     assert_eq!(alone.world.sql.memory.stamp(key(7)), None);
 }

@@ -15,7 +15,7 @@ use depot_bot::session::{
     CardView, Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb,
 };
 use depot_bot::store::replication::{DurableStore as _, MirrorOutcome, ReplicatedStore};
-use depot_bot::store::{SessionStore as _, StoreError};
+use depot_bot::store::{Replicated as _, StoreError};
 use tokio::time::sleep;
 
 use super::model::{Lost, Model};

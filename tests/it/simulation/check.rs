@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use depot_bot::deposit::Status;
 use depot_bot::effects::retry::COMPUTE_ATTEMPTS_MAX;
 use depot_bot::session::{Session, SessionKey, Waiting};
 use depot_bot::store::SessionStore as _;
-use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::replication::{DurableStore as _, Primary, VolatileStore as _};
 use futures_util::FutureExt as _;
 
@@ -22,7 +22,7 @@ fn now<T>(answer: impl Future<Output = T>) -> T {
 }
 
 impl World {
-    /// The store in charge, if it is open.
+    /// The primary, if it is open.
     fn primary(&self) -> Option<&MemoryStore> {
         let leadership = now(self.sql.memory.read_cluster(0, self.clock.now())).unwrap().leadership?;
         let Primary::Redis { run_id } = &leadership.primary else { return Some(&self.sql.memory) };
@@ -40,7 +40,7 @@ impl World {
         if waiting > 0 {
             return Some(format!("{waiting} updates wait at Telegram"));
         }
-        let Some(store) = self.primary() else { return Some("no store is in charge".to_owned()) };
+        let Some(store) = self.primary() else { return Some("no store is the primary".to_owned()) };
         for person in 1..=people {
             let Some(session) = now(store.load(key(person))).unwrap() else { continue };
             if !session.is_at_rest() {

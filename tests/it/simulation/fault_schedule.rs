@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use depot_bot::store::memory::MemoryStore;
+use crate::memory::MemoryStore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -44,7 +44,7 @@ pub(super) async fn run(world: Arc<World>, instances: Instances) {
         });
     }
     if count == 2 && world.happens(20) {
-        // Each instance loses another store: the one that still reaches Redis does not hear that SQL takes charge.
+        // Each instance loses another store: the one that still reaches Redis does not hear that SQL becomes the primary.
         for event in [Event::Redis(Fault::Away, Some(0)), Event::Sql(Fault::Away, Some(1))] {
             let (from, lasts) = (world.millis(1_000, 3_000), world.millis(3_000, 7_000));
             let (world, instances) = (Arc::clone(&world), Arc::clone(&instances));

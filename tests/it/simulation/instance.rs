@@ -124,7 +124,7 @@ impl Instance {
         };
         let handled = self.service.update(key(update.person), cause, &update.event).await?;
         if !self.effects.run(&handled).await.is_recorded().await {
-            self.service.replicated(&handled.session).await?;
+            self.service.await_replication(&handled.session).await?;
         }
         let session = &handled.session;
         Ok((handled.verdict, (session.epoch, session.version, session.commit)))

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use depot_bot::store::memory::MemoryStore;
+use crate::memory::MemoryStore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use depot_bot::session::SessionKey;
 use depot_bot::store::StoreError;
-use depot_bot::store::memory::MemoryStore;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use crate::memory::MemoryStore;
 use async_trait::async_trait;
 use depot_bot::clock::Timestamp;
 use depot_bot::session::{Session, SessionKey};
-use depot_bot::store::memory::MemoryStore;
 use depot_bot::store::replication::{
-    Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Probe, StoredSession,
-    VolatileStore,
+    Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Probe, VolatileStore,
 };
-use depot_bot::store::{Commit, Committed, Page, SessionStore, Statistics, StoreError};
+use depot_bot::store::{
+    Commit, Committed, Replicated, SessionInspection, SessionPage, SessionStore, Statistics, StoreError,
+    StoredSession,
+};
 use futures_util::FutureExt as _;
 use tokio::time::sleep_until;
 
@@ -79,7 +81,12 @@ impl SessionStore for Model {
     async fn due(&self, at: Timestamp, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
         self.read("due", move |memory| now(memory.due(at, limit))).await
     }
+}
 
+impl Replicated for Model {}
+
+#[async_trait]
+impl SessionInspection for Model {
     async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.read("unreadable", move |memory| now(memory.unreadable(key))).await
     }
@@ -97,7 +104,7 @@ impl SessionStore for Model {
         self.write("purge", move |memory| now(memory.purge(at))).await
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<SessionPage, StoreError> {
         let after = after.map(str::to_owned);
         self.read("page", move |memory| now(memory.page(after.as_deref(), limit))).await
     }
@@ -172,8 +179,8 @@ impl DurableStore for Model {
         self.read("copy page", move |memory| now(memory.sessions_after(after, limit))).await
     }
 
-    async fn forget(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.write("forget", move |memory| now(memory.forget(key))).await
+    async fn remove(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.write("remove", move |memory| now(memory.remove(key))).await
     }
 
     async fn record_conflicts(&self, branches: &[Branch], at: Timestamp) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ pub(super) enum Mutation {
     IgnoresVersions,
     /// The mirror says that it has written, and has not.
     MirrorLies,
-    /// Every instance believes that it is alone, and waits for nobody when the store in charge changes.
+    /// Every instance believes that it is alone, and waits for nobody at a failover.
     WaitsForNobody,
     /// Updates are acknowledged before their commit.
     AcknowledgesEarly,

@@ -1,13 +1,13 @@
--- One commit: compares and sets a document, its place in the due index, and the note that it is not mirrored yet.
+-- One commit: compares and sets a document, its entry in the due index, and its dirty marker.
 --
--- KEYS  1 the document   2 the due index   3 the dirty index   4 the epoch that is served
+-- KEYS  1 the document   2 the due index   3 the dirty markers   4 the epoch that is served
 -- ARGV  1 expected version ('0': must not exist)   2 epoch   3 version   4 commit id   5 JSON document
---       6 member of the indexes   7 due at, in ms ('': not due)   8 kept for, in ms ('': for ever)
+--       6 member of both sets   7 due at, in ms ('': not due)   8 kept for, in ms ('': for ever)
 --       9 deadline of this call in Redis time, in ms
 -- Returns { verdict, Redis time in ms, value }; the value only with 'conflict', and false if there is none.
 --       'applied'    it is stored, now or by an earlier try of the same commit
 --       'conflict'   nothing was written; the value is the document as it is now, with its head
---       'late'       nothing was written: the deadline has passed, and the caller is gone
+--       'late'       nothing was written: the deadline has passed, and the caller has given up
 --       'epoch'      nothing was written: another epoch is served, or none
 --       'foreign'    nothing was written: the key of the document holds another type
 local time = redis.call('TIME')
@@ -20,10 +20,10 @@ redis.call('ZSCORE', KEYS[3], ARGV[6])
 local served = redis.call('GET', KEYS[4])
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 63)
 if type(head) == 'table' then return { 'foreign', now, false } end
-local epoch, version, mark = string.match(head, '^(%d+):(%d+):(%d+):')
+local epoch, version, commit = string.match(head, '^(%d+):(%d+):(%d+):')
 if head == '' then
-  epoch, version, mark = '0', '0', '0'
-elseif epoch == ARGV[2] and version == ARGV[3] and mark == ARGV[4] then
+  epoch, version, commit = '0', '0', '0'
+elseif epoch == ARGV[2] and version == ARGV[3] and commit == ARGV[4] then
   return { 'applied', now, false }
 end
 if served ~= ARGV[2] then return { 'epoch', now, false } end

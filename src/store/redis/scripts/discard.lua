@@ -1,8 +1,8 @@
--- Removes a document that cannot be read, and its places in the indexes, unless it was replaced meanwhile.
+-- Removes an unreadable document, its entry in the due index and its dirty marker, unless it was replaced meanwhile.
 --
--- KEYS  1 the document   2 the due index   3 the dirty index
--- ARGV  1 the document as it was read, or the dump of a value of another type   2 member of the indexes
--- Returns 1 if it was removed, 0 if the key holds something else by now, or nothing.
+-- KEYS  1 the document   2 the due index   3 the dirty markers
+-- ARGV  1 the document as it was read, or the dump of a value of another type   2 member of both sets
+-- Returns 1 if it was removed, 0 if the key holds another value by now, or none.
 local there = redis.pcall('GET', KEYS[1])
 if type(there) == 'table' then there = redis.call('DUMP', KEYS[1]) end
 if there ~= ARGV[1] then return 0 end

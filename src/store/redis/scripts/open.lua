@@ -1,9 +1,9 @@
 -- Opens an epoch: from now on its commits are taken, and those of the epochs before are refused.
 --
--- KEYS  1 the epoch that is served   2 the mark of the copy that was made for it, if one was
+-- KEYS  1 the epoch that is served   2 the marker of the copy that was made for it, if one was
 -- ARGV  1 epoch   2 deadline of this call in Redis time, in ms
 -- Returns 'opened'; otherwise nothing is set: 'higher' if a later epoch is open already, 'late' if the deadline has
---       passed, 'gone' if the mark is not there: Redis was emptied while it was copied to.
+--       passed, 'gone' if the marker is missing: Redis was emptied during the copy.
 local time = redis.call('TIME')
 if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(ARGV[2]) then return 'late' end
 local served = tonumber(redis.call('GET', KEYS[1]) or 0) or 0

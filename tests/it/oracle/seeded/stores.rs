@@ -17,11 +17,11 @@ const TEXT: &str = "une bouilloire, un kilo deux";
 /// How long what must not happen is waited for.
 const A_MOMENT: Duration = Duration::from_secs(2);
 
-/// Waits until the row says that this store is in charge, since this epoch or a later one.
+/// Waits until the row says that this store is the primary, since this epoch or a later one.
 async fn primary(harness: &Harness, store: &str, epoch: i64) {
     let is =
         async || harness.leadership().await.is_some_and(|row| row.0 >= epoch && row.1 == store && row.2 == 1);
-    harness.until(&format!("{store} is in charge"), is).await;
+    harness.until(&format!("{store} is the primary"), is).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,7 +162,7 @@ async fn stale_cache() {
         bot.signal(Signal::SIGCONT);
         let (epoch, ..) = harness.leadership().await.unwrap();
         let knows = async || get(&bot.http, "/health/ready").await.1.contains(&format!("epoch {epoch}"));
-        harness.until("it knows who is in charge now", knows).await;
+        harness.until("it knows which store is the primary now", knows).await;
         // Something else: two answers of the same words would be a repeat.
         user.says("/rien");
         harness.ends(bot, "").await

@@ -1,33 +1,40 @@
-//! The store in memory: the oracle that the others are compared with, and the model of both of them in simulations.
-//! It forgets everything with the process.
+//! The store in memory: the oracle that the others are compared with, and the model of both of them in simulations. It
+//! forgets everything with the process.
 
-mod leadership;
+mod durable;
+mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use depot_bot::clock::Timestamp;
+use depot_bot::deposit::BotId;
+use depot_bot::session::{Session, SessionKey};
+use depot_bot::store::replication::{Branch, Leadership, SqlCopy};
+use depot_bot::store::{
+    Commit, Committed, FoundSession, Replicated, SessionInspection, SessionPage, SessionStore, Statistics,
+    StoreError, StoredSession, document, position_after,
+};
 use tokio::time::Instant;
 
-use crate::clock::Timestamp;
-use crate::deposit::BotId;
-use crate::session::{Session, SessionKey};
-use crate::store::replication::{Branch, Leadership};
-use crate::store::{
-    Commit, Committed, Found, Page, SessionStore, Statistics, StoreError, document, place_after,
-};
+const NAME: &str = "memory";
+
+/// By how much the clocks of Redis and SQL may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
 /// The store in memory; clones share their documents.
 #[derive(Clone, Debug)]
-pub struct MemoryStore {
+pub(crate) struct MemoryStore {
     bot: BotId,
     held: Arc<Mutex<Held>>,
-    view: Arc<Mutex<View>>,
+    view: Arc<Mutex<InstanceView>>,
 }
 
-/// What one instance believes.
+/// The view of one instance.
 #[derive(Clone, Debug)]
-struct View {
+struct InstanceView {
     /// The epoch under which it commits.
     epoch: u64,
     /// The run that its commands are for.
@@ -36,7 +43,7 @@ struct View {
     copying: Option<u64>,
 }
 
-impl Default for View {
+impl Default for InstanceView {
     fn default() -> Self {
         Self { epoch: 1, trusted: None, copying: None }
     }
@@ -71,8 +78,7 @@ struct Row {
 
 impl MemoryStore {
     /// An empty store that serves its first epoch.
-    #[must_use]
-    pub fn new(bot: BotId) -> Self {
+    pub(crate) fn new(bot: BotId) -> Self {
         let held = Held {
             rows: BTreeMap::new(),
             served: Some(1),
@@ -88,19 +94,17 @@ impl MemoryStore {
     }
 
     /// The same documents, as another bot sees them.
-    #[must_use]
-    pub fn of_bot(&self, bot: BotId) -> Self {
+    pub(crate) fn of_bot(&self, bot: BotId) -> Self {
         Self { bot, held: Arc::clone(&self.held), view: Arc::default() }
     }
 
     /// The same documents, as another instance sees them.
-    #[must_use]
-    pub fn beside(&self) -> Self {
+    pub(crate) fn beside(&self) -> Self {
         self.of_bot(self.bot)
     }
 
     /// Replaces the text of a stored document: for tests of what cannot be read.
-    pub fn spoil(&self, key: SessionKey, document: &str) {
+    pub(crate) fn spoil(&self, key: SessionKey, document: &str) {
         if let Some(row) = self.held().rows.get_mut(&key) {
             document.clone_into(&mut row.document);
         }
@@ -110,7 +114,7 @@ impl MemoryStore {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view(&self) -> MutexGuard<'_, View> {
+    fn view(&self) -> MutexGuard<'_, InstanceView> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,6 +135,89 @@ impl MemoryStore {
         let mut instants: Vec<_> = own.filter_map(|(key, row)| Some((row.due_at?, *key))).collect();
         instants.sort_unstable();
         Ok(instants)
+    }
+}
+
+impl MemoryStore {
+    /// The server starts anew: another run, with what it had kept.
+    pub(crate) fn restart(&self, run_id: &str) {
+        run_id.clone_into(&mut self.held().run_id);
+    }
+
+    /// The server loses everything, its epoch too.
+    pub(crate) fn empty(&self) {
+        let mut held = self.held();
+        held.rows.clear();
+        held.dirty.clear();
+        held.copying.clear();
+        held.served = None;
+    }
+
+    /// Everything as it is now, apart from what happens to it afterwards.
+    pub(crate) fn copied(&self) -> Self {
+        let held = Arc::new(Mutex::new(self.held().clone()));
+        Self { bot: self.bot, held, view: Arc::default() }
+    }
+
+    /// The server starts anew as another run, with what it had in an earlier copy.
+    pub(crate) fn roll_back(&self, copy: &Self, run_id: &str) {
+        let earlier = copy.held().clone();
+        *self.held() = Held { run_id: run_id.to_owned(), ..earlier };
+    }
+
+    /// Epoch, version and commit id of a document, readable or not.
+    pub(crate) fn stamp(&self, key: SessionKey) -> Option<(u64, u64, u64)> {
+        self.held().rows.get(&key).map(|row| (row.epoch, row.version, row.commit))
+    }
+
+    /// The documents that lost against another branch.
+    pub(crate) fn conflicts(&self) -> Vec<Branch> {
+        self.held().conflicts.clone()
+    }
+}
+
+impl Held {
+    fn put(&mut self, stored: &StoredSession, replicated: (u64, u64)) -> Result<(), StoreError> {
+        let session = &stored.session;
+        let row = Row {
+            epoch: session.epoch,
+            version: session.version,
+            commit: session.commit,
+            document: document::encode(session)?,
+            due_at: stored.due_at,
+            kept_until: stored.kept_until,
+            replicated,
+        };
+        self.rows.insert(session.key, row);
+        Ok(())
+    }
+
+    fn record_conflict(&mut self, branch: Branch) {
+        let is_it = |kept: &Branch| (kept.key, kept.stamp) == (branch.key, branch.stamp);
+        if !self.conflicts.iter().any(is_it) {
+            self.conflicts.push(branch);
+        }
+    }
+
+    fn branch(stored: &StoredSession) -> Result<Branch, StoreError> {
+        let session = &stored.session;
+        let stamp = (session.epoch, session.version, session.commit);
+        Ok(Branch { key: session.key, document: document::encode(session)?, stamp })
+    }
+}
+
+impl Row {
+    fn stamp(&self) -> (u64, u64) {
+        (self.epoch, self.version)
+    }
+
+    fn as_copy(&self) -> SqlCopy {
+        SqlCopy { stamp: self.stamp(), commit: self.commit, replicated: self.replicated }
+    }
+
+    /// Whether Redis has dropped its document, by a clock that may differ.
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.kept_until.is_some_and(|until| until <= now.after(CLOCKS_DIFFER))
     }
 }
 
@@ -178,7 +265,12 @@ impl SessionStore for MemoryStore {
         let due = self.instants()?.into_iter().take_while(|(at, _)| *at <= now);
         Ok(due.take(limit).map(|(_, key)| key).collect())
     }
+}
 
+impl Replicated for MemoryStore {}
+
+#[async_trait]
+impl SessionInspection for MemoryStore {
     async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
         let stored = self.held().rows.get(&key).map(|row| row.document.clone().into_bytes());
         Ok(stored.and_then(|stored| document::if_corrupt(&document::decode(key, &stored), stored)))
@@ -207,17 +299,20 @@ impl SessionStore for MemoryStore {
         Ok((before - rows.len()) as u64)
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        let after = place_after(self.name(), after)?;
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<SessionPage, StoreError> {
+        let after = position_after(self.name(), after)?;
         let held = self.held();
         let own = held.rows.iter().filter(|(key, _)| key.bot == self.bot && (key.chat.0, key.user.0) > after);
-        let found: Vec<Found> = own
+        let found: Vec<FoundSession> = own
             .take(limit)
-            .map(|(key, row)| Found { key: *key, session: document::decode(*key, row.document.as_bytes()) })
+            .map(|(key, row)| FoundSession {
+                key: *key,
+                session: document::decode(*key, row.document.as_bytes()),
+            })
             .collect();
         let last = found.last().filter(|_| found.len() >= limit);
         let next = last.map(|found| format!("{}:{}", found.key.chat, found.key.user));
-        Ok(Page { found, next })
+        Ok(SessionPage { found, next })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -228,5 +323,3 @@ impl SessionStore for MemoryStore {
         NAME
     }
 }
-
-const NAME: &str = "memory";

@@ -1,5 +1,7 @@
 //! Redis goes away in the middle of conversations and comes back: people notice nothing, and nobody restarts anything.
 
+mod states;
+
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::process::{get, until};
 use crate::proxy::{FaultProxy, Line};
 use crate::servers::PostgresServer;
 
-/// How long a change of the store in charge may take on a loaded machine.
+/// How long a failover may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const OPEN: &[(&str, &str)] = &[("ACCESS_MODE", "open")];
@@ -27,24 +29,24 @@ async fn ready(bot: &TestBot) -> (String, String) {
     (text(&ready["state"]), text(&ready["components"]["sessions"]["detail"]))
 }
 
-/// Waits until readiness says this of the whole, with this store in charge.
+/// Waits until readiness says this of the whole, with this store as the primary.
 async fn is_primary(bot: &TestBot, store: &str, state: &str) {
     let said = async {
         loop {
             let (whole, sessions) = ready(bot).await;
-            if whole == state && sessions.starts_with(&format!("{store} is in charge")) {
+            if whole == state && sessions.starts_with(&format!("{store} is the primary")) {
                 return;
             }
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("{store} is not in charge, or not {state}"));
+    timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("{store} is not the primary, or not {state}"));
 }
 
-/// For how many seconds something has been in Redis alone, as readiness tells it.
+/// The replication lag in seconds, as readiness tells it.
 async fn lag(http: &str) -> Option<u64> {
     let (_, body) = get(http, "/health/ready").await;
-    let (_, rest) = body.split_once("unmirrored for up to ")?;
+    let (_, rest) = body.split_once("the replication lag is ")?;
     rest.split(' ').next()?.parse().ok()
 }
 
@@ -147,7 +149,7 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
                 }
             }
         };
-        timeout(PATIENCE, told).await.expect("readiness tells what is unmirrored, and since when")
+        timeout(PATIENCE, told).await.expect("readiness tells the replication lag")
     };
     let seconds = tells(0).await;
     // Redis is silent too: what it alone has is owed all the same, and grows old.
@@ -164,8 +166,8 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
     assert_eq!(bot.deposits(7).await[0].draft.lines.len(), 2);
 }
 
-/// Two instances by webhook would need a balancer; here each has people of its own in one Telegram that is polled by one:
-/// what matters is that both follow one row.
+/// Two instances by webhook would need a balancer; here each has people of its own in one Telegram that is polled by
+/// one: what matters is that both follow one row.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_follow_one_row() {
     let mut first = TestBot::on(Clock::system(), Behind::PostgresAndRedis, OPEN).await;
@@ -196,8 +198,9 @@ async fn two_instances_follow_one_row() {
     assert_eq!(first.app().service().store(), second.app().service().store(), "one store, one epoch");
 }
 
-/// P6 beside an instance that alone cannot see SQL: what it was brought in time counts, though it can commit it only after
-/// the session's time is over. All updates are brought to the second instance, the first looks after the deadlines.
+/// P6 beside an instance that alone cannot see SQL: what it was brought in time counts, though it can commit it only
+/// after the session's time is over. All updates are brought to the second instance, the first looks after the
+/// deadlines.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tap_that_an_instance_cut_off_from_sql_holds_comes_before_the_end_of_its_session() {
     let postgres = PostgresServer::start();

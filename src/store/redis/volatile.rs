@@ -14,10 +14,10 @@ use crate::session::SessionKey;
 use crate::store::keys::{COPYING_KEPT, Keys, PROBE_KEPT};
 use crate::store::redis::link::{Call, Route};
 use crate::store::redis::{NAME, RedisStore, unavailable, without_effect};
-use crate::store::replication::{Branch, Probe, StoredSession, VolatileStore};
-use crate::store::{StoreError, document};
+use crate::store::replication::{Branch, Probe, VolatileStore};
+use crate::store::{StoreError, StoredSession, document};
 
-/// Redis time, the epoch served, how many are unmirrored, since when: as `probe.lua` returns them.
+/// The reply of `probe.lua`: Redis time, the epoch served, the backlog, and the oldest dirty marker.
 type ProbeReply = (i64, String, u64, i64);
 /// The verdict of `restore.lua`, and the document that it replaced.
 type Restored = (String, Option<Vec<u8>>);
@@ -66,7 +66,7 @@ impl VolatileStore for RedisStore {
         let copies =
             documents.iter().map(|stored| self.copy_of(stored, now)).collect::<Result<Vec<_>, _>>()?;
         let (restore, copies) = (&self.scripts.restore, &copies);
-        let run = |call: Call| all(restore, copies, call);
+        let run = |call: Call| restore_all(restore, copies, call);
         let restored: Vec<Restored> =
             self.observed_on(Route::Bulk, "restore", run).await.map_err(without_effect)?;
         if restored.iter().any(|(verdict, _)| verdict == "late") {
@@ -101,7 +101,7 @@ impl VolatileStore for RedisStore {
         match verdict.as_str() {
             "opened" => Ok(()),
             "higher" => Err(StoreError::Superseded { store: NAME }),
-            "gone" => Err(unavailable("it was emptied while conversations were copied to it")),
+            "gone" => Err(unavailable("it was emptied while sessions were copied to it")),
             _ => Err(unavailable("it was too late when Redis came to it")),
         }
     }
@@ -114,7 +114,7 @@ impl VolatileStore for RedisStore {
         let range = &range;
         let asked = |mut call: Call| async move { range.query_async(&mut call.connection).await };
         let members: Vec<String> = self.observed("backlog", asked).await.map_err(without_effect)?;
-        Ok(members.iter().filter_map(|member| self.keys.conversation(member)).collect())
+        Ok(members.iter().filter_map(|member| self.keys.session_of(member)).collect())
     }
 
     async fn mark_replicated(&self, documents: &[StoredSession]) -> Result<(), StoreError> {
@@ -160,8 +160,8 @@ impl RedisStore {
     }
 }
 
-/// Runs the script for each document, all in one round trip.
-async fn all(script: &Script, copies: &[CopyOf], mut call: Call) -> RedisResult<Vec<Restored>> {
+/// Runs `restore.lua` for each document, all in one round trip.
+async fn restore_all(script: &Script, copies: &[CopyOf], mut call: Call) -> RedisResult<Vec<Restored>> {
     script.prepare_invoke().load_async(&mut call.connection).await?;
     let mut batch = pipe();
     for CopyOf { keys, arguments } in copies {
@@ -176,7 +176,7 @@ async fn all(script: &Script, copies: &[CopyOf], mut call: Call) -> RedisResult<
     batch.query_async(&mut call.connection).await
 }
 
-/// The replaced document, if it had something that SQL never got.
+/// The replaced document, if it was never replicated.
 fn branch(stored: &StoredSession, there: &[u8]) -> Option<Branch> {
     let text = String::from_utf8_lossy(there);
     let mut parts = text.splitn(4, ':');
