@@ -21,7 +21,7 @@ LABEL org.opencontainers.image.title="depot-bot" \
 COPY --from=build /image/depot-bot /depot-bot
 COPY --from=build --chown=10001:10001 /image/data /data
 
-# Inside a container the loopback reaches nobody; what is published is decided outside.
+# Inside a container no client reaches the loopback; the published ports are decided outside.
 ENV HTTP_BIND=0.0.0.0:8080 \
     WEBHOOK_BIND=0.0.0.0:8443 \
     DATABASE_URL=sqlite:///data/depot.db

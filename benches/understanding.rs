@@ -1,7 +1,7 @@
 //! How quick, how small and how good the embedded understanding is.
 //!
 //! `cargo bench --bench understanding [-- FILE]` reads labelled notes (JSON Lines as in `docs/UNDERSTANDING.md`) from FILE,
-//! or from `../shared/data/utterances-dev.jsonl`, and prints the time for a note and for the
+//! or from `tests/it/understand/notes.jsonl`, and prints the time for a note and for the
 //! training, the memory of what was learned, and the scores: with all names, and by five folds cut by object, in which the
 //! names of a fold's objects are left out before training (strict), or every name that holds all words of one (very strict).
 
@@ -17,7 +17,7 @@ use note_reader::Classifier;
 use note_reader::score::{Labelled, Read, Scores, kilograms};
 use note_reader::site::Site;
 
-const NOTES: &str = "../shared/data/utterances-dev.jsonl";
+const NOTES: &str = "tests/it/understand/notes.jsonl";
 const FOLDS: u64 = 5;
 const TRAININGS: usize = 7;
 const ROUNDS: usize = 21;
@@ -126,7 +126,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// What of this process is in memory, in kB; 0 where the system does not tell.
+/// The resident memory of this process, in kB; 0 where the system does not tell.
 fn resident_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

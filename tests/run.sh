@@ -23,7 +23,7 @@ esac
 export INSTA_UPDATE=no
 failed=()
 timings=()
-# What this machine cannot do, and how the tests are told.
+# The checks that this machine cannot run, and the arguments that skip them.
 left_out=()
 skipped=()
 
@@ -131,7 +131,7 @@ quick() {
     tested --lib && tested --test it -- "${front_door[@]}" "${need_servers[@]/#/--skip=}"
 }
 
-# The long forms; each module says in its first lines what it does then.
+# The long forms; the first lines of each module describe its own.
 soaked() {
     local long=(crash:: faults:: kills:: simulation::)
     [ ${#filter[@]} -eq 0 ] || long=("${filter[@]}")

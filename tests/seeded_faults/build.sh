@@ -24,7 +24,7 @@ fi
 exec 9>"$target/seeded_faults/lock"
 command -v flock >/dev/null && flock 9
 
-# What the copy is made of. The tests and benches are empty there, but cargo looks for them.
+# The sources of the copy. The tests and benches are empty there, but cargo looks for them.
 sources=(Cargo.toml Cargo.lock src crates locales migrations)
 made_of=$(find "${sources[@]}" tests/seeded_faults -type f -print0 | LC_ALL=C sort --zero-terminated |
     xargs --null sha256sum | sha256sum)

@@ -17,8 +17,8 @@
 //!
 //! Where the facts come from: limits and shapes from the Bot API's documentation
 //! (core.telegram.org/bots/api); queues, expiry, retries and the texts of errors from the sources of
-//! `tdlib/telegram-bot-api` (`Client.cpp`, `WebhookActor.cpp`) and tdlib, by way of `research/reliability.md`
-//! §1.1. Telegram's rate limits are unpublished and are not simulated: a 429 comes by [`Rule`].
+//! `tdlib/telegram-bot-api` (`Client.cpp`, `WebhookActor.cpp`) and tdlib. Telegram's rate limits are unpublished
+//! and are not simulated: a 429 comes by [`Rule`].
 //!
 //! Left out on purpose: Markdown, media groups of the bot, inline mode, payments, a method call in the answer
 //! to a webhook, the re-poll rules within 3 s of the same offset, one setWebhook per second.

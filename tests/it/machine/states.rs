@@ -141,9 +141,9 @@ fn generated() -> String {
     for (from, to, label) in arrows {
         writeln!(text, "    {from} --> {to}: {label}").unwrap();
     }
-    text.push_str("```\n\nWhere an event leads: **bold** to another state, plain to the same state with something new on the card or under way, — nowhere.\n\n");
+    text.push_str("```\n\nThe state after each event: **bold** for another state, plain for the same state with a new view or effect, — for no change.\n\n");
     text.push_str(&table);
-    text.push_str("\nIn the ledger's words: ");
+    text.push_str("\nThe status in the ledger: ");
     let words: Vec<String> = samples()
         .iter()
         .filter_map(|chat| {

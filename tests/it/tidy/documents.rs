@@ -1,4 +1,4 @@
-//! The documents: what they name exists.
+//! The documents: the files, metrics and headings that they name exist.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::source::{Source, files, root, sources};
 const FOLDERS: [&str; 9] =
     ["src/", "crates/", "tests/", "docs/", "migrations/", "locales/", "benches/", ".ci/", "tests/golden/"];
 
-/// Every place where `needle` stands: what comes before and what comes after.
+/// Every occurrence of `needle`: the text before it, and the text after it.
 fn occurrences<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     text.match_indices(needle).map(move |(at, _)| (&text[..at], &text[at + needle.len()..]))
 }
@@ -86,6 +86,37 @@ fn every_file_that_is_named_exists() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+/// The words of a text that may be paths.
+fn path_words(text: &str) -> impl Iterator<Item = &str> {
+    let is_path = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    text.split(move |letter| !is_path(letter)).map(|word| word.trim_end_matches('.'))
+}
+
+#[test]
+fn source_and_documents_refer_to_the_repository_alone() {
+    let folders = ["src", "crates", "tests", "docs", "benches", "migrations"].map(|name| root().join(name));
+    let texts = [".rs", ".md", ".lua", ".sql", ".sh", ".toml", ".js"];
+    let mut missing = Vec::new();
+    for path in texts.iter().flat_map(|ending| folders.iter().flat_map(|folder| files(folder, ending))) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let exists = |name: &str| {
+            [root(), root().join("docs"), path.parent().unwrap().into()]
+                .iter()
+                .any(|from| from.join(name).exists())
+        };
+        let is_file = |word: &&str| word.len() > 3 && Path::new(word).extension().is_some();
+        let is_reference = |word: &&str| word.ends_with(".md") || word.starts_with("../");
+        let dead = path_words(&text).filter(is_file).filter(is_reference).filter(|word| !exists(word));
+        missing.extend(dead.map(|word| format!("{}: {word}", path.display())));
+        // A section is one of a standard: of our own documents, a heading is named.
+        let is_standard =
+            |before: &str| before.split(' ').rev().nth(2).is_some_and(|word| word.ends_with("RFC"));
+        let sections = occurrences(&text, "\u{a7}").filter(|(before, _)| !is_standard(before));
+        missing.extend(sections.map(|(_, after)| format!("{}: section {}", path.display(), word(after))));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
 #[test]
 fn the_changelog_begins_with_this_release() {
     let text = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
@@ -135,7 +166,7 @@ fn counts(source: &Source, name: &str) -> bool {
     is_used || source.text.contains(&quoted)
 }
 
-/// What looks like the name of a metric; `depot_bot` is the crate.
+/// The names of metrics in a text; `depot_bot` is the crate.
 fn metrics_in(text: &str) -> Vec<String> {
     let mut names: Vec<String> = occurrences(text, "depot_")
         .filter(|(before, _)| {
