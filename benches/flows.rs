@@ -1,18 +1,18 @@
-//! How fast and how small: many people make deposits through the simulator, and the bot's own process is measured.
+//! Speed and size: many users make deposits through the simulator, and the bot's own process is measured.
 //!
 //! `cargo bench --bench flows` starts a private redis-server, the simulator, and the bot as a process of its own (so that
-//! its processor time and memory are its own), and prints one table for 50 and for 2,000 people, from the same run. Of
+//! its processor time and memory are its own), and prints one table for 50 and for 2,000 users, from the same run. Of
 //! the flows 70 % validate, 20 % correct, 10 % cancel.
 //!
-//! | variable | what it says |
+//! | variable | meaning |
 //! |---|---|
-//! | `FLOWS_USERS=50,2000` `FLOWS_EACH=10` | how many people, and how many flows of each |
+//! | `FLOWS_USERS=50,2000` `FLOWS_EACH=10` | the number of users, and of flows of each |
 //! | `FLOWS_STORE=redis` | `redis` or `sql`: where sessions live |
 //! | `FLOWS_DATABASE=sqlite` | `sqlite` or `postgres` |
 //! | `FLOWS_MIRROR=on` | `on,off`: both, in turn. Off is a seeded fault: it needs a `FLOWS_BOT` that has it |
 //! | `FLOWS_BOT=` | another binary, such as that which `tests/seeded_faults/build.sh --release` builds |
 //! | `FLOWS_ROUNDS=1` | how often the whole is repeated, so that medians can be taken |
-//! | `FLOWS_DOCUMENTS=0` | so many other people's sessions lie in Redis already: a flow costs the same |
+//! | `FLOWS_DOCUMENTS=0` | so many other users' sessions are in Redis already: a flow costs the same |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its table")]
 
@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What stands behind the bot.
+/// The stores of the bot.
 #[derive(Clone, Copy)]
 struct Stores {
     redis: bool,
@@ -95,7 +95,7 @@ fn setting(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-/// What one person's flow came to.
+/// The result of one user's flow.
 struct Flow {
     first_reply: Duration,
     failed: bool,
@@ -226,7 +226,7 @@ fn sum(metrics: &str, name: &str) -> f64 {
     values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
-/// The mean of what a histogram has seen since the bot started.
+/// The mean of a histogram since the start of the bot.
 fn mean_ms(metrics: &str, name: &str, label: &str) -> f64 {
     let only: String =
         metrics.lines().filter(|line| line.contains(label)).flat_map(|line| [line, "\n"]).collect();
@@ -241,7 +241,7 @@ fn quantile(sorted: &[Duration], share: f64) -> f64 {
     sorted.get(index).map_or(0.0, |reply| reply.as_secs_f64() * 1000.0)
 }
 
-/// Stores so many sessions of people who do nothing.
+/// Stores so many sessions of inactive users.
 async fn fill(redis: &RedisServer, documents: i64) -> anyhow::Result<()> {
     let options = RedisOptions {
         url: redis.url().into(),

@@ -1,4 +1,4 @@
-//! Who may: strangers, requests and their decisions, invitations, limits, and everybody who is not one person.
+//! Access: strangers, requests and their decisions, invitations, limits, and senders that are no user.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn named(bot: &TestBot, id: i64, name: &str) -> User {
     bot.telegram.user(UserProfile::new(id, name, "fr"))
 }
 
-/// What somebody is told who did not ask: such messages keep a distance, and the clock of tests stands still.
+/// A message to a user who did not ask: the send limiter spaces these out, and the clock of tests stands still.
 async fn is_told(bot: &TestBot, user: &User, fragment: &str) -> Message {
     bot.advance(1);
     user.sees_new(fragment).await.unwrap()
@@ -108,7 +108,7 @@ async fn a_stranger_asks_once_and_one_admin_lets_them_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_refused_is_told_and_changes_nothing() {
+async fn a_refused_user_is_told_and_changes_nothing() {
     let (bot, odile, marc) = with_two_admins().await;
     let eve = bot.user(7);
     asks_for_access(&eve).await;
@@ -137,7 +137,7 @@ async fn changes_nothing(bot: &TestBot, id: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stranger_has_one_notice_an_hour_whatever_they_send() {
+async fn a_stranger_has_one_notice_an_hour_for_any_update() {
     let (bot, odile, _) = with_two_admins().await;
     odile.says("une bouilloire");
     let card = odile.sees_new("Valider").await.unwrap();
@@ -169,7 +169,7 @@ async fn a_stranger_has_one_notice_an_hour_whatever_they_send() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_admin_who_is_none_any_more_cannot_decide() {
+async fn a_former_admin_cannot_decide() {
     let (mut bot, odile, marc) = with_two_admins().await;
     asks_for_access(&bot.user(7)).await;
     is_told(&bot, &odile, "Demande d'accès").await;
@@ -273,7 +273,7 @@ async fn an_invitation_lets_one_person_in_within_a_quarter_of_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_allowlist_lets_in_who_is_on_it_and_takes_no_requests() {
+async fn an_allowlist_admits_its_users_and_takes_no_requests() {
     let bot = with(&[("ACCESS_MODE", "allowlist"), ("ALLOWED_TELEGRAM_IDS", "7")]).await;
     deposits(&bot.user(7)).await;
     let eve = bot.user(8);
@@ -287,7 +287,7 @@ async fn an_allowlist_lets_in_who_is_on_it_and_takes_no_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_sends_too_much_has_one_notice_an_hour_and_every_tap_is_answered() {
+async fn a_user_over_the_limit_has_one_notice_an_hour_and_every_tap_is_answered() {
     let bot = with(&[("ACCESS_MODE", "open"), ("RATE_LIMIT_PER_MINUTE", "5")]).await;
     let (eve, other) = (bot.user(7), bot.user(8));
     eve.says("une bouilloire");
@@ -327,7 +327,7 @@ async fn who_sends_too_much_has_one_notice_an_hour_and_every_tap_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_not_one_person_is_not_answered() {
+async fn a_sender_that_is_no_user_is_not_answered() {
     let bot = TestBot::start().await;
     let eve = bot.user(7);
     deposits(&eve).await;

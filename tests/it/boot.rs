@@ -1,4 +1,4 @@
-//! What the bot looks at before it starts: what it refuses, all at once and with its fix, and what it only tells.
+//! The checks before the start: faults are refused, all at once and each with its fix; the rest are warnings.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -39,7 +39,7 @@ async fn refused(variables: &HashMap<String, String>, sayings: &[&str]) {
     }
 }
 
-/// Somebody makes a deposit.
+/// A user makes a deposit.
 async fn deposits(telegram: &Simulator) {
     let user = telegram.user(UserProfile::new(7, "Camille", "fr"));
     user.says("une bouilloire");
@@ -53,7 +53,7 @@ fn free_port() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_that_is_refused_is_told_at_once_with_its_fix() {
+async fn all_faults_are_told_at_once_with_their_fixes() {
     let folder = tempfile::tempdir().unwrap();
     let other = telegram_of(OTHER_TOKEN, Clock::system()).await;
     let of_the_other = with(&variables(&other, folder.path()), &[("TELEGRAM_BOT_TOKEN", OTHER_TOKEN)]);
@@ -81,7 +81,7 @@ async fn everything_that_is_refused_is_told_at_once_with_its_fix() {
     ];
     refused(&all, &sayings).await;
     assert_eq!(telegram.calls("getUpdates"), 0);
-    // What is mended is not told any more; what is left still keeps the bot from starting.
+    // A corrected fault is not told any more; the remaining ones still keep the bot from starting.
     redis.command::<()>(&["REPLICAOF", "NO", "ONE"]);
     redis.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]);
     let left = with(&all, &[("ALLOW_ANOTHER_BOT", "true")]);
@@ -138,7 +138,7 @@ async fn on_a_server_that_bots_share_another_bots_rows_are_a_line_in_the_log_onc
     let is_told = |line: &String| line.contains("WARN") && line.contains("belongs to bot 4343");
     let bot = Process::start(&ours).await;
     assert!(bot.lines.iter().any(is_told), "{:?}", bot.lines);
-    // The same person in the same chat: what the other bot has of them in Redis is neither seen nor touched.
+    // The same user in the same chat: the other bot's keys of them in Redis are neither seen nor touched.
     let theirs = || redis.command::<String>(&["GET", "depot:4343:s:7:7"]);
     let before = theirs();
     deposits(&telegram).await;
@@ -149,7 +149,7 @@ async fn on_a_server_that_bots_share_another_bots_rows_are_a_line_in_the_log_onc
     assert!(!bot.lines.iter().any(is_told), "{:?}", bot.lines);
 }
 
-/// A server that says what a Redis says which is too old, and takes nothing.
+/// A server that answers like a Redis that is too old, and takes no command.
 async fn an_old_redis() -> String {
     const INFO: &str =
         "redis_version:6.2.14\r\nrun_id:old\r\nrole:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:1";
@@ -269,7 +269,7 @@ async fn a_private_authority_is_trusted_by_its_certificate_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_answer_does_not_keep_the_bot_from_starting() {
+async fn a_silent_server_does_not_keep_the_bot_from_starting() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let mut redis = RedisServer::start();
     redis.command::<()>(&["CONFIG", "SET", "requirepass", "secret"]);
@@ -326,7 +326,7 @@ async fn a_clock_that_differs_from_those_of_the_engines_is_a_warning_for_each() 
     let bot = Process::start(&right).await;
     assert!(warnings(&bot.lines).is_empty(), "{:?}", bot.lines);
     drop(bot);
-    // It shows what it showed ten seconds ago and as much again: ten seconds ahead, and more with each.
+    // Its clock runs at twice the speed: ten seconds ahead, and more with each answer.
     let since = Clock::system().now().before(Duration::from_secs(10)).0;
     let wrong = with(&right, &[("DEPOT_CLOCK", &format!("{since}:2"))]);
     let checked = said(&run(&["check"], &wrong).await);

@@ -19,7 +19,7 @@ use crate::servers::{RedisServer, postgres_database};
 
 /// When the tests' clock starts.
 pub(crate) const START: Timestamp = Timestamp(1_780_000_000_000);
-/// How long people wait before a test fails: the machine may be busy with the other tests.
+/// How long users wait before a test fails: the machine may be busy with the other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "4242:AAtest_token_0123456789_abcdefghijkl";
 
@@ -126,12 +126,12 @@ impl TestBot {
         Database::connect(&url).await.unwrap()
     }
 
-    /// What a variable is set to.
+    /// The value of a variable.
     pub(crate) fn variable(&self, name: &str) -> &str {
         &self.variables[name]
     }
 
-    /// What all variables are set to.
+    /// The values of all variables.
     pub(crate) fn variables(&self) -> &HashMap<String, String> {
         &self.variables
     }
@@ -147,7 +147,7 @@ impl TestBot {
         self.app.as_ref().expect("the bot runs")
     }
 
-    /// A French-speaking person.
+    /// A French-speaking user.
     pub(crate) fn user(&self, id: i64) -> User {
         self.person(id, "fr")
     }
@@ -161,7 +161,7 @@ impl TestBot {
         })
     }
 
-    /// What the ledger holds of a person, newest first. On a loaded machine it may be late with the answer.
+    /// The deposits of a user in the ledger, newest first. On a loaded machine the answer may be late.
     pub(crate) async fn deposits(&self, user: i64) -> Vec<LedgerEntry> {
         let began = std::time::Instant::now();
         loop {
@@ -172,7 +172,7 @@ impl TestBot {
         }
     }
 
-    /// How many deposits of a person are completed.
+    /// The number of completed deposits of a user.
     pub(crate) async fn completed(&self, user: i64) -> usize {
         self.deposits(user).await.iter().filter(|entry| entry.status == Status::Completed).count()
     }
@@ -186,7 +186,7 @@ impl TestBot {
         until_none(PATIENCE, under_way).await.unwrap();
     }
 
-    /// Waits until nothing is being done for a person: before the clock is moved past a lease.
+    /// Waits until no effect runs for a user: before the clock is moved past a lease.
     pub(crate) async fn rests(&self, user: i64) {
         let service = self.app().service();
         let under_way = async || {

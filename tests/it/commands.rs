@@ -1,4 +1,4 @@
-//! The subcommands, as an operator runs them: what they print and what they exit with.
+//! The subcommands, as an operator runs them: their output and exit codes.
 
 use std::collections::HashMap;
 use std::process::Output;

@@ -1,4 +1,4 @@
-//! The configuration: what it reads, what it refuses, and that it says everything at once and no secret.
+//! The configuration: its settings, its refusals, all mistakes at once, and no secret in them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -367,7 +367,7 @@ fn the_webhook_needs_a_secret_and_an_address_that_telegram_posts_to() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn contradicting_settings_are_refused() {
     assert_eq!(refused(&[("ACCESS_MODE", "allowlist")]), ["ALLOWED_TELEGRAM_IDS"]);
     assert_eq!(refused(&[("RETAIN_DEAD_LETTERS_DAYS", "3651")]), ["RETAIN_DEAD_LETTERS_DAYS"]);
     assert_eq!(

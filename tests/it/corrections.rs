@@ -1,10 +1,10 @@
-//! Corrections in words and by buttons, through the front door: what the card says and what the ledger holds.
+//! Corrections in words and by buttons, through the front door: the text of the card and the rows of the ledger.
 
 use depot_bot::deposit::{Destination, Line, Status, WeightSource};
 
 use crate::bot::TestBot;
 
-/// A bot, and somebody whose card shows what was said.
+/// A bot, and a user whose card shows this note.
 async fn card_of(note: &str) -> (TestBot, depot_bot::simulator::User) {
     let bot = TestBot::start().await;
     let user = bot.user(7);
@@ -24,7 +24,7 @@ fn first_line(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_said_of_the_card_changes_its_lines_and_comes_first_on_it() {
+async fn a_correction_changes_the_lines_and_comes_first_on_the_card() {
     let (bot, user) = card_of("une bouilloire et trois chaises").await;
     let says = async |note: &str, wanted: &str| {
         user.says(note);
@@ -75,7 +75,7 @@ async fn a_reply_to_the_card_is_a_correction_and_the_same_words_beside_it_are_no
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_ambiguous_changes_nothing_and_is_asked_about_once() {
+async fn an_ambiguous_correction_changes_nothing_and_is_asked_about_once() {
     let (bot, user) = card_of("une bouilloire et trois chaises").await;
     user.says("2,5 kg");
     let card = user.sees_new("Quelle ligne").await.unwrap();

@@ -1,4 +1,4 @@
-//! The process is killed at each named point of the flow (K1–K15 of the fault matrix), again and again, while people go
+//! The process is killed at each named point of the flow (K1–K15 of the fault matrix), again and again, while users go
 //! on: the oracle finds nothing missing, doubled or forgotten.
 //!
 //! 20 times on each engine; with `DEPOT_SOAK=1` 200 times, and on PostgreSQL too. The points exist in a build with feature
@@ -25,28 +25,28 @@ use crate::remote::Server;
 const AT_ONCE: usize = 8;
 /// How long it takes at most until a point is reached.
 const PATIENCE: Duration = Duration::from_secs(50);
-/// The first of those who are not let in yet.
+/// The first of the users without access.
 const STRANGERS: i64 = 10_000;
 
-/// What leads to a point, again and again.
+/// The way to a point, again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// People deposit.
     Deposits,
-    /// They speak to somebody who listens.
+    /// They send voice notes, which are transcribed.
     Speaks,
     /// Strangers ask to be let in, which an admin is told.
     Asks,
-    /// People forget what they have begun.
+    /// Users abandon their deposits.
     Forgets,
-    /// Redis is emptied while people deposit, so that it is copied anew.
+    /// Redis is emptied while users deposit, so that it is copied anew.
     Copies,
-    /// The bot is told to stop while people deposit.
+    /// The bot is told to stop while users deposit.
     Stops,
 }
 
-/// A point, what the process was about to do or had just done there, how often it is passed at most before it is the
-/// end, and what leads to it.
+/// A point, the step of the process there, how often it is passed at most before it is the
+/// end, and the way to it.
 struct Point(&'static str, &'static str, u32, Way);
 
 const POINTS: [Point; 17] = [
@@ -123,7 +123,7 @@ fn is_played(Point(name, _, _, way): &Point, behind: Behind) -> bool {
     }
 }
 
-/// So many ends at one point while two or three people go on.
+/// So many kills at one point while two or three users go on.
 async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) -> anyhow::Result<Report> {
     let Point(name, _, nth, way) = *point;
     // Leases last 15 s, those of deliveries three minutes.
@@ -136,7 +136,7 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
         Way::Asks => {
             harness.set("ACCESS_MODE", "approval");
             harness.set("ADMIN_TELEGRAM_IDS", "1");
-            // What an admin decides is in the table of requests, and strangers have no conversation.
+            // An admin's decision is in the table of requests, and strangers have no session.
             harness.strangers_from = 1;
         }
         Way::Speaks => {
@@ -191,7 +191,7 @@ async fn survives(point: &Point, behind: Behind, kills: usize, mut rng: StdRng) 
     Ok(harness.ends(bot, "ok").await)
 }
 
-/// Brings about what leads to the point, where people alone do not.
+/// Takes the way to the point, where users alone do not.
 async fn ends_at_the_point(harness: &Harness, way: Way, bot: &mut Process, rng: &mut StdRng) {
     match way {
         Way::Deposits | Way::Speaks | Way::Asks | Way::Forgets => {}

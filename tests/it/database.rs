@@ -122,7 +122,7 @@ impl Job for Numbers {
     type Output = Vec<i64>;
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<i64>, sqlx::Error> {
-        // One statement: what the writer commits between two of them shows in the second.
+        // One statement: a commit of the writer between two statements would be seen by the second.
         let sql = "select n, (select count(*) from numbers) from numbers order by n limit 10000";
         let rows: Vec<(i64, i64)> = fetch_all!(connection, sql)?;
         assert!(rows.iter().all(|(_, count)| rows.len() == usize::try_from(*count).unwrap()));
@@ -215,7 +215,7 @@ async fn many_writers_are_committed_in_groups(database: Database) {
 }
 
 #[tokio::test]
-async fn a_caller_who_waited_too_long_does_not_know_and_the_job_runs_to_its_end() {
+async fn a_caller_that_times_out_gets_unknown_and_the_job_runs_to_its_end() {
     let (database, folder) = sqlite().await;
     let file = folder.as_ref().unwrap().path().join("made/on/demand/depot.db");
     let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
@@ -309,7 +309,7 @@ async fn an_address_that_cannot_be_used_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_asked_anew_who_it_is() {
+async fn a_server_that_refuses_writes_is_identified_again() {
     let (database, _folder) = postgres().await;
     // The connection is now one to a former primary.
     database.write(Run("set session characteristics as transaction read only")).await.unwrap();
@@ -320,7 +320,7 @@ async fn a_server_that_takes_no_writes_is_asked_anew_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_locked_table_holds_up_two_of_a_kind_and_nobody_else() {
+async fn a_locked_table_delays_two_jobs_of_a_kind_and_no_others() {
     let url = postgres_database();
     let database = prepared(&url).await;
     database.write(Run("create table free (n bigint)")).await.unwrap();

@@ -1,4 +1,4 @@
-//! A volunteer's day, through the front door: what the user sees and what the ledger holds.
+//! A volunteer's day, through the front door: the user's chat and the rows of the ledger.
 
 use depot_bot::deposit::Status;
 
@@ -117,7 +117,7 @@ async fn a_session_expires_also_when_the_bot_was_down_at_that_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_expired_whose_answer_waited_in_telegram() {
+async fn no_session_expires_whose_answer_waited_in_telegram() {
     let mut bot = TestBot::start().await;
     let user = bot.user(7);
     user.says("une bouilloire");
@@ -204,7 +204,7 @@ async fn a_text_of_4096_characters_with_markup_and_emoji_is_one_card() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn voice_photos_and_albums_are_kept_and_asked_about_once() {
+async fn voice_photos_and_albums_are_stored_and_asked_about_once() {
     let bot = TestBot::start().await;
     let user = bot.user(7);
     user.sends_voice(4, b"OggS".as_slice());
@@ -247,7 +247,7 @@ async fn any_other_input_has_one_plain_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tap_by_somebody_else_changes_nothing_and_is_answered() {
+async fn a_tap_by_another_user_changes_nothing_and_is_answered() {
     let bot = TestBot::start().await;
     let (owner, other) = (bot.user(7), bot.user(8));
     owner.says("une bouilloire");

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Notes what it is given; commits unless it is told to wait or to fail.
+/// Notes each update; commits unless it is told to wait or to fail.
 #[derive(Default)]
 struct Notes {
     taken: Mutex<Vec<String>>,
@@ -150,7 +150,7 @@ impl Poller {
 }
 
 #[tokio::test]
-async fn what_was_not_committed_when_the_poller_was_killed_comes_again() {
+async fn an_update_that_was_not_committed_when_the_poller_was_killed_comes_again() {
     let rig = Rig::start().await;
     rig.notes.holds.store(true, Ordering::SeqCst);
     let poller = rig.polls();
@@ -202,7 +202,7 @@ async fn a_stop_confirms_what_was_committed_and_keeps_the_rest_at_telegram() {
 }
 
 #[tokio::test]
-async fn poison_is_parked_and_everybody_else_is_served() {
+async fn poison_becomes_a_dead_letter_and_all_others_are_served() {
     let rig = Rig::start().await;
     *rig.notes.panics_at.lock().unwrap() = Some("poison".to_owned());
     rig.user(7).says("poison");
@@ -219,7 +219,7 @@ async fn poison_is_parked_and_everybody_else_is_served() {
 }
 
 #[tokio::test]
-async fn every_message_of_many_people_comes_once_and_in_order() {
+async fn every_message_of_many_users_comes_once_and_in_order() {
     let rig = Rig::start().await;
     for round in 0..20 {
         for id in 1..=40 {
@@ -378,7 +378,7 @@ async fn each_refusal_of_telegram_has_its_class() {
 }
 
 #[tokio::test]
-async fn a_429_closes_the_gate_of_its_chat_until_telegram_allows_more() {
+async fn a_429_pauses_the_send_limiter_of_its_chat() {
     let rig = Rig::start().await;
     let clock = Clock::manual(Timestamp(1_000));
     let (client, limiter) = (rig.client(), SendLimiter::new(clock.clone()));

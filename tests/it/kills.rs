@@ -1,7 +1,7 @@
 //! F02: the bot is killed at random moments under load, and Redis is killed, emptied, rolled back, restarted and frozen in
-//! turn, while people go on and nobody restarts anything by hand but the supervisor who starts the bot again (F10–F14, F18).
+//! turn, while users go on; only the supervisor restarts a process, which is the bot (F10–F14, F18).
 //!
-//! A short form each time; with `DEPOT_SOAK=1` the whole: 50 people, 200 kills, each Redis fault many times, on both
+//! A short form each time; with `DEPOT_SOAK=1` the whole: 50 users, 200 kills, each Redis fault many times, on both
 //! engines. `DEPOT_SEED` repeats a run's dice.
 
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ struct Size {
     outage: Duration,
     /// How much quicker than outside time passes: leases last 15 s.
     times: u32,
-    /// How long somebody rests between two deposits, in ms.
+    /// How long a user rests between two deposits, in ms.
     rest: u64,
     /// With every how manieth kill a fault of Redis begins or ends.
     every: usize,
@@ -38,12 +38,12 @@ const SHORT: Size =
 const WHOLE: Size =
     Size { people: 50, kills: 200, outage: Duration::from_secs(10), times: 1, rest: 5_000, every: 2 };
 
-/// The acceptance: after 60 s of quiet nobody is left without an answer.
+/// The acceptance: after 60 s of quiet no user is left without an answer.
 ///
-/// Who asked before the last fault is over waits from then on, who asks later from then: so long on the bot's own clock,
+/// A user who wrote before the end of the last fault waits from that end on, others from their message on: so long on the bot's clock,
 /// by which it waits for leases and tries again, so that a hastened clock makes nothing easier (in the short form it is
-/// 12 s outside). Until everybody has gone home and nothing at all is left to do it takes a minute outside: people come
-/// to the end of what they have begun, and they rest and tap by the clock on the wall.
+/// 12 s outside). Until all users have finished and no work is left it takes a minute outside: users finish
+/// their deposits, and they rest and tap by the clock on the wall.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,7 +77,7 @@ async fn everything_goes_wrong(behind: Behind) {
     let (mut rng, mut trouble) = (StdRng::seed_from_u64(seed), Trouble::new(&size));
     let mut killed_at = Vec::new();
     for kill in 0..size.kills {
-        // One life in eight is long enough for Redis to take charge again.
+        // One life in eight is long enough for Redis to become the primary again.
         let life = if kill % 8 == 7 { 8_000..14_000 } else { 300..3_000 };
         let life = Duration::from_millis(rng.random_range(life));
         if let Ok(complaint) = timeout(life, crowd.complains()).await {
@@ -110,7 +110,7 @@ async fn everything_goes_wrong(behind: Behind) {
     assert!(settled <= ANSWERED_WITHIN, "DEPOT_SEED={seed}: {settled:?} until nothing was left to do");
 }
 
-/// What happens to Redis, in turn.
+/// The faults of Redis, in turn.
 struct Trouble {
     outage: Duration,
     every: usize,
@@ -181,7 +181,7 @@ fn heal(harness: &Harness, outage: Outage, since: Timestamp) {
     }
 }
 
-/// What the run came to, in figures.
+/// The figures of the run.
 fn tell(
     behind: Behind,
     size: &Size,
@@ -206,7 +206,7 @@ fn tell(
         .collect();
     let mut asked: HashMap<i64, Timestamp> = HashMap::new();
     let mut everybody = Vec::new();
-    // Who had asked and not been answered at a kill, waits from then on.
+    // A user without an answer at a kill waits from then on.
     for entry in journal {
         match &entry.what {
             Happened::Enqueued { chat: Some(chat), .. } => {

@@ -1,4 +1,4 @@
-//! A site teaches the bot by its corrections, sees what it taught, and takes it back.
+//! A site teaches the bot by its corrections, sees the learned names, and retracts them.
 
 use depot_bot::deposit::WeightSource;
 use depot_bot::simulator::User;
@@ -7,7 +7,7 @@ use crate::bot::{Behind, TestBot};
 use crate::process::run;
 
 const TEAPOT: &str = "une théière japonaise, un kilo";
-/// What the bot says of it by itself, and what the site prefers.
+/// The bot's own category for an object, and the one that the site prefers.
 const BY_ITSELF: &str = "household";
 const PREFERRED: &str = "decor";
 
@@ -67,12 +67,12 @@ async fn taught(behind: Behind) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_corrected_twice_is_proposed_survives_a_restart_and_can_be_taken_back_on_sqlite() {
+async fn a_category_corrected_twice_is_proposed_survives_a_restart_and_can_be_retracted_on_sqlite() {
     taught(Behind::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_corrected_twice_is_proposed_survives_a_restart_and_can_be_taken_back_on_postgres() {
+async fn a_category_corrected_twice_is_proposed_survives_a_restart_and_can_be_retracted_on_postgres() {
     taught(Behind::PostgresAndRedis).await;
 }
 
@@ -92,7 +92,7 @@ async fn a_correction_that_was_undone_teaches_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn managers_see_what_was_learned_and_how_good_it_is() {
+async fn managers_see_the_learned_names_and_the_quality_of_proposals() {
     let bot = TestBot::with(Behind::Sqlite, &[("ACCESS_MODE", "open"), ("ADMIN_TELEGRAM_IDS", "1")]).await;
     let (manager, user) = (bot.user(1), bot.user(7));
     for command in ["/qualite", "/lexique", "/oublier théière japonaise"] {

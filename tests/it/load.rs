@@ -1,4 +1,4 @@
-//! Many people at once on a bad network: no flow fails, and what they saw confirmed is what the ledger holds, once.
+//! Many concurrent users on a bad network: no flow fails, and the ledger holds each confirmed deposit, once.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ enum Ending {
     Cancelled,
 }
 
-/// The endings of one person: of ten flows, seven are validated, two corrected, one cancelled.
+/// The endings of one user: of ten flows, seven are validated, two corrected, one cancelled.
 fn endings(person: i64) -> impl Iterator<Item = Ending> {
     (0..FLOWS).map(move |flow| match (usize::try_from(person).unwrap() + flow) % 10 {
         0..7 => Ending::Validated,
@@ -30,26 +30,26 @@ fn endings(person: i64) -> impl Iterator<Item = Ending> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_people_on_a_bad_network_polling() {
-    everybody_is_served(Behind::Sqlite, false).await;
+async fn two_hundred_users_on_a_bad_network_polling() {
+    all_users_are_served(Behind::Sqlite, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_people_on_a_bad_network_polling_with_redis() {
-    everybody_is_served(Behind::SqliteAndRedis, false).await;
+async fn two_hundred_users_on_a_bad_network_polling_with_redis() {
+    all_users_are_served(Behind::SqliteAndRedis, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_people_on_a_bad_network_by_webhook() {
-    everybody_is_served(Behind::Sqlite, true).await;
+async fn two_hundred_users_on_a_bad_network_by_webhook() {
+    all_users_are_served(Behind::Sqlite, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_people_on_a_bad_network_by_webhook_with_redis() {
-    everybody_is_served(Behind::SqliteAndRedis, true).await;
+async fn two_hundred_users_on_a_bad_network_by_webhook_with_redis() {
+    all_users_are_served(Behind::SqliteAndRedis, true).await;
 }
 
-async fn everybody_is_served(behind: Behind, by_webhook: bool) {
+async fn all_users_are_served(behind: Behind, by_webhook: bool) {
     let address = free_address();
     let url = format!("http://{address}/telegram");
     let mut variables = vec![("ACCESS_MODE", "open")];
@@ -80,12 +80,12 @@ async fn everybody_is_served(behind: Behind, by_webhook: bool) {
     ledger_holds_what_was_seen(&bot).await;
 }
 
-/// A loopback address at which nobody listens.
+/// A loopback address without a listener.
 fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-/// One deposit, by somebody who looks at the newest card and taps again when told that it has changed.
+/// One deposit, by a user who looks at the newest card and taps again when told that it has changed.
 async fn flow(user: &User, ending: Ending) -> anyhow::Result<()> {
     let before = user.wait("the chat", |chat| Some(confirmed(chat))).await.unwrap_or_default();
     let new_number = |chat: &Chat| confirmed(chat).len() > before.len();
@@ -142,7 +142,7 @@ fn confirmed(chat: &Chat) -> BTreeSet<u64> {
     numbers.collect()
 }
 
-/// A card whose message id was lost with Telegram's answer keeps its buttons; nobody else's does, and a tap on it is
+/// A card whose message id was lost with Telegram's answer keeps its buttons; no other does, and a tap on it is
 /// answered, changes nothing, and takes them away.
 async fn strays_are_answered(bot: &TestBot) {
     let mut strays = 0;
@@ -187,7 +187,7 @@ async fn ledger_holds_what_was_seen(bot: &TestBot) {
         assert_eq!(completed.iter().copied().collect::<BTreeSet<_>>(), seen, "person {id}: what was seen");
         let cancelled = deposits.iter().filter(|entry| entry.status == Status::Cancelled).count();
         assert_eq!(cancelled, count(&[Ending::Cancelled]), "person {id}");
-        // What so many have corrected is soon proposed: it is still chosen.
+        // A category that so many users chose is soon proposed: it is still chosen here.
         let corrected =
             deposits.iter().filter(|entry| entry.draft.lines.iter().any(|line| line.chosen.is_some()));
         assert_eq!(corrected.count(), count(&[Ending::Corrected]), "person {id}");

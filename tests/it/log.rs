@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::process::{Process, TOKEN, telegram, variables};
 
-/// What must not be in any line, at any level.
+/// The canaries that must not be in any line, at any level.
 const SAID: &str = "deux bouilloires Zanzibar 3 kg";
 const NAME: &str = "Clementine-Canari";
 

@@ -1,4 +1,4 @@
-//! Ten thousand malformed updates: the bot lives and stays ready, no text is lost, and whoever writes well is answered.
+//! Ten thousand malformed updates: the bot lives and stays ready, no text is lost, and well-formed updates are answered.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::bot::{Behind, TestBot};
 use crate::process::get;
 
-/// The first of the people who are in no update but their own.
+/// The first of the users who occur in no update but their own.
 const FIRST: i64 = 5_000_000;
-/// Each so many updates somebody writes as people do.
+/// After so many updates a user writes a well-formed one.
 const WELL_FORMED_EVERY: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

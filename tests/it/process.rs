@@ -35,7 +35,7 @@ fn with_seeded_faults() -> &'static str {
     })
 }
 
-/// A simulator on the machine's own clock, which is what a process has.
+/// A simulator on the machine's own clock, like that of a process.
 pub(crate) async fn telegram() -> Simulator {
     telegram_of(TOKEN, Clock::system()).await
 }
@@ -48,7 +48,7 @@ pub(crate) async fn telegram_of(token: &str, clock: Clock) -> Simulator {
         .unwrap()
 }
 
-/// What every process needs: a bot that is open to everybody, on SQLite.
+/// The variables of every process: a bot that is open to all users, on SQLite.
 pub(crate) fn variables(telegram: &Simulator, folder: &Path) -> HashMap<String, String> {
     let database = format!("sqlite://{}/depot.db", folder.display());
     [
@@ -75,7 +75,7 @@ fn wrapped(wrapper: &[&str], arguments: &[&str], variables: &HashMap<String, Str
     let words: Vec<&str> = wrapper.iter().chain(&[bot]).copied().collect();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
-    // A folder without a `.env` of anybody's.
+    // A folder without a `.env`.
     command.args(arguments).current_dir("/").env_clear().envs(variables);
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
@@ -127,7 +127,7 @@ impl Process {
         let mut child = wrapped(wrapper, &["run"], variables).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, log) = mpsc::unbounded_channel();
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        // Read all the time: a bot whose log nobody reads drops lines.
+        // Read all the time: a bot with a full log pipe drops lines.
         tokio::spawn(async move {
             while let Ok(Some(line)) = stderr.next_line().await {
                 let _nobody_reads_any_more = lines.send(line);
@@ -185,7 +185,7 @@ impl Process {
     }
 }
 
-/// Asks until the answer has this status, and gives its body: what a component reports reaches its report in a moment.
+/// Polls until the answer has this status, and gives its body: a report of a component appears after a moment.
 pub(crate) async fn until(address: &str, path: &str, status: u16) -> String {
     let asked = async {
         loop {
@@ -210,7 +210,7 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// What `depot-bot deposits` lists, by status.
+/// The deposits that `depot-bot deposits` lists, by status.
 pub(crate) async fn listed(variables: &HashMap<String, String>) -> HashMap<String, usize> {
     listed_by(&[], variables).await
 }

@@ -1,4 +1,4 @@
-//! What is not the ledger is kept for its days and no longer, and the numbers say so.
+//! Everything beside the ledger is kept for its days and no longer, and the metrics agree.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn on_sqlite_each_kind_goes_after_its_days_and_the_deposits_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres_each_kind_goes_after_its_days_and_what_is_for_ever_stays() {
+async fn on_postgres_each_kind_goes_after_its_days_and_permanent_rows_stay() {
     each_kind_goes_after_its_days(Behind::Postgres, &[("RETAIN_CONFLICTS_DAYS", "0")]).await;
 }
 
@@ -79,7 +79,7 @@ async fn each_kind_goes_after_its_days(behind: Behind, more: &[(&str, &str)]) {
     assert_eq!(tables.deliveries.count_pending().await.unwrap(), 1, "what is to be sent is not removed");
 }
 
-/// Moves the clock, waits until the bot has looked, and compares what it has left.
+/// Moves the clock, waits for an iteration of the bot, and compares the rows that are left.
 async fn is_left_after(bot: &TestBot, database: &Database, days: u64, expected: &[Retained]) {
     bot.advance(days * DAY);
     // A message so old that the next look removes it, which is how that look is seen; it comes last in each look.
@@ -99,7 +99,7 @@ async fn is_left_after(bot: &TestBot, database: &Database, days: u64, expected: 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_numbers_say_what_went_and_how_old_the_oldest_is() {
+async fn the_metrics_count_removed_rows_and_tell_the_age_of_the_oldest() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let variables = variables(&telegram, folder.path());
     let database = Database::connect(&SecretString::from(variables["DATABASE_URL"].as_str())).await.unwrap();

@@ -107,7 +107,7 @@ async fn sessions_expire_by_their_deadline_and_are_cleaned_up() {
 }
 
 #[tokio::test]
-async fn a_racing_instance_applies_its_event_to_what_the_other_left() {
+async fn a_racing_instance_applies_its_event_to_the_document_of_the_other() {
     let clock = Clock::manual(Timestamp(1_000_000));
     let store = Arc::new(MemoryStore::new(BotId(1)));
     let one = ValidationSessionService::new(store.clone(), clock.clone(), BotId(1), TTL);
@@ -121,7 +121,7 @@ async fn a_racing_instance_applies_its_event_to_what_the_other_left() {
     assert_eq!(third.session.pending.len(), 3, "no note is lost");
 }
 
-/// Says twice a second for so long that another instance runs, and looks at what is due as the loop of deadlines does.
+/// Sends heartbeats of another instance twice a second for so long, and reads the due index as the loop of deadlines does.
 async fn beside_another(
     sql: &MemoryStore,
     service: &ValidationSessionService,
@@ -137,7 +137,7 @@ async fn beside_another(
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_expires_while_another_instance_is_silent() {
+async fn no_session_expires_while_another_instance_is_silent() {
     let clock = Clock::tokio(Timestamp(1_000_000));
     let (sql, redis) = (MemoryStore::new(BotId(1)), MemoryStore::new(BotId(1)));
     let stores: (Arc<dyn DurableStore>, Arc<dyn VolatileStore>) = (Arc::new(sql.clone()), Arc::new(redis));

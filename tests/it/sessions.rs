@@ -157,7 +157,7 @@ async fn an_operator_sees_and_replays(telegram: &Simulator, variables: &Variable
     closed.taps("Valider").unwrap();
     closed.sees_new("enregistré").await.unwrap();
 
-    // What the person sees is committed in a moment.
+    // The commit follows the card after a moment.
     let mut rows = Vec::new();
     let settled = async {
         while rows.is_empty() || rows.iter().any(|row: &Value| row["state"] == "Recording") {
@@ -190,10 +190,10 @@ async fn an_operator_sees_and_replays(telegram: &Simulator, variables: &Variable
     assert!(said(&["sessions", "stats"], variables).await.contains(&store));
 
     a_dead_letter_is_handled_again(telegram, variables, &forgotten).await;
-    what_is_over_is_purged(variables).await;
+    expired_sessions_are_purged(variables).await;
 }
 
-/// One that can be handled now, by a person who has said a lot since, and one that cannot.
+/// One that can be handled now, of a user who has written a lot since, and one that cannot.
 async fn a_dead_letter_is_handled_again(
     telegram: &Simulator,
     variables: &Variables,
@@ -248,7 +248,7 @@ async fn until_dead_letters(dead_letters: &DeadLetters, is: impl Fn(&[DeadLetter
 }
 
 /// In SQL, also where that is the mirror: Redis does so by itself.
-async fn what_is_over_is_purged(variables: &Variables) {
+async fn expired_sessions_are_purged(variables: &Variables) {
     database(variables).await.write(Over).await.unwrap();
     let purged = said(&["sessions", "purge"], variables).await;
     assert!(purged.starts_with("1 closed"), "{purged}");

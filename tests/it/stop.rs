@@ -1,4 +1,4 @@
-//! SIGTERM: what is committed is finished, flushed and told, and after the next start everybody goes on.
+//! SIGTERM: commits in flight are finished, flushed and logged, and after the next start all users go on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ const FLOWS: usize = 6;
 const BEFORE: usize = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_under_load_flushes_and_everybody_goes_on_after_the_next_start() {
+async fn sigterm_under_load_flushes_and_all_users_go_on_after_the_next_start() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let variables = variables(&telegram, folder.path());
     let mut first = Process::start(&variables).await;
@@ -61,7 +61,7 @@ fn person(telegram: &Simulator, number: usize) -> User {
     telegram.user(UserProfile::new(100 + i64::try_from(number).unwrap(), "Camille", "fr"))
 }
 
-/// One deposit, by somebody who is patient with a bot that is being restarted.
+/// One deposit, by a user who is patient with a bot that is being restarted.
 async fn deposits(user: &User) {
     let said = user.says("une bouilloire, un kilo deux").message_id;
     let card = user.wait("a card below", |chat| {

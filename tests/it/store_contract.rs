@@ -42,14 +42,14 @@ for_each_store! {
     nothing_is_there_before_the_first_commit
     a_commit_is_loaded_as_it_was
     a_commit_on_another_version_changes_nothing_and_learns_the_current_one
-    what_belongs_to_another_epoch_changes_nothing
+    a_commit_of_another_epoch_changes_nothing
     a_repeated_commit_is_applied_once
     of_racing_commits_one_wins_and_no_loser_overwrites
-    what_is_due_comes_in_order_and_goes_when_it_is_settled
-    what_is_kept_for_a_while_goes_by_itself
-    what_cannot_be_read_is_left_alone
-    what_is_corrupt_is_discarded_if_it_is_still_the_same
-    what_is_too_large_is_refused
+    due_documents_come_in_order_and_go_when_they_are_settled
+    a_document_with_an_expiry_goes_by_itself
+    an_unreadable_document_is_left_alone
+    a_corrupt_document_is_discarded_if_it_is_unchanged
+    a_document_that_is_too_large_is_refused
     two_bots_do_not_see_each_other
     page_by_page_every_conversation_is_found
 }
@@ -95,7 +95,7 @@ async fn a_commit_on_another_version_changes_nothing_and_learns_the_current_one(
     assert_eq!(store.due(NOW, 10).await.unwrap(), []);
 }
 
-async fn what_belongs_to_another_epoch_changes_nothing(subject: Subject) {
+async fn a_commit_of_another_epoch_changes_nothing(subject: Subject) {
     let store = &subject.store;
     assert_eq!(store.epoch(), 1);
     let first = session(key(7), 1);
@@ -157,7 +157,7 @@ async fn of_racing_commits_one_wins_and_no_loser_overwrites(subject: Subject) {
     assert_eq!((last.version, u64::from(last.next_effect)), (RACERS * LAPS, RACERS * LAPS + 1));
 }
 
-async fn what_is_due_comes_in_order_and_goes_when_it_is_settled(subject: Subject) {
+async fn due_documents_come_in_order_and_go_when_they_are_settled(subject: Subject) {
     let store = &subject.store;
     for (chat, seconds) in [(1, 30), (2, 10), (3, 20), (4, 40)] {
         let session = session(key(chat), 1);
@@ -180,7 +180,7 @@ async fn what_is_due_comes_in_order_and_goes_when_it_is_settled(subject: Subject
     assert_eq!(store.statistics(at(35)).await.unwrap().active, 3);
 }
 
-async fn what_is_kept_for_a_while_goes_by_itself(subject: Subject) {
+async fn a_document_with_an_expiry_goes_by_itself(subject: Subject) {
     let store = &subject.store;
     let closed = session(key(7), 1);
     let _ = store
@@ -214,7 +214,7 @@ async fn what_is_kept_for_a_while_goes_by_itself(subject: Subject) {
     assert_eq!(store.load(key(9)).await.unwrap().unwrap().version, 1);
 }
 
-async fn what_cannot_be_read_is_left_alone(subject: Subject) {
+async fn an_unreadable_document_is_left_alone(subject: Subject) {
     let store = &subject.store;
     let _ = store.commit(&after(0, &session(key(7), 1))).await.unwrap();
     subject.spoil(key(7), r#"{"schema":1,"key":"#).await;
@@ -231,7 +231,7 @@ async fn what_cannot_be_read_is_left_alone(subject: Subject) {
     }
 }
 
-async fn what_is_corrupt_is_discarded_if_it_is_still_the_same(subject: Subject) {
+async fn a_corrupt_document_is_discarded_if_it_is_unchanged(subject: Subject) {
     let store = &subject.store;
     assert_eq!(store.unreadable(key(7)).await.unwrap(), None);
     for chat in [7, 8] {
@@ -256,7 +256,7 @@ async fn what_is_corrupt_is_discarded_if_it_is_still_the_same(subject: Subject) 
     assert_eq!(store.commit(&after(0, &session(key(7), 1))).await.unwrap(), Committed::Applied);
 }
 
-async fn what_is_too_large_is_refused(subject: Subject) {
+async fn a_document_that_is_too_large_is_refused(subject: Subject) {
     let store = &subject.store;
     let mut session = session(key(7), 1);
     session.seen.messages = vec![i64::MAX; DOCUMENT_BYTES_MAX / 20];

@@ -1,4 +1,4 @@
-//! What only Redis does to us: it freezes, dies, comes back empty, becomes a replica, runs out of memory.
+//! The faults of Redis alone: it freezes, dies, comes back empty, becomes a replica, runs out of memory.
 
 use std::future::{Future, pending, ready};
 use std::num::NonZeroUsize;
@@ -69,7 +69,7 @@ async fn a_read_only_server_refuses_and_its_connection_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_restart_that_nobody_noticed_costs_nobody_anything() {
+async fn an_unnoticed_restart_costs_no_caller_anything() {
     let mut server = RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let store = opened(redis_store(&server, BOT, PATIENT)).await;
     applied(&store, 1).await;
@@ -130,7 +130,7 @@ async fn a_frozen_server_is_unknown_within_the_deadline_and_executes_nothing_whe
     let error = store.commit(&after(1, &second)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unknown { .. }), "{error}");
     assert!((IMPATIENT..SOON).contains(&began.elapsed()), "{:?}", began.elapsed());
-    // Nothing piles up: what comes next fails within the same deadline.
+    // Nothing piles up: the next call fails within the same deadline.
     let began = Instant::now();
     let commits = (0..64).map(|chat| {
         let session = session(key(100 + chat), 1);
@@ -373,7 +373,7 @@ async fn a_server_busy_with_a_foreign_script_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_server_says_what_it_is() {
+async fn a_server_reports_its_identity() {
     let mut server = RedisServer::start();
     let store = opened(redis_store(&server, BOT, PATIENT)).await;
     let first = store.describe().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the tests of the stores share: each store on a private engine, a way past it, and documents to put in.
+//! The common part of the store tests: each store on a private engine, a way past it, and documents to put in.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Subject {
         Self { store: Arc::new(store.clone()), other, engine: Engine::Memory(store) }
     }
 
-    /// What simulations run on, without faults.
+    /// The engine of the simulations, without faults.
     pub(crate) async fn model() -> Self {
         let store = MemoryStore::new(BOT);
         let other = calm_model(&store.of_bot(OTHER_BOT));

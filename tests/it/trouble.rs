@@ -1,4 +1,4 @@
-//! Telegram refuses, or the chat is not what it was: a pause is obeyed by its chat alone, and nothing is lost.
+//! Telegram refuses, or the chat has changed: a pause is obeyed by its chat alone, and nothing is lost.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn a_429_pauses_its_chat_alone_and_is_obeyed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_blocks_the_bot_right_after_validating_has_the_deposit_recorded() {
+async fn a_user_who_blocks_the_bot_right_after_validating_has_the_deposit_recorded() {
     let bot = TestBot::start().await;
     let user = bot.user(7);
     user.says("une bouilloire");
@@ -119,7 +119,7 @@ async fn an_undone_deposit_is_not_overwritten_by_a_late_repetition_of_its_confir
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_expired_while_telegram_cannot_be_reached() {
+async fn no_session_expires_while_telegram_cannot_be_reached() {
     let bot = TestBot::start().await;
     let user = bot.user(7);
     user.says("une bouilloire");
@@ -145,7 +145,7 @@ async fn nobody_is_expired_while_telegram_cannot_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_telegram_brings_twice_counts_once_against_the_limit() {
+async fn an_update_that_comes_twice_counts_once_against_the_limit() {
     let limit = [("ACCESS_MODE", "open"), ("RATE_LIMIT_PER_MINUTE", "3")];
     let bot = TestBot::with(Behind::Sqlite, &limit).await;
     bot.telegram.faults(|faults| faults.repeat_every = 1);
@@ -157,7 +157,7 @@ async fn what_telegram_brings_twice_counts_once_against_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_says_more_than_a_deposit_holds_is_told_and_can_still_record_it() {
+async fn a_user_with_more_lines_than_a_deposit_holds_is_told_and_can_record_it() {
     let bot = TestBot::start().await;
     let user = bot.user(7);
     user.says("une bouilloire");
@@ -176,7 +176,7 @@ async fn who_says_more_than_a_deposit_holds_is_told_and_can_still_record_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whose_document_has_no_room_left_is_told_and_holds_nobody_up() {
+async fn a_user_whose_document_is_full_is_told_and_delays_no_other() {
     let mut bot = TestBot::start().await;
     let (crowded, other) = (bot.user(7), bot.user(8));
     crowded.says("une bouilloire");

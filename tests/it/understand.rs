@@ -1,4 +1,4 @@
-//! What is understood, at both front doors: the chat and `depot-bot understand`.
+//! The reading of notes, at both front doors: the chat and `depot-bot understand`.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ async fn one_sentence_becomes_two_lines_and_a_greeting_none() {
     assert_eq!((lamps.destination.as_str(), dishes.destination.as_str()), ("magasin", "recyclage"));
 }
 
-/// What `depot-bot understand` writes for this input, and whether it was content.
+/// The output of `depot-bot understand` for this input, and whether it succeeded.
 fn understood(arguments: &[&str], input: &str) -> (String, bool) {
     understood_with(&[], arguments, input)
 }

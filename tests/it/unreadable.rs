@@ -157,7 +157,7 @@ async fn left_by_a_newer_release(bot: &mut TestBot) -> String {
     newer
 }
 
-/// So many people's conversations, due long ago and unreadable.
+/// So many users' sessions, due long ago and unreadable.
 struct Crowd(i64);
 
 impl Job for Crowd {
@@ -223,7 +223,7 @@ async fn a_newer_conversation_is_left_alone_by_the_webhook_and_comes_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_newer_conversation_holds_nobody_up_when_polling() {
+async fn a_newer_session_delays_no_user_when_polling() {
     let mut bot = TestBot::start().await;
     let newer = left_by_a_newer_release(&mut bot).await;
     let user = bot.user(7);
@@ -234,7 +234,7 @@ async fn a_newer_conversation_holds_nobody_up_when_polling() {
     assert_eq!(bot.telegram.pending_updates(), 7, "nothing behind the held update is confirmed");
     let (status, ready) = crate::process::get(&bot.app().http.to_string(), "/health/ready").await;
     assert_eq!(status, 200, "{ready}");
-    // So many wait behind it by now that it is parked, and its sender told.
+    // So many updates wait behind it by now that it becomes a dead letter, and its sender is told.
     for id in 100..150 {
         bot.user(id).says("/aide");
     }

@@ -1,4 +1,4 @@
-//! What a bot is tried with, by its demo and by its tests; it knows the Bot API simulator, and no bot.
+//! The harness of the bot's demo and tests; it knows the Bot API simulator, and no bot.
 //!
 //! - [`personas`]: users with names;
 //! - [`proxy`]: a line to a server that can be slow, silent, refused, cut;

@@ -20,7 +20,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// How the line is, for all connections, until it is set to something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// What comes passes.
+    /// All bytes pass.
     Clear,
     /// Each piece of an answer takes `least` and up to `jitter` more.
     Slow {
@@ -31,13 +31,13 @@ pub enum Line {
     },
     /// Answers come in pieces of so many bytes.
     Sliced(usize),
-    /// Connections are accepted and nothing passes; what was sent meanwhile arrives when it is over.
+    /// Connections are accepted and no byte passes; the bytes arrive when the fault is over.
     BlackHole,
     /// Nothing listens, and all that was open is reset.
     Refused,
 }
 
-/// What the proxy did so far.
+/// The counters of the proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Connections that it accepted.
@@ -138,7 +138,7 @@ impl FaultProxy {
         self.set(Line::Clear);
     }
 
-    /// Lets `at` bytes of what is answered to each of the next so many `requests` with this word in it through, and then
+    /// Lets `at` bytes of the answer to each of the next so many `requests` with this word in them through, and then
     /// resets its connection; with 0 the request is executed and its answer swallowed.
     pub fn cut(&self, requests: u64, word: &str, at: usize) {
         let word = word.to_owned();
@@ -151,7 +151,7 @@ impl FaultProxy {
         *lock(&self.shared.cut) = Some(Cut { spared: nth - 1, requests: 1, word, at });
     }
 
-    /// What it did so far.
+    /// Its counters.
     #[must_use]
     pub fn done(&self) -> Done {
         *lock(&self.shared.done)

@@ -85,7 +85,7 @@ fn each_kind_is_recognised() {
 
 #[test]
 fn an_unknown_origin_an_unknown_member_and_an_odd_order_lose_no_text() {
-    // Each of these makes teloxide's own types lose the text (research/tech.md §2).
+    // Each of these makes teloxide's own types lose the text.
     let update = r#"{"brand_new":{"kind":1},"message":{"forward_origin":{"type":"from_mars"},"novelty":[],
         "chat":{"id":7,"type":"private"},"message_id":5,"te\u0078t":"bonjour"},"update_id":10}"#;
     let IncomingKind::Message(message) = Incoming::read(update).unwrap().kind else { panic!() };

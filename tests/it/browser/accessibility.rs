@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::folder;
 use super::page::Page;
 
-/// What axe finds, as one line each.
+/// The violations that axe reports, one line each.
 async fn violations(page: &Page, where_: &str) -> Vec<String> {
     let found = page
         .browser

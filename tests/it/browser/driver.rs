@@ -31,7 +31,7 @@ wait $! 2>/dev/null
 rm -rf "$folder"
 "#;
 
-/// What a call to the driver came to: its value, or the name of the error.
+/// The result of a call to the driver: its value, or the name of the error.
 type Answer = Result<Value, String>;
 
 /// A browser with one window; it ends with this.
@@ -100,7 +100,7 @@ impl Browser {
         self.post("url", json!({"url": url})).await.unwrap();
     }
 
-    /// What a function with this body returns in the page.
+    /// The result of a function with this body in the page.
     pub(super) async fn run(&self, body: &str, arguments: &[Value]) -> Value {
         let run = self.post("execute/sync", json!({"script": body, "args": arguments})).await;
         run.unwrap_or_else(|error| panic!("{body}\n{error}"))
@@ -131,7 +131,7 @@ impl Browser {
         }
     }
 
-    /// Waits for an element and clicks it as a person would: what covers it, or a new one in its place, is waited out.
+    /// Waits for an element and clicks it as a user would: waits while it is covered or being replaced.
     pub(super) async fn click(&self, expression: &str, arguments: &[Value]) {
         let clicked = timeout(PATIENCE, async {
             loop {
@@ -172,12 +172,12 @@ impl Browser {
         self.post("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await.unwrap();
     }
 
-    /// What the browser has logged since the last call: `browser` is the console, `performance` the network.
+    /// The log of the browser since the last call: `browser` is the console, `performance` the network.
     pub(super) async fn log(&self, kind: &str) -> Vec<Value> {
         self.post("se/log", json!({"type": kind})).await.unwrap().as_array().unwrap().clone()
     }
 
-    /// Writes what is on the screen to `target/browser/<name>.png`.
+    /// Writes a screenshot to `target/browser/<name>.png`.
     pub(super) async fn picture(&self, name: &str) {
         let path = format!("{}/screenshot", self.session);
         let Ok(picture) = self.call(Method::GET, &path, &Value::Null).await else { return };

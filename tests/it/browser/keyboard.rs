@@ -9,7 +9,7 @@ const ESCAPE: &str = "\u{e00c}";
 const RIGHT: &str = "\u{e014}";
 const DOWN: &str = "\u{e015}";
 
-/// What has the focus: the name that a screen reader would say.
+/// The focused element: the name that a screen reader would say.
 const FOCUSED: &str = "const it = document.activeElement;
     const named = it.ariaLabel ?? it.getAttribute('aria-labelledby');
     const [first] = (it.querySelector('.who') ?? it).innerText.split('\\n');
@@ -19,7 +19,7 @@ async fn focused(page: &Page) -> String {
     page.browser.run(FOCUSED, &[]).await.as_str().unwrap().to_owned()
 }
 
-/// Presses Tab, or Shift and Tab, until the focus is on what has this name; gives the names on the way.
+/// Presses Tab, or Shift and Tab, until the element of this name has the focus; gives the names on the way.
 async fn tab_to(page: &Page, held: &str, name: &str) -> Vec<String> {
     let mut way = Vec::new();
     while way.len() < 60 {

@@ -32,7 +32,7 @@ async fn a_deposit_of_two_lines_takes_one_sentence_and_one_tap() {
     page.click(".document summary").await;
     page.shows("#document", "\"version\"").await;
     page.click(".document summary").await;
-    // A second one under way: the picture of the README.
+    // A second deposit is open: the screenshot of the README.
     page.system("light").await;
     page.resize(1440, 900).await;
     page.say("un lot de vaisselle, six kilos, et un cadre ancien").await;
@@ -163,7 +163,7 @@ async fn notes_from_the_shelf_and_from_the_microphone_and_photos_are_sent() {
     page.click("#finish").await;
     page.sees("J'ai gardé votre message vocal").await;
     page.counts(".turn.mine .voice", 2).await;
-    // What was recorded is a WAV that a browser can play.
+    // The recording is a WAV that a browser can play.
     let played = "const done = arguments[0];
         const sound = new Audio();
         sound.addEventListener('loadedmetadata', () => done(sound.duration));

@@ -1,4 +1,4 @@
-//! The demo as a process of its own, and its page as a person sees it.
+//! The demo as a process of its own, and its page as a visitor sees it.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -69,7 +69,7 @@ impl Demo {
 
 /// The page in a browser.
 pub(super) struct Page {
-    /// What the page is seen with.
+    /// The settings of the browser.
     pub(super) browser: Browser,
     demo: Demo,
 }
@@ -95,7 +95,7 @@ impl Page {
         self.browser.until(expression, arguments).await
     }
 
-    /// Clicks what this selector finds.
+    /// Clicks the element of this selector.
     pub(super) async fn click(&self, selector: &str) {
         self.browser.click("document.querySelector(arguments[0])", &[json!(selector)]).await;
     }
@@ -157,7 +157,7 @@ impl Page {
         self.until("document.documentElement.dataset.theme === arguments[0]", &[json!(scheme)]).await;
     }
 
-    /// Asserts that the console is empty and that nothing was asked of anybody but the demo, and ends both.
+    /// Asserts that the console is empty and that no request went to another host, and ends both.
     pub(super) async fn close(self) {
         let console = self.browser.log("browser").await;
         assert!(console.is_empty(), "{console:#?}");

@@ -1,4 +1,4 @@
-//! What can be broken on the page, and that nothing is lost or doubled by it.
+//! The faults that the page can inject, none of which loses or doubles a deposit.
 
 use std::time::Duration;
 

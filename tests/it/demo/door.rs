@@ -1,4 +1,4 @@
-//! Who gets in, and what is served.
+//! Requests that are admitted, and the files that are served.
 
 use std::path::Path;
 
@@ -83,7 +83,7 @@ async fn a_name_that_leads_here_and_a_foreign_page_are_refused() {
     for foreign in ["http://example.org", "null", "https://127.0.0.1", "http://127.0.0.1", ""] {
         assert_eq!(from(foreign, json).await, StatusCode::FORBIDDEN, "{foreign}");
     }
-    // What a form of a foreign page can send without asking.
+    // The request that a form of a foreign page can send without asking.
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
         assert_eq!(from(&page.base, kind).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
     }
@@ -93,7 +93,7 @@ async fn a_name_that_leads_here_and_a_foreign_page_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_makes_no_sense_is_answered_with_a_sentence() {
+async fn an_invalid_request_is_answered_with_a_sentence() {
     let page = Page::open().await;
     page.sees(7, "Bonjour").await;
     let wrong = [

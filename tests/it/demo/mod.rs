@@ -1,4 +1,4 @@
-//! The demo as a browser has it: the page, what people do, what is seen; and the shipped conversations.
+//! The demo as a browser has it: the page, the actions of users, the snapshots; and the shipped scenarios.
 
 mod breaking;
 mod door;
@@ -63,12 +63,12 @@ impl Page {
         self.act(json!({"control": control, "on": on})).await;
     }
 
-    /// What is seen now.
+    /// The current snapshot.
     async fn view(&self) -> Value {
         self.until("anything", |_| true).await
     }
 
-    /// Follows what is seen until it is so.
+    /// Follows the snapshots until one satisfies the condition.
     async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let followed = async {
@@ -91,7 +91,7 @@ impl Page {
         last
     }
 
-    /// Waits until somebody sees a message with this in it.
+    /// Waits until a persona sees a message that contains this.
     async fn sees(&self, who: i64, fragment: &str) -> Value {
         self.until(&format!("«{fragment}» for {who}"), |view| shows(view, who, fragment)).await
     }
@@ -120,7 +120,7 @@ fn plain(text: &Value) -> String {
     text.as_str().unwrap().replace(['\u{a0}', '\u{202f}'], " ")
 }
 
-/// What a tap on the newest button with this in its label sends.
+/// The data of the newest button whose label contains this.
 fn button(view: &Value, who: i64, label: &str) -> Option<Value> {
     messages(view, who).find_map(|message| {
         let rows = message["buttons"].as_array()?.iter();

@@ -1,4 +1,4 @@
-//! What people do on the page, and what they see of it.
+//! The actions of visitors on the page, and its reactions.
 
 use serde_json::{Value, json};
 

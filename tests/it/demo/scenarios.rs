@@ -46,7 +46,7 @@ async fn a_scenario_is_run_by_its_name_or_from_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_does_not_go_as_written_fails_and_shows_the_chat() {
+async fn a_failed_expectation_fails_the_scenario_and_shows_the_chat() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wrong.txt");
     let wrong = [

@@ -1,4 +1,4 @@
-//! Redis goes away in the middle of conversations and comes back: people notice nothing, and nobody restarts anything.
+//! Redis stops in the middle of conversations and returns: users notice nothing, and no process is restarted.
 
 mod states;
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const OPEN: &[(&str, &str)] = &[("ACCESS_MODE", "open")];
 
-/// What readiness says of the sessions and of the whole.
+/// Readiness: the detail of the sessions, and the state of the whole.
 async fn ready(bot: &TestBot) -> (String, String) {
     let (_, body) = get(&bot.app().http.to_string(), "/health/ready").await;
     let ready: Value = serde_json::from_str(&body).unwrap();
@@ -152,12 +152,12 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
         timeout(PATIENCE, told).await.expect("readiness tells the replication lag")
     };
     let seconds = tells(0).await;
-    // Redis is silent too: what it alone has is owed all the same, and grows old.
+    // Redis is silent too: the backlog stays, and the lag grows.
     bot.redis.as_ref().unwrap().pause();
     until(&http, "/health/ready", 503).await;
     tells(seconds).await;
     bot.redis.as_ref().unwrap().resume();
-    // Nobody knows what this person may do.
+    // The role of this user is unknown.
     unknown.says("une chaise");
     postgres.restart();
     known.sees("Dépôt n°\u{a0}1 enregistré").await.unwrap();
@@ -166,7 +166,7 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
     assert_eq!(bot.deposits(7).await[0].draft.lines.len(), 2);
 }
 
-/// Two instances by webhook would need a balancer; here each has people of its own in one Telegram that is polled by
+/// Two instances by webhook would need a balancer; here each has users of its own in one Telegram that is polled by
 /// one: what matters is that both follow one row.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_follow_one_row() {
@@ -177,7 +177,7 @@ async fn two_instances_follow_one_row() {
         second.set(name, &value);
     }
     second.resume().await;
-    // Each Telegram counts its messages for itself, so nobody writes in both.
+    // Each Telegram counts its messages for itself, so no user writes in both.
     for (bot, person) in [(&first, 7), (&second, 17)] {
         is_primary(bot, "redis", "ok").await;
         let user = bot.user(person);

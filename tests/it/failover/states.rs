@@ -86,7 +86,7 @@ fn named(action: &Action) -> Option<&'static str> {
     }
 }
 
-/// What is done, and the state after it; an election is taken to be won.
+/// The action, and the state after it; an election is taken to be won.
 fn follow(state: State, observation: &Observation) -> (Vec<&'static str>, State) {
     let before = sample(state);
     let action = decide(&before, observation);

@@ -1,4 +1,4 @@
-//! The instruments themselves: what a scenario relies on is seen to happen.
+//! The instruments themselves: each fault that a scenario relies on is seen to happen.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

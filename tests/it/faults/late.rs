@@ -1,4 +1,4 @@
-//! Who comes late: F73.
+//! Late users: F73.
 
 use depot_bot::deposit::{Status, UserId};
 use depot_bot::store::keys::{Keys, PREFIX};
@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::bot::{Behind, PATIENCE, TestBot};
 use crate::faults::{describes, holds_what_was_seen};
 
-/// F73: a tap on what has expired, on what is completed, on an old card, an edit after the validation, an undo after that.
+/// F73: a tap on an expired and on a completed deposit, on an old card, an edit after the validation, an undo after that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f73_taps_and_edits_that_come_late_are_answered_and_change_nothing() {
     for behind in [Behind::Sqlite, Behind::SqliteAndRedis] {
@@ -21,7 +21,7 @@ async fn f73_taps_and_edits_that_come_late_are_answered_and_change_nothing() {
         user.taps_data(old, &validate);
         assert!(user.toast().await.unwrap().text.contains("La fiche a changé"), "{}", user.transcript());
         assert!(bot.deposits(7).await.is_empty(), "an old view validates nothing");
-        // On what is completed.
+        // On a completed deposit.
         let validate = button(&user, card.id, "Valider");
         user.taps("Valider").unwrap();
         user.sees_new("enregistré").await.unwrap();
@@ -32,7 +32,7 @@ async fn f73_taps_and_edits_that_come_late_are_answered_and_change_nothing() {
         user.sees_new("modifi").await.unwrap();
         let deposit = &bot.deposits(7).await[0];
         assert_eq!((deposit.status, deposit.draft.lines.len()), (Status::Completed, 2));
-        // On what has expired.
+        // On an expired deposit.
         let expired = describes(&user).await;
         let validate = button(&user, expired, "Valider");
         bot.rests(7).await;
@@ -60,7 +60,7 @@ async fn f73_taps_and_edits_that_come_late_are_answered_and_change_nothing() {
 
 /// F73: an undo is tapped again when its conversation is long gone from both stores.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f73_an_undo_that_is_tapped_again_after_its_conversation_holds_up_nobody() {
+async fn f73_an_undo_that_is_tapped_again_after_its_session_delays_no_user() {
     let bot = TestBot::with(Behind::SqliteAndRedis, &[("ACCESS_MODE", "open")]).await;
     let user = bot.user(7);
     describes(&user).await;
@@ -79,7 +79,7 @@ async fn f73_an_undo_that_is_tapped_again_after_its_conversation_holds_up_nobody
         }
     };
     timeout(PATIENCE, is_purged).await.expect("the mirror has it, and its time is over");
-    // Redis has a clock of its own, which nobody moves.
+    // Redis has a clock of its own, which the test cannot move.
     bot.redis.as_ref().unwrap().command::<()>(&["DEL", &Keys::new(PREFIX, key.bot).session(key)]);
     user.taps_data(card.id, &undo);
     assert!(!user.toast().await.unwrap().text.is_empty());

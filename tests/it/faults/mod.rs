@@ -21,14 +21,14 @@ use depot_bot::simulator::{Chat, User};
 
 use crate::bot::TestBot;
 
-/// One deposit from the first word to its confirmation, by somebody to whom nothing but time passes.
+/// One deposit from the first word to its confirmation, by a user who only has to wait.
 async fn deposits(user: &User) {
     describes(user).await;
     user.taps("Valider").unwrap();
     user.sees_new("enregistré").await.unwrap();
 }
 
-/// Says what is deposited, and waits for the card below it.
+/// Sends the note, and waits for the card below it.
 async fn describes(user: &User) -> i64 {
     let said = user.says("une bouilloire, un kilo deux").message_id;
     let card = user.wait("a card below", |chat| {
@@ -37,7 +37,7 @@ async fn describes(user: &User) -> i64 {
     card.await.unwrap().id
 }
 
-/// One deposit by somebody who looks at the newest card, and taps again when told that it has changed; its number.
+/// One deposit by a user who looks at the newest card, and taps again when told that it has changed; its number.
 async fn deposits_patiently(user: &User) -> u64 {
     let says = async || {
         user.says("une bouilloire, un kilo deux");
@@ -79,7 +79,7 @@ fn confirmed(chat: &Chat) -> BTreeSet<u64> {
     numbers.collect()
 }
 
-/// What the person saw confirmed is what the ledger holds as completed, once each: so many.
+/// The ledger holds each deposit that the user saw confirmed as completed, once, and so many of them.
 async fn holds_what_was_seen(bot: &TestBot, user: i64, deposits: usize) {
     let person = bot.user(user);
     let seen = person.wait("the chat", |chat| Some(confirmed(chat))).await.unwrap();
@@ -87,7 +87,7 @@ async fn holds_what_was_seen(bot: &TestBot, user: i64, deposits: usize) {
     holds(bot, user, &seen).await;
 }
 
-/// The ledger holds these deposits of a person as completed, once each, and no others.
+/// The ledger holds these deposits of a user as completed, once each, and no others.
 async fn holds(bot: &TestBot, user: i64, seen: &BTreeSet<u64>) {
     let entries = bot.deposits(user).await;
     let completed: Vec<u64> = entries

@@ -1,4 +1,4 @@
-//! Outages as people live through them: Redis stopped in mid-conversation, both engines away, the disk full, the bot
+//! Outages as users see them: Redis stopped in mid-conversation, both engines away, the disk full, the bot
 //! itself frozen: the acceptance, F06, F30, F38.
 
 use std::io::Write as _;
@@ -64,7 +64,7 @@ async fn redis_stops_in_mid_conversation_and_the_next_tap_is_answered() {
         quantile(&returns, 0.5),
         quantile(&returns, 1.0),
     ));
-    // Ten times what is promised: this machine may be busy with the other tests.
+    // Ten times the promised limit: this machine may be busy with the other tests.
     assert!(quantile(&answers, 1.0) < 20_000 && quantile(&returns, 1.0) < 150_000);
 }
 
@@ -182,7 +182,7 @@ impl Disk {
         }
     }
 
-    /// What leads another process to the disk of this one.
+    /// The command that lets another process see the disk of this one.
     fn entry(self, id: &str) -> Vec<&str> {
         match self {
             Self::Small => vec!["nsenter", "--preserve-credentials", "-U", "-m", "-t", id],
@@ -233,7 +233,7 @@ async fn f06_the_bot_is_frozen_and_thawed() {
     let mut bot = Process::start(&variables).await;
     let people: Vec<_> = (1..=6).map(|id| telegram.user(UserProfile::new(id, "Camille", "fr"))).collect();
     let storm = Storm::begin(people.iter().cloned());
-    // The right to use Redis is good for 1 s, a lane for 15 s; people wait for a minute.
+    // The right to use Redis is good for 1 s, a lane for 15 s; users wait for a minute.
     for seconds in if soaks() { &[20, 45][..] } else { &[2, 3] } {
         storm.goes_on(6).await;
         bot.signal(Signal::SIGSTOP);
@@ -248,8 +248,8 @@ async fn f06_the_bot_is_frozen_and_thawed() {
     measured(&format!("F06 | {deposits} deposits | 0 lost, 0 doubled"));
 }
 
-/// F06: two instances on PostgreSQL and Redis; one is frozen, the other goes on, and the first is thawed: what it still
-/// holds of lanes and leases counts for nothing. Both poll, so Telegram tells each of the other all the while.
+/// F06: two instances on PostgreSQL and Redis; one is frozen, the other goes on, and the first is thawed: the lanes
+/// and leases that it still holds count for nothing. Both poll, so Telegram tells each of the other all the while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_one_of_two_instances_is_frozen_and_thawed() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());

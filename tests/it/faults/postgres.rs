@@ -1,4 +1,4 @@
-//! PostgreSQL is ended, ends its connections, or is asked by callers who leave: F34, F35, F36.
+//! PostgreSQL is ended, ends its connections, or has callers that leave: F34, F35, F36.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,8 +30,8 @@ async fn over(postgres: &PostgresServer, behind: Behind) -> TestBot {
     bot
 }
 
-/// Everybody deposits while, after each ten confirmations, `strike` does something to the server.
-async fn everybody_deposits(bot: &TestBot, mut strike: impl FnMut()) -> usize {
+/// All users deposit while, after each ten confirmations, `strike` injects a fault into the server.
+async fn all_users_deposit(bot: &TestBot, mut strike: impl FnMut()) -> usize {
     let (seen, more) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let mut people = JoinSet::new();
     for id in 1..=PEOPLE {
@@ -64,11 +64,11 @@ async fn everybody_deposits(bot: &TestBot, mut strike: impl FnMut()) -> usize {
 
 /// F34: an immediate stop in the middle of everything, and a start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f34_postgres_is_stopped_at_once_and_started_while_people_deposit() {
+async fn f34_postgres_is_stopped_at_once_and_started_while_users_deposit() {
     let mut postgres = PostgresServer::start();
     for behind in [Behind::Sqlite, Behind::SqliteAndRedis] {
         let mut bot = over(&postgres, behind).await;
-        let strikes = everybody_deposits(&bot, || postgres.restart()).await;
+        let strikes = all_users_deposit(&bot, || postgres.restart()).await;
         assert!(strikes >= 3, "{strikes}");
         println!("F34 {behind:?}: {strikes} stops, {} deposits, none missing, none doubled", PEOPLE * 5);
         bot.stop().await;
@@ -77,17 +77,17 @@ async fn f34_postgres_is_stopped_at_once_and_started_while_people_deposit() {
 
 /// F35: an administrator ends all connections of the bot.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f35_backends_are_terminated_while_people_deposit() {
+async fn f35_backends_are_terminated_while_users_deposit() {
     let postgres = PostgresServer::start();
     let bot = over(&postgres, Behind::Sqlite).await;
     let mut ended = 0;
-    let strikes = everybody_deposits(&bot, || ended += postgres.terminate_backends()).await;
+    let strikes = all_users_deposit(&bot, || ended += postgres.terminate_backends()).await;
     assert!(strikes >= 3 && ended >= 2 * strikes, "{strikes} strikes ended {ended} connections");
     println!("F35: {ended} connections ended, {} deposits, none missing, none doubled", PEOPLE * 5);
 }
 
 /// F34: the connection breaks in the answer to each kind of statement. Where that takes longer than a commit is repeated,
-/// the card may be sent once more, and who tapped the first is told to look.
+/// the card may be sent once more, and a user who tapped the first is told to look.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f34_a_connection_that_breaks_at_any_statement_costs_a_repetition() {
     let postgres = PostgresServer::start();
@@ -198,7 +198,7 @@ async fn ten_thousand_callers_leave(database: &Database, readers: usize) {
 
 /// F36: ten thousand callers leave in the middle of a write or a read.
 #[tokio::test]
-async fn f36_ten_thousand_callers_who_leave_leave_no_transaction_and_take_no_place_on_postgres() {
+async fn f36_ten_thousand_callers_that_leave_leave_no_transaction_and_take_no_slot_on_postgres() {
     let postgres = PostgresServer::start();
     let database = Database::connect(&SecretString::from(postgres.database())).await.unwrap();
     let database = database.with_deadline(Duration::from_secs(30));
@@ -210,7 +210,7 @@ async fn f36_ten_thousand_callers_who_leave_leave_no_transaction_and_take_no_pla
 
 /// F36 on SQLite.
 #[tokio::test]
-async fn f36_ten_thousand_callers_who_leave_leave_no_transaction_and_take_no_place_on_sqlite() {
+async fn f36_ten_thousand_callers_that_leave_leave_no_transaction_and_take_no_slot_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/depot.db", folder.path().display());
     let database = Database::connect(&SecretString::from(url)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What Telegram's queue does: it goes silent, repeats itself, restarts its numbers, forgets taps: F45, F46, F51, F52.
+//! Faults of Telegram's queue: it goes silent, repeats itself, restarts its numbers, forgets taps: F45, F46, F51, F52.
 
 use depot_bot::clock::Clock;
 use depot_bot::deposit::Status;
@@ -55,7 +55,7 @@ async fn f45_an_old_batch_that_comes_again_changes_nothing() {
     assert_eq!(user.messages().len(), 10, "one card for each note: {}", user.transcript());
 }
 
-/// Telegram's hand: it posts what it has posted before.
+/// Telegram's deliveries: it posts an update that it has posted before.
 struct Again {
     url: String,
     client: reqwest::Client,
@@ -136,9 +136,9 @@ async fn f46_updates_that_come_again_within_a_day_are_done_once() {
     }
 }
 
-/// F51: ten minutes without the bot; 200 people wrote meanwhile, and the taps of 50 are gone.
+/// F51: ten minutes without the bot; 200 users wrote meanwhile, and the taps of 50 are gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f51_after_ten_minutes_away_every_note_counts_and_who_tapped_in_vain_is_one_tap_away() {
+async fn f51_after_ten_minutes_away_every_note_counts_and_a_lost_tap_is_asked_again() {
     let mut bot = TestBot::start().await;
     let (writing, tapping): (Vec<User>, Vec<User>) =
         ((1..=200).map(|id| bot.user(id)).collect(), (201..=250).map(|id| bot.user(id)).collect());
@@ -167,7 +167,7 @@ async fn f51_after_ten_minutes_away_every_note_counts_and_who_tapped_in_vain_is_
         user.sees("Reprendre").await.unwrap();
     }
     for user in &writing {
-        // After such a gap open questions are asked again, each on a card below, while people go on.
+        // After such a gap open questions are asked again, each on a card below, while users go on.
         validates_patiently(user, async || {}).await;
     }
     for user in &tapping {

@@ -1,4 +1,4 @@
-//! Everything that can happen to Redis while people deposit: F10 to F15, F17, F18, F20, F21, F25, F26.
+//! The faults of Redis while users deposit: F10 to F15, F17, F18, F20, F21, F25, F26.
 //!
 //! Each runs in a short form, and with `DEPOT_SOAK=1` for as long as it would last in life.
 
@@ -55,7 +55,7 @@ async fn opened_anew(bot: &TestBot, before: u64) {
     primary(bot, "redis", "ok").await;
 }
 
-/// F10: frozen, and thawed: what was sent into it is not executed late.
+/// F10: frozen, and thawed: commands that were sent into it are not executed late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f10_redis_is_frozen_and_thawed() {
     let bot = bot_on(RedisServer::start()).await;

@@ -1,4 +1,4 @@
-//! Redis answers, and the answer is not what it should be: it breaks off (F22), or its keys hold something else (F23).
+//! Redis answers wrongly: the answer breaks off (F22), or its keys hold foreign values (F23).
 
 use depot_bot::clock::Clock;
 
@@ -22,7 +22,7 @@ async fn f22_a_commit_whose_answer_breaks_off_at_any_byte_is_done_once() {
     bot.resume().await;
     let user = bot.user(7);
     for at in 0..LONGEST {
-        // What a commit carries, and no other command does: the document.
+        // Only a commit carries a document.
         proxy.cut(2, "\"schema\":", at);
         describes(&user).await;
         user.taps("Valider").unwrap();
@@ -34,10 +34,10 @@ async fn f22_a_commit_whose_answer_breaks_off_at_any_byte_is_done_once() {
     println!("F22: {:?}, {LONGEST} flows, none missing, none doubled", proxy.done());
 }
 
-/// F23: something else than we write is in each of the keys: nobody is left without an answer, nothing is half-written,
-/// and both who is concerned and who is not go on.
+/// F23: a foreign value is in each of the keys: no user is left without an answer, nothing is half-written,
+/// and the users of these keys and all others go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f23_a_key_that_holds_something_else_stops_nobody() {
+async fn f23_a_key_with_a_foreign_value_stops_no_user() {
     for (key, spoil) in [
         (":s:7:7", &["SET", "", "rubbish"][..]),
         (":s:7:7", &["SET", "", "2:4:x:{}"]),

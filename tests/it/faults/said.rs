@@ -1,4 +1,4 @@
-//! What the log says of an outage: ERROR when a store goes, WARN when the database becomes the primary, INFO when it is over; each
+//! The log of an outage: ERROR when a store goes, WARN when the database becomes the primary, INFO when it is over; each
 //! once per change, however often the bot looks meanwhile.
 
 use depot_bot::simulator::UserProfile;
@@ -15,7 +15,7 @@ use crate::servers::{PostgresServer, RedisServer};
 /// How often the bot looks at its stores before something changes again.
 const LOOKS: u64 = 6;
 
-/// Redis is killed and started twice while somebody deposits: so much is said, and nothing else that is not well.
+/// Redis is killed and started twice while a user deposits: these lines are logged, and no other of WARN or ERROR.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_outage_of_redis_is_an_error_a_warning_and_a_recovery_once() {
     let (telegram, folder, mut redis) =
@@ -29,7 +29,7 @@ async fn each_outage_of_redis_is_an_error_a_warning_and_a_recovery_once() {
     let mut lines = Vec::new();
     for _outage in 0..2 {
         block_in_place(|| redis.kill());
-        // Who meets trouble has the stores looked at besides.
+        // A failed call makes the monitor probe the stores besides.
         deposits_patiently(&user).await;
         bot.says("failed over to the database").await;
         looks(&bot).await;

@@ -1,4 +1,4 @@
-//! No secret in any output, whatever fails: F62. What Telegram's failures and the subcommands say is in `ops_server.rs`.
+//! No secret in any output under any failure: F62. The output of Telegram's failures and subcommands is in `ops_server.rs`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -58,7 +58,7 @@ impl Stage {
         Self { telegram, redis, postgres, to_redis, to_postgres, hook, variables, _folder: folder }
     }
 
-    /// Telegram fails in every way, and what is posted to the webhook is forged or garbled.
+    /// Telegram fails in every way, and the requests to the webhook are forged or garbled.
     async fn telegram_fails(&self, user: &User) {
         for fault in [
             Fault::ServerError,
@@ -82,7 +82,7 @@ impl Stage {
         }
     }
 
-    /// Redis and PostgreSQL break off, fall silent and refuse; what health and metrics say meanwhile.
+    /// Redis and PostgreSQL break off, fall silent and refuse; the output of health and metrics meanwhile.
     async fn engines_fail(&self, bot: &Process, user: &User) -> Vec<Vec<u8>> {
         let mut output = Vec::new();
         for (proxy, word) in [(&self.to_redis, "schema"), (&self.to_postgres, "COMMIT")] {
@@ -109,7 +109,7 @@ impl Stage {
         output
     }
 
-    /// The password of Redis is changed, PostgreSQL is gone: what the subcommands say.
+    /// The password of Redis is changed, PostgreSQL is gone: the output of the subcommands.
     async fn subcommands_fail(&mut self) -> Vec<Vec<u8>> {
         self.redis.command::<()>(&["ACL", "SETUSER", "depot", "resetpass", ">changed"]);
         self.to_redis.interrupt().await;

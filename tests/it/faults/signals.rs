@@ -132,7 +132,7 @@ async fn f71_sigterm_in_the_middle_of_a_recording() {
     }
 }
 
-/// F71: while what another person is told is on its way.
+/// F71: while a message to another user is on its way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f71_sigterm_in_the_middle_of_a_delivery() {
     let mut stage = Stage::new().await;

@@ -1,4 +1,4 @@
-//! People who deposit all the time while something is done to the engines; and what is true of them afterwards.
+//! Users who deposit all the time while faults are injected into the engines; and their checks afterwards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::process::get;
 /// How long anything may take on a loaded machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How long a person rests between two deposits.
+/// How long a user rests between two deposits.
 const BREATH: Duration = Duration::from_millis(50);
 /// The same where it goes on for minutes.
 const LONG_BREATH: Duration = Duration::from_millis(400);
 /// How often readiness is asked.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
 
-/// People who deposit until they are told to stop.
+/// Users who deposit until they are told to stop.
 pub(super) struct Storm {
     people: JoinSet<(i64, BTreeSet<u64>)>,
     over: Arc<AtomicBool>,
@@ -57,7 +57,7 @@ impl Storm {
         storm
     }
 
-    /// The people 1 to `count` of a bot.
+    /// The users 1 to `count` of a bot.
     pub(super) fn over(bot: &TestBot, count: i64) -> Self {
         Self::begin((1..=count).map(|id| bot.user(id)))
     }
@@ -77,7 +77,7 @@ impl Storm {
         self.recoveries.push(began.elapsed());
     }
 
-    /// Lets everybody end what they are at; how many deposits they saw confirmed.
+    /// Lets all users finish; returns how many deposits they saw confirmed.
     pub(super) async fn calms_down(mut self) -> usize {
         self.over.store(true, Ordering::Relaxed);
         let mut deposits = 0;
@@ -87,7 +87,7 @@ impl Storm {
         deposits
     }
 
-    /// Lets everybody end what they are at. What each saw confirmed is then in the ledger, once, and nothing else is.
+    /// Lets all users finish. Each deposit that they saw confirmed is then in the ledger, once, and no other.
     pub(super) async fn ends(mut self, fault: &str, bot: &TestBot) {
         self.over.store(true, Ordering::Relaxed);
         let (mut deposits, mut repeats) = (0, 0);
@@ -111,7 +111,7 @@ impl Storm {
     }
 }
 
-/// How many cards a person got beyond one for each note.
+/// How many cards a user got beyond one for each note.
 fn cards_beyond_notes(user: &User) -> usize {
     let messages = user.messages();
     let notes = messages.iter().filter(|message| !message.from_bot()).count();

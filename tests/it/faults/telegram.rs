@@ -67,7 +67,7 @@ async fn f40_a_429_of_an_hour_silences_one_chat_while_the_others_flow() {
     }
     assert_eq!(calls_to(&bot.telegram, 7), 1, "nothing is sent before the hour is over");
     bot.advance(60);
-    // Nobody answers for an hour: the draft is kept.
+    // No answer for an hour: the draft is kept.
     bot.while_time_passes(paused.sees("Reprendre")).await.unwrap();
     paused.taps("Reprendre").unwrap();
     paused.sees_new("Valider").await.unwrap();
@@ -193,7 +193,7 @@ async fn f42_a_webhook_is_set_whichever_call_is_dropped() {
     }
 }
 
-/// F50: what cannot be edited is sent anew, what is as it should be is done, and a tap too old to be answered still counts.
+/// F50: a card that cannot be edited is sent anew, one that is not modified is done, and a tap too old to be answered still counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f50_refusals_of_edits_and_of_late_answers_are_what_they_are() {
     let bot = on_the_machines_clock().await;

@@ -99,7 +99,7 @@ async fn of_racing_changers_one_wins(subject: Durable) {
         from = read().await;
         assert!(ended.iter().all(|(_, now)| Some(now) == from.as_ref()), "{ended:?} but {from:?}");
     }
-    // Whether everything is copied is a part of what is compared.
+    // Whether all documents are copied is a part of the comparison.
     let closed = change(&*subject.store, from.as_ref(), &Leadership::redis(100, "first")).await;
     let opened = Leadership { opened: true, ..closed.clone() };
     assert_eq!(change(&*subject.store, Some(&closed), &opened).await, opened);

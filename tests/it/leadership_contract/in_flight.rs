@@ -12,7 +12,7 @@ use super::{Durable, connected, document};
 use crate::servers::postgres_database;
 use crate::stores::{NOW, after, key};
 
-/// Keeps the place of a document, so that whoever writes it waits, and goes without a trace.
+/// Locks the row of a document, so that its next writer waits, and leaves no trace.
 struct Hold(Arc<Notify>, Arc<Notify>);
 
 impl Job for Hold {

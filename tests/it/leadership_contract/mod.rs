@@ -34,7 +34,7 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
-    /// What simulations run on, without faults.
+    /// The engine of the simulations, without faults.
     async fn model() -> Self {
         let store = MemoryStore::new(BOT);
         store.empty();
@@ -65,7 +65,7 @@ impl Durable {
     async fn sql(url: &str, folder: Option<tempfile::TempDir>) -> Self {
         let database = connected(url).await;
         database.migrate().await.unwrap();
-        // An instance has connections of its own: what it writes is in flight beside what the other writes.
+        // An instance has connections of its own: its writes are in flight beside those of the other.
         let beside = connected(url).await;
         Self {
             store: Arc::new(SqlStore::new(database.clone(), BOT)),
@@ -109,7 +109,7 @@ pub(crate) struct Volatile {
 }
 
 impl Volatile {
-    /// What simulations run on, without faults.
+    /// The engine of the simulations, without faults.
     async fn model() -> Self {
         let store = MemoryStore::new(BOT);
         store.empty();
@@ -169,7 +169,7 @@ fn document(key: SessionKey, epoch: u64, version: u64) -> Session {
     session
 }
 
-/// The same with what is kept beside it.
+/// The same, with the values beside it.
 fn stored(key: SessionKey, epoch: u64, version: u64) -> StoredSession {
     StoredSession {
         session: Arc::new(document(key, epoch, version)),

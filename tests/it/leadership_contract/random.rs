@@ -118,7 +118,7 @@ impl Case {
     }
 }
 
-/// What a caller tells apart.
+/// The outcomes that a caller distinguishes.
 fn plain<T>(outcome: Result<T, StoreError>) -> Result<T, String> {
     outcome.map_err(|error| match error {
         StoreError::Superseded { .. } => "superseded".to_owned(),

@@ -197,7 +197,7 @@ async fn a_server_emptied_during_the_copy_is_not_opened(subject: Volatile) {
     subject.store.begin_copy().await.unwrap();
     assert_eq!(subject.store.restore(&[stored(key(7), 1, 1)], NOW).await.unwrap(), []);
     subject.empty();
-    // Another instance that begins afterwards copies everything itself, and vouches for nobody else.
+    // Another instance that begins afterwards copies all documents itself, and does not vouch for others.
     subject.beside.begin_copy().await.unwrap();
     let refused = subject.store.open(2).await;
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");

@@ -21,14 +21,14 @@ on_both_engines!(
     a_person_asks_once_and_every_admin_is_told,
     a_decision_reaches_the_person_and_every_card,
     of_many_decisions_at_once_one_counts,
-    the_role_of_who_decides_is_read_anew,
+    the_role_of_the_decider_is_read_again,
     of_many_requests_at_once_twenty_are_open,
     a_decision_makes_room_for_a_request,
     members_sign_with_the_name_they_go_by,
     a_new_admin_gets_the_open_requests,
     the_configuration_gives_and_takes_the_role_of_admin,
     an_invitation_works_once_and_for_a_while,
-    of_many_who_redeem_at_once_one_is_let_in,
+    of_many_concurrent_redemptions_one_is_admitted,
     an_invitation_settles_an_open_request,
 );
 
@@ -144,7 +144,7 @@ async fn of_many_decisions_at_once_one_counts(ground: &Ground) {
     }
 }
 
-async fn the_role_of_who_decides_is_read_anew(ground: &Ground) {
+async fn the_role_of_the_decider_is_read_again(ground: &Ground) {
     ground.tables.members.ensure_admins(&[PAUL, RITA]).await.unwrap();
     assert_eq!(ask(&ground.tables, ANNE).await, AccessRequest::Asked);
     let request = request_of(&deliver(ground).await);
@@ -275,7 +275,7 @@ async fn an_invitation_works_once_and_for_a_while(ground: &Ground) {
     assert_eq!(redeem(&ground.tables, &token, RITA).await.unwrap(), None);
 }
 
-async fn of_many_who_redeem_at_once_one_is_let_in(ground: &Ground) {
+async fn of_many_concurrent_redemptions_one_is_admitted(ground: &Ground) {
     for round in 0..10_i64 {
         let token = ground.tables.members.create_invite(Role::Volunteer).await.unwrap();
         let tasks = (0..4).map(|number| {

@@ -28,7 +28,7 @@ on_both_engines!(
     an_unreadable_payload_is_marked_as_failed,
 );
 
-/// Asks for access for `people` while Paul is the admin: a card for him each.
+/// Requests access for `people` while Paul is the admin: a card for him each.
 async fn cards_for_paul(ground: &Ground, people: std::ops::Range<i64>) {
     ground.tables.members.ensure_admins(&[PAUL]).await.unwrap();
     for person in people {
@@ -136,7 +136,7 @@ async fn a_late_holder_is_not_heard(ground: &Ground) {
 async fn a_repeated_outcome_counts_the_same(ground: &Ground) {
     cards_for_paul(ground, 100..101).await;
     let delivery = lease_one(&ground.tables).await;
-    // After the lease, but before anybody else took it, the outcome still counts.
+    // After the lease, but before another instance took it, the outcome still counts.
     ground.clock.advance(LEASE * 2);
     assert!(ground.tables.deliveries.mark_sent(&delivery, MESSAGE).await.unwrap());
     assert!(ground.tables.deliveries.mark_sent(&delivery, MESSAGE).await.unwrap());
@@ -198,7 +198,7 @@ async fn a_failed_card_is_not_tried_again(ground: &Ground) {
     assert!(ground.tables.deliveries.mark_failed(&first, "bad request").await.unwrap());
     accept(ground, request_of(&first)).await;
     assert!(card(lease(&ground.tables).await).is_none());
-    // What failed was the old view: the new one is tried.
+    // The old view failed: the new one is tried.
     accept(ground, request_of(&second)).await;
     assert!(ground.tables.deliveries.mark_failed(&second, "bad request").await.unwrap());
     let decided = card(lease(&ground.tables).await).unwrap();

@@ -13,7 +13,7 @@ const OWN: UndoRight = UndoRight::Owner { window: WINDOW };
 on_both_engines!(
     recording_twice_is_recording_once,
     a_deposit_behind_a_decision_that_has_lost_is_not_recorded,
-    what_was_recorded_is_read_back_as_it_was,
+    a_recorded_deposit_is_read_back_unchanged,
     many_at_once_are_numbered_without_gap_or_double,
     the_same_deposit_from_two_instances_at_once_takes_one_number,
     only_completed_deposits_are_numbered,
@@ -25,7 +25,7 @@ on_both_engines!(
     nothing_recorded_can_be_changed,
     counts_follow_the_latest_revisions,
     a_deposit_of_twenty_lines_keeps_their_order,
-    what_is_recorded_together_is_as_if_each_had_come_alone,
+    deposits_recorded_together_are_as_if_each_had_come_alone,
 );
 
 async fn recording_twice_is_recording_once(ground: &Ground) {
@@ -34,7 +34,7 @@ async fn recording_twice_is_recording_once(ground: &Ground) {
     assert_eq!(first.number, Some(1));
     let again = ground.other.ledger.record(&completed, &owner(ANNE), TAXONOMY).await.unwrap();
     assert_eq!(first, again);
-    // Whatever comes under the same id and revision: the answer is what the ledger holds.
+    // Under the same id and revision the answer is always the row of the ledger.
     let differs = leaving(Draft { lines: Vec::new(), ..draft(1) }, Status::Cancelled);
     assert_eq!(ground.tables.ledger.record(&differs, &owner(ANNE), TAXONOMY).await.unwrap(), first);
     assert_eq!(ground.number("select count(*) from deposits").await, 1);
@@ -71,7 +71,7 @@ async fn a_deposit_behind_a_decision_that_has_lost_is_not_recorded(ground: &Grou
     assert_eq!(ground.tables.ledger.record(&completed, &owner(ANNE), TAXONOMY).await.unwrap(), recorded);
 }
 
-async fn what_was_recorded_is_read_back_as_it_was(ground: &Ground) {
+async fn a_recorded_deposit_is_read_back_unchanged(ground: &Ground) {
     let decided_at = NOW.after(Duration::from_secs(9));
     ground.clock.advance(Duration::from_secs(10));
     let completed = Leaving { decided_at, ..leaving(draft(1), Status::Completed) };
@@ -317,7 +317,7 @@ async fn nothing_recorded_can_be_changed(ground: &Ground) {
         let error = ground.execute(sql).await.unwrap_err();
         assert!(error.to_string().contains("append-only"), "{sql}: {error}");
     }
-    // What was said may be erased; the deposit stands without it.
+    // The user's words may be erased; the deposit stands without them.
     ground.execute("update deposits set draft = '{}'").await.unwrap();
     let entry = ground.tables.ledger.by_reference(draft(1).reference).await.unwrap().unwrap();
     assert!(entry.draft.said.is_empty() && entry.draft.attachments.is_empty());
@@ -366,7 +366,7 @@ fn of_a_crowd(number: u64) -> Leaving {
     leaving(draft, if number.is_multiple_of(3) { Status::Cancelled } else { Status::Completed })
 }
 
-async fn what_is_recorded_together_is_as_if_each_had_come_alone(ground: &Ground) {
+async fn deposits_recorded_together_are_as_if_each_had_come_alone(ground: &Ground) {
     let leavings: Vec<Leaving> = (1..=40).map(of_a_crowd).collect();
     let is_lost = |leaving: &Leaving| leaving.draft.reference.0.is_multiple_of(7);
     let tables = &ground.tables;

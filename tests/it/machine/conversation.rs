@@ -28,7 +28,7 @@ pub(crate) struct Conversation {
     pub(crate) shown: Vec<i64>,
     pub(crate) log: String,
     pub(crate) confidence: f32,
-    /// What the next note is understood to say of the lines that are there, if any are.
+    /// The changes that the next note is understood as, if there are lines.
     pub(crate) corrects: Option<Correction>,
 }
 

@@ -1,4 +1,4 @@
-//! Corrections as conversations: what fits is done and told, what no longer fits is left alone.
+//! Corrections as conversations: a change that fits is made and told, one that no longer fits is not made.
 
 use depot_bot::deposit::{Destination, MessageId, Weight, WeightSource};
 use depot_bot::session::{
@@ -54,7 +54,7 @@ fn lines_are_corrected_in_words_and_by_buttons() {
 }
 
 #[test]
-fn what_was_changed_meanwhile_is_left_alone_and_told() {
+fn a_line_changed_meanwhile_is_left_alone_and_told() {
     let mut chat = two_lines();
     let changes = [Change::Removed { line: 0 }, Change::Counted { line: 1, quantity: Some(4) }];
     chat.corrects("enlève la première, quatre chaises", &changes);

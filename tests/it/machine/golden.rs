@@ -70,7 +70,7 @@ fn conversations() -> Vec<(&'static str, Conversation)> {
 }
 
 #[test]
-fn what_released_layouts_wrote_is_read_and_written_back_as_it_was() {
+fn documents_of_released_layouts_are_read_and_written_back_unchanged() {
     let mut states = BTreeSet::new();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();

@@ -127,7 +127,7 @@ fn a_session_warns_expires_once_and_is_resumed() {
 }
 
 #[test]
-fn nobody_is_expired_whose_answer_waited_in_telegram() {
+fn no_session_expires_whose_answer_waited_in_telegram() {
     let mut chat = Conversation::new();
     chat.says("une bouilloire").settles();
     chat.may_expire = false;
@@ -160,7 +160,7 @@ fn notes_wait_while_a_deposit_is_recorded() {
 }
 
 #[test]
-fn what_waits_is_bounded_in_characters_and_its_owner_is_told() {
+fn waiting_notes_are_bounded_in_characters_and_their_user_is_told() {
     let mut chat = Conversation::new();
     chat.says("une bouilloire").settles().taps(Verb::Validate);
     for _ in 0..3 {
@@ -174,7 +174,7 @@ fn what_waits_is_bounded_in_characters_and_its_owner_is_told() {
 }
 
 #[test]
-fn whatever_is_said_in_whatever_alphabet_the_document_can_be_stored_when_its_deposit_leaves() {
+fn in_every_alphabet_the_document_can_be_stored_when_its_deposit_leaves() {
     for (text, effects) in [("🎈".repeat(2_048), 0), ("\u{1}".repeat(4_096), 0), ("🎈".repeat(700), 1)] {
         let mut chat = Conversation::new();
         for _ in 0..14 {
@@ -196,7 +196,7 @@ fn a_deposit_undone_before_its_recording_is_settled_is_not_recorded_again() {
     let token = chat.session.lease(Lane::Chat).unwrap().token;
     let is_recorded = Cause::Outcome { effect, lane: Lane::Chat, token };
     let outcome = chat.outcome(&what);
-    // The runner shows the recorded deposit before it commits both; the user taps on what is shown.
+    // The runner shows the recorded deposit before it commits both; the user taps on the shown card.
     let context = chat.context();
     let view = chat.session.apply(&is_recorded, &outcome, &context).session.card.wanted;
     let Event::Recorded(recorded) = &outcome else { panic!("{outcome:?}") };
@@ -265,7 +265,7 @@ fn an_outcome_under_a_lost_lease_is_repaired_and_not_believed() {
 }
 
 #[test]
-fn what_is_asked_again_while_the_answer_may_be_read_already_is_answered_again() {
+fn a_question_repeated_while_its_answer_may_be_read_is_answered_again() {
     let mut chat = Conversation::new();
     let asked = || Event::Asked(Sentence::Help);
     chat.does(asked());
@@ -282,7 +282,7 @@ fn a_draft_resumed_before_its_expiry_is_settled_is_shown() {
     let token = chat.session.lease(Lane::Chat).unwrap().token;
     let recorded = chat.outcome(&what);
     let is_recorded = Cause::Outcome { effect, lane: Lane::Chat, token };
-    // The runner shows the recorded deposit before it commits both; the user taps on what is shown.
+    // The runner shows the recorded deposit before it commits both; the user taps on the shown card.
     let context = chat.context();
     let view = chat.session.apply(&is_recorded, &recorded, &context).session.card.wanted;
     let Effect::RecordDeposit(leaving) = &what else { panic!("{what:?}") };
@@ -314,7 +314,7 @@ fn a_card_known_again_by_a_tap_loses_its_buttons_when_its_repetition_arrives() {
 }
 
 #[test]
-fn a_person_who_blocked_the_bot_still_has_the_deposit_recorded() {
+fn a_user_who_blocked_the_bot_still_has_the_deposit_recorded() {
     let mut chat = Conversation::new();
     chat.says("une bouilloire").settles().taps(Verb::Validate);
     let token = chat.session.lease(Lane::Chat).unwrap().token;
@@ -334,7 +334,7 @@ fn a_tap_that_the_ledger_answers_is_not_remembered_and_takes_no_lane() {
     let token = chat.session.lease(Lane::Chat).unwrap().token;
     let later = Event::Deferred { until: chat.now.after(Duration::from_millis(400)), counted: true };
     chat.apply(Cause::Outcome { effect: EffectId::Card, lane: Lane::Chat, token }, &later);
-    // The card may be tried again, and nobody has looked yet.
+    // The card may be tried again, and no iteration has found it yet.
     chat.now = chat.now.after(Duration::from_millis(450));
     let cause = Cause::Update { id: 9_000, message: None, sent_at: None, language: Language::En };
     let event = Event::Tapped(chat.tap(Verb::Validate));
@@ -353,7 +353,7 @@ fn a_tap_on_a_card_whose_answer_was_lost_leaves_one_keyboard() {
     chat.says("une bouilloire");
     chat.settle(1);
     let token = chat.session.lease(Lane::Chat).unwrap().token;
-    // It reached the chat, but nobody learnt its number; and while it is sent once more, it is tapped.
+    // It reached the chat, but its message id was lost; and while it is sent once more, it is tapped.
     let (first, second) = (MessageId(200), MessageId(201));
     let tap = Tap { message: first, ..chat.tap(Verb::Correct) };
     assert_eq!(chat.update(&Event::Tapped(tap), false), Some(TapAnswer::Done));

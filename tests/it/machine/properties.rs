@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::machine::conversation::{self, Conversation, TTL};
 
-/// What a property test may do to a conversation.
+/// The actions of a property test on a conversation.
 #[derive(Clone, Debug)]
 enum Step {
     Says,
@@ -66,7 +66,7 @@ fn verb(number: u8) -> Verb {
     }
 }
 
-/// What a note may be understood to say of the lines, whether they are still so or not.
+/// The changes that a note may be understood as, whether they still fit the lines or not.
 fn correction(number: u8, line: usize, seen: Vec<Line>) -> Correction {
     let stated = |grams| Weight { grams, source: WeightSource::Stated };
     let changes = match number {

@@ -36,7 +36,7 @@ fn samples() -> Vec<Conversation> {
     ]
 }
 
-/// What is done to each sample: the label of the arrow, and how.
+/// The action on each sample: the label of the arrow, and the function.
 type Doing = (&'static str, fn(&mut Conversation));
 
 const DOINGS: [Doing; 18] = [
@@ -105,7 +105,7 @@ fn settle_one(chat: &mut Conversation, lane: Lane, event: Option<Event>) {
     chat.apply(cause, &event);
 }
 
-/// What a user or an operator could notice of an event that leaves the state as it is.
+/// Whether a user or an operator could notice an event that leaves the state as it is.
 fn has_changed(before: &Session, after: &Session) -> bool {
     before.pending.len() != after.pending.len()
         || before.waiting != after.waiting

@@ -1,4 +1,4 @@
-//! P4: every update that Telegram counts as done has an outcome that its person can see.
+//! P4: every update that Telegram counts as done has an outcome that its user can see.
 //!
 //! - **A tap** is answered by its own callback query, as often as it is repeated: the bot answers each one that it commits,
 //!   stale ones and repetitions too. Where it could not be (see [`Answers::may_be_silent`]), something that changed in the
@@ -22,15 +22,15 @@ use crate::oracle::updates::{Deaths, Update, updates};
 const ANSWERABLE: Duration = Duration::from_secs(15);
 /// How long outside an answer takes to Telegram at most, which is on the same machine.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-/// How long outside somebody waits when nothing goes wrong any more.
+/// How long in real time a user waits once there are no more faults.
 const MINUTE_OF_QUIET: Duration = Duration::from_secs(60);
 
-/// What the bot let people see.
+/// The messages and answers that users saw.
 struct Answers<'e> {
     deaths: &'e Deaths,
     /// When each callback query was answered.
     taps: HashMap<u64, Timestamp>,
-    /// Whatever changed in each chat, in order.
+    /// The changes of each chat, in order.
     changes: HashMap<i64, Vec<Change>>,
     /// Callback queries whose answer Telegram refused or never got.
     refused: HashSet<u64>,
@@ -69,7 +69,7 @@ impl<'e> Answers<'e> {
         Self { deaths, taps, changes, refused }
     }
 
-    /// When a person could see what came of their update.
+    /// When a user could see the outcome of their update.
     fn outcome(&self, update: &Update) -> Option<Timestamp> {
         let own = update.callback.and_then(|callback| self.taps.get(&callback));
         match update.kind {
@@ -98,7 +98,7 @@ impl<'e> Answers<'e> {
             || self.deaths.between(handed_out_at, acknowledged_at.after(on_its_way))
     }
 
-    /// Whether what came of an update is there, and came in time.
+    /// Whether the outcome of an update is there, and came in time.
     fn is_answered(&self, update: &Update) -> bool {
         let Some((_, acknowledged_at)) = update.acknowledged else { return true };
         if update.delivered.is_none() {
@@ -136,7 +136,7 @@ fn refused(journal: &[Entry], all: &[Update], taps: &HashMap<u64, Timestamp>) ->
     refused
 }
 
-/// The updates of people that Telegram counts as done and that led to nothing a person can see.
+/// The updates of users that Telegram counts as done and that have no visible outcome.
 pub(super) fn unanswered(journal: &[Entry], deaths: &Deaths) -> Vec<Update> {
     let all = updates(journal);
     let answers = Answers::read(journal, &all, deaths);
@@ -144,7 +144,7 @@ pub(super) fn unanswered(journal: &[Entry], deaths: &Deaths) -> Vec<Update> {
     all.iter().filter(is_asked).filter(|update| !answers.is_answered(update)).copied().collect()
 }
 
-/// How long, on the harness's clock, whoever waited longest for an outcome waited after `since`.
+/// The longest wait of a user for an outcome after `since`, on the harness's clock.
 pub(super) fn longest_wait(journal: &[Entry], deaths: &Deaths, since: Timestamp) -> Duration {
     let all = updates(journal);
     let answers = Answers::read(journal, &all, deaths);

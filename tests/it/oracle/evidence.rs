@@ -1,4 +1,4 @@
-//! What is known at the end of a scenario, and by whom.
+//! The evidence at the end of a scenario, by its source.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -20,10 +20,10 @@ use sqlx::{Connection as _, FromRow};
 
 use crate::oracle::updates::Deaths;
 
-/// What everybody says.
+/// The evidence of all sources.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    /// What Telegram saw, in order.
+    /// The journal of Telegram, in order.
     pub(super) telegram: Vec<simulator::Entry>,
     /// Commits that were sent, by mark.
     pub(super) sent: HashMap<String, Sent>,
@@ -38,9 +38,9 @@ pub(crate) struct Evidence {
     /// Outcomes by the mark of their commit, as (lane, token): whether it was the holder's, and whose they really were.
     pub(super) outcomes: Vec<(String, String, bool, String)>,
     pub(super) ran: HashMap<(String, String), String>,
-    /// The conversations in SQL, by person.
+    /// The sessions in SQL, by user.
     pub(super) documents: BTreeMap<i64, Head>,
-    /// What Redis has of them, and whether it is the primary.
+    /// The sessions in Redis, and whether it is the primary.
     pub(super) in_redis: BTreeMap<i64, Head>,
     pub(super) redis_is_primary: bool,
     pub(super) redis_answers: bool,
@@ -49,13 +49,13 @@ pub(crate) struct Evidence {
     pub(super) conflicts: HashSet<String>,
     pub(super) dead_letters: HashSet<i64>,
     pub(super) deposits: Vec<Deposit>,
-    /// What the card of each completed deposit says, by number.
+    /// The card of each completed deposit, by number.
     pub(super) cards: HashMap<u64, String>,
     pub(super) undelivered: i64,
     /// When a bot died or was stopped by force, and spans in which Redis stood still.
     pub(super) deaths: Deaths,
     pub(super) frozen: Vec<(Timestamp, Timestamp)>,
-    /// What people from here on do leaves its trace elsewhere than in a conversation.
+    /// The actions of users from this id on leave no trace in a session.
     pub(super) strangers_from: i64,
 }
 
@@ -191,7 +191,7 @@ impl Evidence {
         }
     }
 
-    /// Reads what SQL holds.
+    /// Reads the rows of SQL.
     pub(super) async fn read_sql(&mut self, url: &str, bot: BotId) {
         let mut sql = Sql::open(url).await;
         self.documents = sql.documents().await;
@@ -229,7 +229,7 @@ impl Evidence {
         database.close().await;
     }
 
-    /// Every text that a person ever saw, with its place in the journal, its message, and whether that was new.
+    /// Every text that a user ever saw, with its place in the journal, its message, and whether that was new.
     pub(super) fn shown(&self) -> impl Iterator<Item = (u64, i64, i64, &str)> {
         self.telegram.iter().filter_map(|entry| match &entry.what {
             Happened::Shown { chat, message_id, text, .. } if !text.is_empty() => {

@@ -21,7 +21,7 @@ use crate::oracle::{Report, judge};
 use crate::process::{Process, TOKEN, get, variables};
 use crate::servers::{RedisServer, postgres_database};
 
-/// How long after the last fault everybody must be answered.
+/// How long after the last fault all users must be answered.
 const QUIET_WITHIN: Duration = Duration::from_secs(60);
 /// How often a condition is looked at that rings no bell.
 const LOOK: Duration = Duration::from_millis(50);
@@ -35,7 +35,7 @@ pub(crate) struct Harness {
     pub(crate) strangers_from: i64,
     deaths: Mutex<Deaths>,
     frozen: Mutex<Vec<(Timestamp, Timestamp)>>,
-    /// What happened at Telegram, which itself forgets the oldest.
+    /// The journal of Telegram, which itself forgets the oldest entries.
     happened: Mutex<Vec<Entry>>,
     clock: Clock,
     _folder: tempfile::TempDir,
@@ -85,7 +85,7 @@ impl Harness {
         person(&self.telegram, id)
     }
 
-    /// Whoever comes by.
+    /// A user outside of the scenario.
     pub(crate) fn strangers(&self) -> Strangers {
         let telegram = Arc::clone(&self.telegram);
         Strangers(Arc::new(move |id| person(&telegram, id)))
@@ -114,13 +114,13 @@ impl Harness {
         self.died();
     }
 
-    /// Waits until a bot stands still at the point that `FREEZE` names: whatever it was at, another may do meanwhile.
+    /// Waits until a bot stands still at the point that `FREEZE` names: another bot may take over its work meanwhile.
     pub(crate) async fn froze(&self, bot: &Process) {
         self.until("the bot stands still", async || bot.is_stopped()).await;
         self.died();
     }
 
-    /// Notes that a bot has died, or did what dying does: what it was at may be done once more.
+    /// Notes that a bot has died, or was frozen for long enough: its work may be done once more.
     pub(crate) fn died(&self) {
         drop(self.happened());
         self.deaths.lock().unwrap().at.push(self.clock.now());
@@ -159,7 +159,7 @@ impl Harness {
         sql.rows("select epoch, primary_store, opened from leadership").await.pop()
     }
 
-    /// Waits for what rings no bell.
+    /// Polls for a condition without a notification.
     pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
         assert!(self.comes(QUIET_WITHIN, is_so).await, "waited in vain for: {what}");
     }
@@ -187,7 +187,7 @@ impl Harness {
         updates.iter().any(|it| it.id == update && it.delivered.is_some())
     }
 
-    /// What happened at Telegram so far.
+    /// The journal of Telegram so far.
     pub(crate) fn happened(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
         let mut happened = self.happened.lock().unwrap();
         let last = happened.last().map_or(0, |entry| entry.number);
@@ -195,7 +195,7 @@ impl Harness {
         happened
     }
 
-    /// What the journal of commits says so far.
+    /// The history of commits so far.
     pub(crate) fn journal(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.variables["DEPOT_JOURNAL"]).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -207,7 +207,7 @@ impl Harness {
         if is_seeded { QUIET_WITHIN / 12 } else { QUIET_WITHIN }
     }
 
-    /// What keeps the harness from being quiet, if anything does.
+    /// The reason why the harness is not quiet, if there is one.
     async fn unrest(&self) -> Option<String> {
         if self.telegram.pending_updates() > 0 {
             return Some(format!("{} updates wait", self.telegram.pending_updates()));
@@ -222,7 +222,7 @@ impl Harness {
         }
         let documents = self.sql().await.documents().await;
         if self.leadership().await.is_some_and(|(_, store, _)| store == "redis") {
-            // What a bot that died left in Redis alone is owed to SQL for a second.
+            // The backlog of a bot that died is replicated after a second.
             let owed = self.in_redis().into_iter().find(|(person, head)| documents.get(person) != Some(head));
             if let Some((person, head)) = owed {
                 return Some(format!("SQL does not have {head:?} of person {person}"));
@@ -232,7 +232,7 @@ impl Harness {
         Some(format!("person {} has something left to do: {:?}", restless.0, restless.1))
     }
 
-    /// Waits until nothing is left to do; says what still is after a minute.
+    /// Waits until no work is left; tells the work that is left after a minute.
     async fn drain(&self) -> Option<String> {
         if self.comes(self.patience(), async || self.unrest().await.is_none()).await {
             return None;
@@ -240,7 +240,7 @@ impl Harness {
         self.unrest().await
     }
 
-    /// Whether nothing is left to do for a person, and both stores have the same.
+    /// Whether no work is left for a user, and both stores have the same.
     pub(crate) async fn is_settled(&self, person: i64) -> bool {
         let in_sql = self.sql().await.documents().await.remove(&person);
         in_sql.as_ref().is_some_and(|head| head.rests) && self.in_redis().remove(&person) == in_sql
@@ -250,12 +250,12 @@ impl Harness {
         self.deaths.lock().unwrap().clone()
     }
 
-    /// How long, on the clock of this harness, whoever waited longest for an outcome waited after `since`.
+    /// The longest wait of a user for an outcome after `since`, on the clock of this harness.
     pub(crate) fn longest_wait(&self, since: Timestamp) -> Duration {
         longest_wait(&self.happened(), &self.deaths(), since)
     }
 
-    /// What time it is here.
+    /// The time of this harness.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -264,7 +264,7 @@ impl Harness {
         self.redis.is_some() && !self.redis().is_away()
     }
 
-    /// What Redis has of the conversations; nothing if it does not answer.
+    /// The sessions in Redis; none if it does not answer.
     fn in_redis(&self) -> BTreeMap<i64, Head> {
         if !self.redis_answers() {
             return BTreeMap::new();
@@ -280,7 +280,7 @@ impl Harness {
         names.iter().filter_map(read).collect()
     }
 
-    /// Waits until all is quiet and readiness says `state` (empty: whatever it says), stops the bot, and judges.
+    /// Waits until all is quiet and readiness says `state` (empty: any), stops the bot, and judges.
     pub(crate) async fn ends(&self, mut bot: Process, state: &str) -> Report {
         let unrest = self.drain().await;
         let quiet_at = unrest.is_none().then(|| self.clock.now());
@@ -309,7 +309,7 @@ impl Harness {
         report
     }
 
-    /// Gathers what everybody says; the bots are stopped.
+    /// Gathers the evidence of all sources; the bots are stopped.
     pub(crate) async fn evidence(&self) -> Evidence {
         let mut evidence = Evidence {
             telegram: self.happened().clone(),

@@ -1,6 +1,6 @@
 //! The commits of a conversation as a family tree: each has the one that it was made from as its parent. What is stored
 //! at the end is the last of one line; whatever else was applied was lost, which only a failover may
-//! do, and never to what was acknowledged (P3, P5).
+//! cause, and never to an acknowledged one (P3, P5).
 
 use std::collections::{HashMap, HashSet};
 
@@ -84,7 +84,7 @@ fn grows(evidence: &Evidence, user: i64, line: &Line<'_>, report: &mut Report) {
     }
 }
 
-/// What was applied: a store said so, or something was made from it. The process may have died before it could say so.
+/// The applied commits: a store said so, or a later commit descends from it. The process may have died before it noted that.
 fn applied<'e>(evidence: &'e Evidence, on_line: &HashSet<&'e str>) -> HashSet<&'e str> {
     let mut applied: HashSet<&str> = on_line.clone();
     applied.extend(evidence.sent.keys().filter(|mark| evidence.applied.contains(*mark)).map(String::as_str));
@@ -112,7 +112,7 @@ fn is_lost_with_reason(
     }
 }
 
-/// What Telegram was told is done, is done: once, and before it was told.
+/// An acknowledged update was handled: once, and before its acknowledgement.
 fn acknowledged(evidence: &Evidence, lines: &HashMap<i64, Vec<&Sent>>, report: &mut Report) {
     let mut committed: HashMap<i64, &Sent> = HashMap::new();
     for sent in lines.values().flatten() {
@@ -157,7 +157,7 @@ fn remembered(evidence: &Evidence, committed: &HashMap<i64, &Sent>, all: &[Updat
     }
 }
 
-/// An outcome counts only for whoever holds the lane: what another did is repaired.
+/// An outcome counts only for the holder of the lane: that of another is repaired.
 fn holders(evidence: &Evidence, report: &mut Report) {
     for (mark, lane, counted, token) in &evidence.outcomes {
         let ran = evidence.ran.get(&(mark.clone(), lane.clone()));
@@ -172,7 +172,7 @@ fn holders(evidence: &Evidence, report: &mut Report) {
 fn thawed(evidence: &Evidence, report: &mut Report) {
     let there = evidence.in_redis.values().map(|head| &head.mark).chain(&evidence.conflicts);
     for mark in there {
-        // What was sent to SQL meanwhile was copied to Redis since.
+        // Writes to SQL meanwhile were copied to Redis since.
         let Some(sent) = evidence.sent.get(mark).filter(|sent| sent.store == "redis") else { continue };
         let late = evidence.frozen.iter().any(|(from, to)| {
             *from < sent.at && to.since(sent.at) > std::time::Duration::from_millis(700) && sent.at < *to

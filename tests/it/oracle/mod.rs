@@ -1,8 +1,8 @@
-//! One oracle for every scenario: what Telegram, the journal of commits, SQL and Redis say at the end, held against the
-//! promises of DESIGN §2. It knows nothing of how the bot works but what is promised, and the row and document layouts.
+//! One oracle for every scenario: it compares Telegram, the history of commits, SQL and Redis at the end with the
+//! promises of `docs/PROMISES.md`. It knows the promises and the layouts of rows and documents, and not how the bot works.
 //!
 //! A [`Harness`](harness::Harness) is a simulated Telegram with private servers, and runs bots as processes that may be
-//! killed; [`personas`] talk to them; [`lineage`], [`promises`], [`answers`] and [`repeats`] find what is wrong;
+//! killed; [`personas`] talk to them; [`lineage`], [`promises`], [`answers`] and [`repeats`] find violations;
 //! [`seeded`] breaks each promise on purpose and sees it found.
 
 mod answers;
@@ -19,16 +19,16 @@ use depot_bot::clock::Timestamp;
 
 pub(crate) use evidence::Evidence;
 
-/// What a scenario came to.
+/// The result of a scenario.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// What is broken, each with the promise that it breaks.
+    /// The violations, each with the promise that it breaks.
     pub(crate) violations: Vec<String>,
-    /// Messages that a person saw twice although nothing was asked in between.
+    /// Messages that a user saw twice without a question in between.
     pub(crate) duplicates: usize,
-    /// Deposits that somebody saw confirmed.
+    /// Deposits that a user saw confirmed.
     pub(crate) confirmed: usize,
-    /// Commits that were applied, and those of them that were lost with a store before anybody was told they were kept.
+    /// Commits that were applied, and those of them that were lost with a store before their acknowledgement.
     pub(crate) commits: usize,
     pub(crate) lost: usize,
     /// How often another store became the primary, or the same one anew.
@@ -62,13 +62,13 @@ impl std::fmt::Display for Report {
     }
 }
 
-/// What the measures of a run are, for `docs/RELIABILITY.md`: shown by `--nocapture`.
+/// The measurements of a run, for `docs/RELIABILITY.md`: shown by `--nocapture`.
 #[expect(clippy::print_stdout, reason = "the output of a test, asked for by --nocapture")]
 pub(crate) fn measured(line: &str) {
     println!("{line}");
 }
 
-/// The seed of everything random in a run: `DEPOT_SEED`, or a new one; printed by whoever uses it.
+/// The seed of everything random in a run: `DEPOT_SEED`, or a new one; its user prints it.
 #[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
 pub(crate) fn seed() -> u64 {
     std::env::var("DEPOT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random)
@@ -80,7 +80,7 @@ pub(crate) fn soaks() -> bool {
     std::env::var("DEPOT_SOAK").is_ok_and(|soak| soak == "1")
 }
 
-/// Judges what was gathered.
+/// Judges the evidence.
 pub(crate) fn judge(evidence: &Evidence) -> Report {
     let mut report = Report::default();
     lineage::judge(evidence, &mut report);

@@ -1,4 +1,4 @@
-//! Who talks to the bot: people who say something, look at the newest card, and tap again when nothing comes of it.
+//! The users of the bot: they write a note, look at the newest card, and tap again when it does not change.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use crate::oracle::harness::Harness;
 use crate::oracle::promises::number_in;
 
-/// After this long without any change somebody taps again.
+/// After this long without any change a user taps again.
 const TAPS_AGAIN: Duration = Duration::from_secs(8);
 /// Not the button that undoes a deposit.
 const CANCEL: &str = "❌ Annuler";
-/// After this long somebody goes to the operator. Who is met by one end of the bot after the other waits for a lease
+/// After this long a user complains to the operator. A user who meets one kill of the bot after the other waits for a lease
 /// each time; how quickly all are served once the trouble is over is the oracle's to say.
 pub(super) const GIVES_UP: Duration = Duration::from_secs(300);
 
@@ -91,7 +91,7 @@ pub(crate) async fn forgets(user: &User) -> anyhow::Result<()> {
     user.wait_for("the end of the session", |chat| is_below(chat, said, "a expiré")).await
 }
 
-/// Lets so many people do something again and again until `crowd` is told to go home; then each ends what is begun.
+/// Lets so many users act again and again until `crowd` is told to stop; then each finishes the current deposit.
 pub(crate) struct Crowd {
     tasks: JoinSet<anyhow::Result<usize>>,
     goes_on: std::sync::Arc<AtomicBool>,
@@ -122,7 +122,7 @@ impl Crowd {
         Self { tasks, goes_on }
     }
 
-    /// Ends with what somebody complains about; while all goes well, never.
+    /// Ends with the complaint of a user; without one, never.
     pub(crate) async fn complains(&mut self) -> anyhow::Error {
         match self.tasks.join_next().await {
             Some(Ok(Err(error))) => error,
@@ -130,7 +130,7 @@ impl Crowd {
         }
     }
 
-    /// Nobody begins anything more; says how often something was done.
+    /// No user begins a deposit any more; returns how many were made.
     pub(crate) async fn goes_home(mut self) -> anyhow::Result<usize> {
         self.goes_on.store(false, Ordering::Relaxed);
         let mut rounds = 0;
@@ -141,12 +141,12 @@ impl Crowd {
     }
 }
 
-/// What most people do: nine of ten deposits are validated.
+/// The usual behaviour: nine of ten deposits are validated.
 pub(crate) async fn as_usual(user: User, round: usize) -> anyhow::Result<()> {
     if round % 10 == 9 { cancels(&user).await } else { deposits(&user).await }
 }
 
-/// An admin looks whether somebody asks, and lets them in.
+/// An admin accepts each request for access.
 pub(crate) async fn lets_in(admin: &User) -> anyhow::Result<()> {
     let asks = admin.wait_for("a question", |chat| has_button(chat, "Accepter"));
     if timeout(TAPS_AGAIN / 8, asks).await.is_ok() {
@@ -157,11 +157,11 @@ pub(crate) async fn lets_in(admin: &User) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who is not let in yet.
+/// A user without access.
 #[derive(Clone)]
 pub(crate) struct Strangers(pub(super) std::sync::Arc<dyn Fn(i64) -> User + Send + Sync>);
 
-/// Somebody whom nobody knows asks to be let in; each round somebody else.
+/// A stranger requests access; each round another one.
 pub(crate) async fn asks_to_be_let_in(strangers: &Strangers, first: i64, round: usize) -> anyhow::Result<()> {
     let user = (strangers.0)(first + i64::try_from(round)?);
     user.says("bonjour");

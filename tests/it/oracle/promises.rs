@@ -1,4 +1,4 @@
-//! What people saw, held against the ledger (P1, P2), and whether everybody was answered (P4) and told once (P6).
+//! The confirmations, compared with the ledger (P1, P2), and whether each user was answered (P4) and told once (P6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -27,7 +27,7 @@ pub(super) fn number_in(text: &str) -> Option<u64> {
     rest.split_once(" enregistré")?.0.parse().ok()
 }
 
-/// P1: what somebody saw confirmed is in the ledger, as the card showed it; and nobody waits for a confirmation.
+/// P1: each confirmed deposit is in the ledger, as the card showed it; and no user waits for a confirmation.
 fn confirmations(evidence: &Evidence, report: &mut Report) {
     let mut seen: BTreeSet<(i64, u64)> = BTreeSet::new();
     for (_, chat, _, text) in evidence.shown() {
@@ -72,7 +72,7 @@ fn once(evidence: &Evidence, report: &mut Report) {
     }
 }
 
-/// P6: a deposit ends once, an expired one with a notice, and nobody's ends whose answer was waiting.
+/// P6: a deposit ends once, an expired one with a notice, and none ends while its answer was waiting.
 fn endings(evidence: &Evidence, report: &mut Report) {
     let mut before: Option<&Deposit> = None;
     for deposit in &evidence.deposits {

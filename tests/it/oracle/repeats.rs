@@ -1,9 +1,9 @@
 //! P12: a message that stands below itself, with nothing said in between, is a repeat. Each has a reason of its own: the
 //! answer to the first one was lost, or the bot died, or another store became the primary, so shortly after it was shown that
-//! nobody may have known of it. One death explains one repeat in a chat, and so does one change.
+//! its outcome may have been lost. One death explains one repeat in a chat, and so does one failover.
 //!
-//! Who asks the same thing twice without waiting in between is rightly told the same twice, which would count here: nobody
-//! in these scenarios does.
+//! A user who writes the same twice without waiting in between rightly gets the same answer twice, which would count here:
+//! no user of these scenarios does so.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use depot_bot::simulator::Happened;
 use crate::oracle::Report;
 use crate::oracle::evidence::Evidence;
 
-/// How long the outcome of a call may be known to nobody but its caller: the lease of a lane.
+/// How long only the caller may know the outcome of a call: the lease of a lane.
 const LEASE: Duration = Duration::from_secs(15);
 /// The same outside: where the clock is hastened, a lease is shorter than what a busy machine needs to write it down.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ struct Loss {
     to: Timestamp,
 }
 
-/// What may have been lost when, and which chats it has explained a repeat in.
+/// The spans in which work may have been lost, and the chats in which each has explained a repeat.
 struct Losses {
     all: Vec<Loss>,
     explained: HashSet<(usize, i64)>,
@@ -52,7 +52,7 @@ impl Losses {
             all: deaths.chain(changes(evidence)).collect(),
             explained: HashSet::new(),
             before: outside.max(LEASE),
-            // What is on its way when a bot dies arrives still.
+            // A call that is on its way when a bot dies arrives still.
             after: outside,
         }
     }

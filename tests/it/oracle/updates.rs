@@ -1,4 +1,4 @@
-//! The updates of people as Telegram saw them, and when those who handled them died.
+//! The updates of users as Telegram saw them, and when the instances that handled them died.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl Default for Deaths {
 }
 
 impl Deaths {
-    /// What so long outside is on the harness's clock.
+    /// A span of real time on the harness's clock.
     pub(super) fn outside(&self, duration: Duration) -> Duration {
         duration * self.times
     }
@@ -58,7 +58,7 @@ impl Update {
     }
 }
 
-/// The updates that people sent, as far as the journal goes.
+/// The updates that users sent, as far as the journal goes.
 pub(super) fn updates(journal: &[Entry]) -> Vec<Update> {
     let mut updates: Vec<Update> = Vec::new();
     // Those that are not acknowledged yet, by id.

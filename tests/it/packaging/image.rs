@@ -41,7 +41,7 @@ impl Image {
         Self { root, port }
     }
 
-    /// The binary as the image would start it, with `environment` on top of what the image sets.
+    /// The binary as the image would start it, with `environment` on top of the image's variables.
     fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(self.root.path().join("depot-bot"));
         command.args(arguments).current_dir(self.root.path()).env_clear();
@@ -65,7 +65,7 @@ impl Image {
         tokio::time::timeout(PATIENCE, output).await.expect("it did not end").unwrap()
     }
 
-    /// Whether `healthcheck` finds the bot well, and what it says.
+    /// Whether `healthcheck` finds the bot ready, and its output.
     async fn health(&self) -> (bool, String) {
         let output = self.output(&["healthcheck"], &[]).await;
         (output.status.success(), text(&output.stdout) + &text(&output.stderr))
@@ -117,7 +117,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Asks the bot how it is until it is well; what it is waiting for is another process, so this looks again and again.
+/// Runs the healthcheck until the bot is ready; it waits for another process, so this polls.
 async fn wait_until_healthy(image: &Image, bot: &mut Child) {
     let began = Instant::now();
     loop {

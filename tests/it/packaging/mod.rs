@@ -1,4 +1,4 @@
-//! What is shipped around the binary: `.env.example`, the Dockerfiles and the compose file say what the code says.
+//! The files that are shipped with the binary: `.env.example`, the Dockerfiles and the compose file agree with the code.
 
 mod image;
 
@@ -23,7 +23,7 @@ fn read(pairs: &[(&str, &str)]) -> Result<Config, Mistakes> {
     Config::read(&Layers::from(environment))
 }
 
-/// A variable of `.env.example`: its name, what stands after `=`, and the paragraph above it.
+/// A variable of `.env.example`: its name, its value, and the paragraph above it.
 struct Explained {
     name: String,
     value: String,
@@ -111,7 +111,7 @@ fn arguments(instructions: &[(String, String)], word: &str) -> Vec<String> {
     instructions.iter().filter(|(name, _)| name == word).map(|(_, rest)| rest.clone()).collect()
 }
 
-/// What the image sets for the bot.
+/// The variables that the image sets for the bot.
 fn image_environment() -> BTreeMap<String, String> {
     arguments(&dockerfile("Dockerfile"), "ENV")
         .iter()
@@ -223,7 +223,7 @@ fn compose_runs_the_bot_locked_down_with_time_to_stop() {
     assert!(file("README.md").contains("docker compose --profile speech up"));
 }
 
-/// What compose puts in place of `${NAME-default}` when the name is not set.
+/// The value of `${NAME-default}` in compose when the name is not set.
 fn default_of(value: &str) -> &str {
     let inside = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inside.and_then(|inside| inside.split_once('-')).map_or(value, |(_, default)| default)

@@ -62,7 +62,7 @@ async fn a_voice_note_is_uploaded_and_ends_as_two_lines_in_two_taps() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_heard_stands_on_the_card_and_a_server_that_tells_no_segments_is_asked_for_less() {
+async fn the_transcript_is_on_the_card_and_a_server_without_segments_is_asked_for_less() {
     let server = Server::start().await;
     server.hears(NOTE);
     server.behaves(Behaviour::PlainOnly);
@@ -113,7 +113,7 @@ async fn the_same_recording_is_paid_for_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_is_answered_while_somebody_listens_and_the_call_ends_with_the_deposit() {
+async fn a_command_is_answered_during_a_transcription_and_the_call_ends_with_the_deposit() {
     let server = Server::start().await;
     server.behaves(Behaviour::Slow);
     let bot = listening(&server, Behind::Sqlite).await;
@@ -146,7 +146,7 @@ async fn a_transcription_outlasts_its_lease_which_is_renewed() {
         session.lease(Lane::Compute).expect("the lane is held")
     };
     let first = lease().await;
-    // Ten times four seconds: twice as long as the lease, and well within what the server may take.
+    // Ten times four seconds: twice as long as the lease, and well within the deadline of the server.
     for _ in 0..10 {
         let before = lease().await.until;
         bot.advance(4);
@@ -177,7 +177,7 @@ async fn a_stop_does_not_wait_for_the_server_and_the_next_start_listens_again() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_said_of_an_open_card_changes_its_lines() {
+async fn a_spoken_correction_of_an_open_card_changes_its_lines() {
     let server = Server::start().await;
     let bot = listening(&server, Behind::Sqlite).await;
     let user = bot.user(7);

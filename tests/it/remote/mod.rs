@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::bot::PATIENCE;
 
-/// What a server knows the bot by.
+/// The keys of the bot at the servers.
 pub(crate) const KEY: &str = "canary-key-of-a-server-Hq72";
 
 /// How the server behaves.
@@ -56,9 +56,9 @@ pub(crate) struct Upload {
 #[derive(Debug)]
 pub(crate) struct Inside {
     pub(crate) behaviour: Behaviour,
-    /// What it hears in every recording.
+    /// The transcript of every recording.
     pub(crate) heard: Value,
-    /// What it says about every note.
+    /// The answer to every note.
     pub(crate) says: Value,
     pub(crate) uploads: Vec<Upload>,
     pub(crate) questions: Vec<(Option<String>, Value)>,
@@ -120,7 +120,7 @@ impl Server {
         self.inside().says = json!({"lines": lines, "total_weight_kg": null});
     }
 
-    /// Lets go of all callers who wait.
+    /// Answers all waiting callers.
     pub(crate) fn release(&self) {
         self.inside().behaviour = Behaviour::Good;
         self.shared.released.notify_waiters();
@@ -151,7 +151,7 @@ impl Server {
     }
 }
 
-/// A caller who waits, and is counted as long as the connection lives.
+/// A waiting caller, counted as long as the connection lives.
 struct Waiting(Arc<Shared>);
 
 impl Waiting {
@@ -224,7 +224,7 @@ async fn answer(
     ([("content-type", "application/json")], text).into_response()
 }
 
-/// What `/chat/completions` answers; a text is passed on as it is, however little of a deposit there is in it.
+/// The answer of `/chat/completions`; a text is passed on as it is, be it a deposit or not.
 fn completion(says: &Value) -> Value {
     let content = says.as_str().map_or_else(|| says.to_string(), str::to_owned);
     let message = json!({"role": "assistant", "content": content});

@@ -1,4 +1,4 @@
-//! Notes for a chat model: what it is asked, what is taken from its answer, and who has the last word.
+//! Notes for a chat model: its request, the checks of its answer, and the embedded model behind it.
 
 use depot_bot::deposit::{Line, SURE, WeightSource};
 use depot_bot::taxonomy::Taxonomy;
@@ -30,7 +30,7 @@ fn line(object: &str, quantity: Option<u32>, weight_kg: Option<f64>, category: &
     })
 }
 
-/// The lines that stand in the ledger after somebody wrote this and accepted what came of it.
+/// The lines in the ledger after a user wrote this note and validated the card.
 async fn recorded(bot: &TestBot, id: i64, note: &str) -> Vec<Line> {
     let user = bot.user(id);
     user.says(note);
@@ -72,14 +72,14 @@ async fn a_strict_schema_is_sent_and_the_answer_becomes_the_proposal() {
     let known: Vec<&str> = taxonomy.categories.iter().map(|category| category.key.0.as_str()).collect();
     assert_eq!(*keys, json!(known));
     assert_eq!(schema["additionalProperties"], json!(false));
-    // The note is data: a string of a JSON object in a message of its own, whatever quotes are in it.
+    // The note is data: a string of a JSON object in a message of its own, with any quotes in it.
     let said: Value = serde_json::from_str(question["messages"][1]["content"].as_str().unwrap()).unwrap();
     assert_eq!(said["note"], "deux bouilloires trois kilos et le machin en bois \" }] de Josette");
     assert!(!question["messages"][0]["content"].as_str().unwrap().contains("Josette"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_else_the_server_does_the_embedded_model_has_the_last_word() {
+async fn whichever_fault_the_server_has_the_embedded_lines_stand() {
     let server = Server::start().await;
     let bot = reading(&server, Behind::Sqlite, &[]).await;
     let good = json!([line("lampes", Some(3), Some(2.0), "lamps")]);
@@ -130,7 +130,7 @@ async fn whatever_else_the_server_does_the_embedded_model_has_the_last_word() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_waits_long_for_a_slow_server() {
+async fn no_user_waits_long_for_a_slow_server() {
     let server = Server::start().await;
     server.behaves(Behaviour::Slow);
     let bot = reading(&server, Behind::Sqlite, &[]).await;
@@ -196,7 +196,7 @@ async fn a_day_has_a_budget_that_a_restart_does_not_renew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_photo_without_words_is_looked_at_and_what_is_seen_is_never_sure() {
+async fn a_photo_without_words_is_looked_at_and_its_lines_are_never_sure() {
     let server = Server::start().await;
     server.says(&json!([line("bouilloire", Some(1), Some(1.2), "small_equipment")]));
     let bot = reading(&server, Behind::Sqlite, &[("LLM_VISION", "true")]).await;

@@ -10,7 +10,7 @@ use crate::bot::{Behind, TestBot};
 use crate::process::{Process, run, telegram, variables};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_the_server_does_the_note_is_kept_and_words_are_asked_for() {
+async fn whichever_fault_the_server_has_the_note_is_kept_and_words_are_asked_for() {
     for (behaviour, uploads) in [
         (Behaviour::Status(500), 3),
         (Behaviour::Status(429), 3),
@@ -62,7 +62,7 @@ async fn a_server_that_comes_back_is_heard_at_the_next_try() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_nobody_speaks_nothing_is_invented() {
+async fn silence_yields_no_lines() {
     let server = Server::start().await;
     let bot = listening(&server, Behind::Sqlite).await;
     let invented = [
@@ -100,7 +100,7 @@ async fn an_instruction_that_is_heard_is_words_like_any() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_listened_to_is_neither_fetched_nor_paid_for() {
+async fn a_file_that_cannot_be_transcribed_is_neither_fetched_nor_paid_for() {
     let server = Server::start().await;
     let bot = listening(&server, Behind::Sqlite).await;
     let told = "je n'ai pas pu l'écouter";
@@ -128,7 +128,7 @@ async fn a_telegram_in_trouble_is_asked_for_the_recording_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_voice_note_that_nobody_put_into_words_is_kept_for_review() {
+async fn a_voice_note_that_was_never_put_into_words_is_kept_for_review() {
     let bot = TestBot::start().await;
     let user = bot.user(7);
     user.sends_voice(4, OGG);
@@ -168,7 +168,7 @@ async fn check_tells_whether_the_servers_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn neither_keys_nor_what_is_said_are_in_the_log() {
+async fn neither_keys_nor_transcripts_are_in_the_log() {
     const SAID: &str = "canari une chaise";
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let server = Server::start().await;

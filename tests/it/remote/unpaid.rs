@@ -1,4 +1,4 @@
-//! Nothing is paid for those who may not deposit.
+//! No paid call is made for users without access.
 
 use super::hearing::{NOTE, OGG};
 use super::{KEY, Server};
@@ -29,7 +29,7 @@ async fn handled(bot: &TestBot) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_stranger_sends_is_neither_heard_nor_read() {
+async fn a_note_of_a_stranger_is_neither_transcribed_nor_read() {
     let server = Server::start().await;
     server.hears(NOTE);
     let bot = paying(&server, &[("ADMIN_TELEGRAM_IDS", "1")]).await;
@@ -46,7 +46,7 @@ async fn what_a_stranger_sends_is_neither_heard_nor_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_sent_beyond_the_limit_is_neither_heard_nor_read() {
+async fn a_note_over_the_limit_is_neither_transcribed_nor_read() {
     let server = Server::start().await;
     server.hears(NOTE);
     let bot = paying(&server, &[("ACCESS_MODE", "open"), ("RATE_LIMIT_PER_MINUTE", "1")]).await;

@@ -1,4 +1,4 @@
-//! The modelled outside world of one instance: the chat, the ledger, and what understands notes.
+//! The modelled outside world of one instance: the chat, the ledger, and the reader of notes.
 
 use std::collections::BTreeMap;
 

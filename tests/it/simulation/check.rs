@@ -1,4 +1,4 @@
-//! What must hold when all is over: P1–P3, P5–P8 and P12 of the design, read from the model.
+//! The conditions at the end: P1–P3, P5–P8 and P12 of `docs/PROMISES.md`, read from the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl World {
         now(self.primary()?.load(key(person))).unwrap()
     }
 
-    /// What is not at rest yet; nothing when the simulation may end.
+    /// The parts that are not at rest yet; none when the simulation may end.
     pub(super) fn unrest(&self, people: i64) -> Option<String> {
         let waiting = self.seen().waiting;
         if waiting > 0 {
@@ -129,7 +129,7 @@ fn acknowledged(
     }
 }
 
-/// Each deposit ends once, and what a card said of its end is what the ledger has.
+/// Each deposit ends once, and its last card agrees with the ledger.
 fn ended(seen: &Seen, key: SessionKey, session: &Session, found: &mut Vec<String>) {
     let rows: Vec<_> = seen.ledger.iter().filter(|(of, ..)| *of == key).map(|(_, row, _)| row).collect();
     let mut known = BTreeSet::new();
@@ -163,7 +163,7 @@ fn ended(seen: &Seen, key: SessionKey, session: &Session, found: &mut Vec<String
     }
 }
 
-/// What was said and acknowledged is in one deposit, unless its owner gave that one up.
+/// Each acknowledged note is in one deposit, unless its user cancelled that one.
 fn notes(seen: &Seen, key: SessionKey, session: &Session, has_lost: bool, found: &mut Vec<String>) {
     for done in seen.acknowledged.iter().filter(|done| done.key == key) {
         let Some(note) = &done.note else { continue };
@@ -178,7 +178,7 @@ fn notes(seen: &Seen, key: SessionKey, session: &Session, has_lost: bool, found:
         if count == 0 && !is_given_up && !is_unclear && !is_beyond_us {
             found.push(format!("{note:?} was acknowledged, and is in no deposit"));
         }
-        // What only Redis knew may be lost with it and be said again: then it may be there twice (P12).
+        // A message that only Redis knew of may be lost with it and sent again: then it may be there twice (P12).
         if count > 1 && !has_lost && seen.repeats == 0 {
             let ids: Vec<_> = of_note.map(|row| (short(row.id), row.status)).collect();
             found.push(format!("{note:?} is in several deposits: {ids:?}"));
@@ -186,7 +186,7 @@ fn notes(seen: &Seen, key: SessionKey, session: &Session, has_lost: bool, found:
     }
 }
 
-/// Nobody has expired whose answer waited at Telegram, unless by a message that they wrote after their time: Telegram
+/// No session has expired whose answer waited at Telegram, unless by a message that was written after its end: Telegram
 /// brings messages and taps side by side.
 fn expired(seen: &Seen, key: SessionKey, found: &mut Vec<String>) {
     for (_, row, at) in seen.ledger.iter().filter(|(of, ..)| *of == key) {
@@ -201,7 +201,7 @@ fn expired(seen: &Seen, key: SessionKey, found: &mut Vec<String>) {
             continue;
         }
         let waited = seen.acknowledged.iter().find(|it| {
-            // What changed nothing was looked at before the end, and waited for the mirror of what was there.
+            // An update that changed nothing was read before the end, and waited for the mirror of an earlier commit.
             let was_looked_at = it.stamp.is_none() && it.began <= decided;
             it.key == key && it.sent + IN_TIME < decided && it.at > *at && !was_looked_at
         });

@@ -12,7 +12,7 @@ use super::model::{Engine, Fault};
 use super::telegram::Instances;
 use super::world::{Mutation, World};
 
-/// After a fault of SQL, Redis may be the only one that has what was acknowledged. So long it loses nothing; and once
+/// After a fault of SQL, only Redis may have acknowledged commits. So long it loses nothing; and once
 /// an instance is gone that would have known, it does not go away. Against three faults at once nothing is promised.
 const CALM: Duration = Duration::from_secs(4);
 
@@ -132,7 +132,7 @@ async fn pass(engine: &Engine, fault: Fault, only: Option<usize>, lasts: Duratio
     engine.end(fault, only);
 }
 
-/// Redis goes, and comes back as another run with what `loss` has left of it.
+/// Redis stops, and restarts with the data that `loss` has left.
 async fn lose(world: &World, lasts: Duration, loss: impl FnOnce(&MemoryStore)) {
     world.redis.begin(Fault::Away, None);
     let run_id = world.redis.restart();
@@ -185,7 +185,7 @@ impl World {
         }
     }
 
-    /// Whether Redis may lose what it has: everything acknowledged is in SQL too.
+    /// Whether Redis may lose its data: all acknowledged commits are in SQL too.
     fn may_lose(&self) -> bool {
         self.sql.is_well() && self.time() >= self.seen().calm_until
     }

@@ -71,7 +71,7 @@ impl Instance {
         instance
     }
 
-    /// Lets sessions expire once nothing waits at Telegram, as the intake and the vitals do together.
+    /// Permits expiry once no update waits at Telegram, as the intake and its permit do together.
     async fn ask_how_many_wait(self: Arc<Self>) {
         while !self.process.is_dead() {
             self.process.awake().await;
@@ -131,7 +131,7 @@ impl Instance {
     }
 }
 
-/// What became of an update.
+/// The outcome of an update.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Taken {
     pub(super) began: Duration,
@@ -140,7 +140,7 @@ pub(super) struct Taken {
 }
 
 impl Update {
-    /// What must be found in a deposit afterwards.
+    /// The note that must be in a deposit afterwards.
     pub(super) fn words(&self) -> Option<String> {
         match &self.event {
             Event::NoteReceived(note) => Some(note.text.clone()),

@@ -66,7 +66,7 @@ async fn run(seed: u64, mutation: Mutation) -> Ended {
     world.note("all is calm from now on");
     let calm = world.time();
     let mut violations = Vec::new();
-    // What looks like rest may be the moment between a change of leadership and what comes behind it.
+    // Apparent rest may be the moment between a failover and the work behind it.
     let mut rested = 0;
     loop {
         match world.unrest(people) {
@@ -85,7 +85,7 @@ async fn run(seed: u64, mutation: Mutation) -> Ended {
     Ended { violations, journal }
 }
 
-/// What a failure looks like, with the way to see it again.
+/// The report of a failure, with the way to repeat it.
 fn report(seed: u64, ended: &Ended, tail: usize) -> String {
     let journal = &ended.journal[ended.journal.len().saturating_sub(tail)..];
     let violations = ended.violations.join("\n  ");

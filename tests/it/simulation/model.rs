@@ -21,12 +21,12 @@ pub(super) enum Kind {
     Chat,
 }
 
-/// What is wrong with the way to a server, the worst first.
+/// The faults of the way to a server, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
     /// Connections are refused.
     Away,
-    /// It takes commands and does nothing; when it thaws it does what it has taken.
+    /// It takes commands and executes none; when it thaws it executes them.
     Frozen,
     /// It takes no writes: full, or read-only.
     ReadOnly,
@@ -38,14 +38,14 @@ pub(super) enum Fault {
     Narrow,
 }
 
-/// A server, whoever talks to it.
+/// A server, for all its clients.
 pub(super) struct Engine {
     pub(super) kind: Kind,
     pub(super) memory: MemoryStore,
-    /// What is wrong, and for which instance alone.
+    /// The fault, and the instance that alone has it.
     faults: Mutex<Vec<(Fault, Option<usize>)>>,
     changed: Notify,
-    /// How often it was started: what was sent before is gone with its connection.
+    /// How often it was started: earlier commands are gone with their connection.
     starts: AtomicU64,
 }
 
@@ -92,7 +92,7 @@ impl Engine {
     }
 }
 
-/// A process, which may die or stand still at any moment at which it waits for somebody.
+/// A process, which may die or stand still at any await.
 #[derive(Debug, Default)]
 pub(super) struct Process {
     is_dead: AtomicBool,
@@ -182,7 +182,7 @@ impl Model {
         })
     }
 
-    /// Sends a command and waits for its reply; what becomes of it is a matter of the faults and of chance.
+    /// Sends a command and waits for its reply; the faults and the random numbers decide its fate.
     pub(super) async fn call<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -258,7 +258,7 @@ impl Model {
         Err(Lost::Unknown)
     }
 
-    /// What the server does with a command; nothing if it comes to it too late, or has gone meanwhile.
+    /// The execution of a command by the server; none if it is too late, or the server has gone meanwhile.
     async fn serve<T>(
         self,
         what: &'static str,
@@ -313,7 +313,7 @@ impl Kind {
     }
 }
 
-/// What a lost command means for a caller: only writes that would have changed something are unknown.
+/// The meaning of a lost command for its caller: only writes that would have changed something are unknown.
 pub(super) fn failure(kind: Kind, is_unknown: bool, lost: Lost) -> StoreError {
     let store = kind.name();
     match lost {

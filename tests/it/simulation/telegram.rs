@@ -1,4 +1,4 @@
-//! The modelled Telegram: two queues for each person, each in order, delivered at least once to some instance.
+//! The modelled Telegram: two queues for each user, each in order, delivered at least once to some instance.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct Update {
 /// The instances that run.
 pub(super) type Instances = Arc<Mutex<Vec<Arc<Instance>>>>;
 
-/// A person at their telephone.
+/// A user with a telephone.
 pub(super) struct Person {
     world: Arc<World>,
     id: i64,
@@ -47,7 +47,7 @@ impl Person {
         Self { world: Arc::clone(world), id, updates: 0, messages: queue(), taps: queue() }
     }
 
-    /// Does a few things at random, as people do: speaks, taps what is there or was, and waits.
+    /// Takes a few random actions, as a user does: writes, taps a present or former button, and waits.
     pub(super) async fn live(mut self) {
         let steps = 3 + self.world.below(6);
         for _ in 0..steps {
@@ -86,7 +86,7 @@ impl Person {
         self.messages.send(update).unwrap();
     }
 
-    /// Taps a button: of the newest card, or of any that still has one; somebody with nothing to tap speaks.
+    /// Taps a button: of the newest card, or of any that still has one; without one the user writes.
     fn taps(&mut self) {
         let cards: Vec<_> = {
             let seen = self.world.seen();

@@ -1,4 +1,4 @@
-//! What everything in one simulation shares: randomness, time, the journal, and what was committed where.
+//! The shared part of one simulation: random numbers, time, the journal, and the commits of each store.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,15 +21,15 @@ pub(super) const BOT: BotId = BotId(1);
 pub(super) enum Mutation {
     /// Everything is as it should be.
     None,
-    /// SQL and Redis overwrite whatever version they have.
+    /// SQL and Redis overwrite any version.
     IgnoresVersions,
     /// The mirror says that it has written, and has not.
     MirrorLies,
-    /// Every instance believes that it is alone, and waits for nobody at a failover.
+    /// Every instance takes itself for the sole member, and waits for no other at a failover.
     WaitsForNobody,
     /// Updates are acknowledged before their commit.
     AcknowledgesEarly,
-    /// The ledger writes what it has already.
+    /// The ledger writes a row that it has already.
     RecordsTwice,
     /// Redis comes back from a restart or a roll-back as if nothing had happened.
     TrustsAnyRun,
@@ -60,21 +60,21 @@ pub(super) struct Acknowledged {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) journal: Vec<String>,
-    /// Each commit that a store has applied, and what it took the place of.
+    /// Each commit that a store has applied, and the one that it replaced.
     pub(super) commits: BTreeMap<(SessionKey, Stamp), Option<Stamp>>,
     pub(super) acknowledged: Vec<Acknowledged>,
-    /// What the ledger holds, in the order in which it came.
+    /// The rows of the ledger, in the order of their recording.
     pub(super) ledger: Vec<(SessionKey, Recorded, Duration)>,
     /// How often a note was not understood.
     pub(super) misunderstood: BTreeMap<String, u32>,
     pub(super) rooms: BTreeMap<i64, Room>,
     /// Updates that Telegram has and was not told are done.
     pub(super) waiting: usize,
-    /// Whatever made a repetition possible: unknown outcomes in the chat, instances that died.
+    /// The causes of possible repeats: unknown outcomes in the chat, instances that died.
     pub(super) repeats: usize,
-    /// Until then Redis loses nothing, because SQL may lack what was acknowledged.
+    /// Until then Redis loses nothing, because SQL may lack acknowledged commits.
     pub(super) calm_until: Duration,
-    /// An instance is gone that knew what Redis alone had.
+    /// An instance is gone that knew of commits which Redis alone had.
     pub(super) is_witness_gone: bool,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct World {
     /// Commands take a moment, in which something else may happen.
     pub(super) takes_time: bool,
     pub(super) ttl: Duration,
-    /// Everybody acts at once, while what they did before is still being committed.
+    /// All users act at once, while their previous actions are still being committed.
     pub(super) is_hasty: bool,
     pub(super) sql: Arc<Engine>,
     pub(super) redis: Arc<Engine>,
@@ -153,7 +153,7 @@ impl World {
     }
 }
 
-/// The conversation of a person.
+/// The session of a user.
 pub(super) fn key(person: i64) -> SessionKey {
     SessionKey { bot: BOT, chat: ChatId(person), user: UserId(person) }
 }

@@ -1,4 +1,4 @@
-//! The tree itself: layers, sizes, names, links. What a reviewer would otherwise have to look for.
+//! The tree itself: layers, sizes, names, links, so that no reviewer has to check them.
 
 mod documents;
 mod life_of_an_update;
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use source::{Source, files, root, sources};
 
-/// The layers of DESIGN §6, lowest first: a module imports from lower layers only, so there are no cycles.
+/// The layers, lowest first: a module imports from lower layers only, so there are no cycles.
 const LAYERS: [&[&str]; 14] = [
     &["clock", "digest", "rng"],
     &["failpoint"],
@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 14] = [
     &["cli", "main"],
 ];
 
-/// Who must not know whom although the layers would allow it.
+/// Modules that must not import others although the layers would allow it.
 const STRANGERS: [(&str, &[&str]); 7] = [
     ("http", &["access", "effects", "ledger", "service", "session", "store", "taxonomy", "i18n"]),
     ("ledger", &["config"]),
@@ -37,7 +37,7 @@ const STRANGERS: [(&str, &[&str]); 7] = [
     ("store", &["config", "taxonomy", "i18n"]),
 ];
 
-/// Words that say nothing about what a module is.
+/// Words that say nothing about the purpose of a module.
 const EMPTY_WORDS: [&str; 14] = [
     "common", "data", "handler", "handlers", "helper", "helpers", "info", "manager", "misc", "models",
     "process", "types", "util", "utils",

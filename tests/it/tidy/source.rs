@@ -1,4 +1,4 @@
-//! Our own source, as a compiler reads it: without comments, and without what only tests have.
+//! Our own source, as a compiler reads it: without comments and test code.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) struct Source {
     pub(super) name: String,
     /// Its text as it is.
     pub(super) text: String,
-    /// What it takes from its crate, each by its whole path.
+    /// Its imports from its crate, each by its whole path.
     pub(super) imports: BTreeSet<String>,
     /// Whether a `match` on `State`, `Event` or `Effect` has an arm for all that is left.
     pub(super) has_wildcard: bool,
@@ -183,7 +183,7 @@ impl Visit<'_> for Source {
         self.panics.extend(panics.then_some(name));
     }
 
-    /// What the compiler evaluates panics there.
+    /// A constant panics in the compiler.
     fn visit_item_const(&mut self, _constant: &ItemConst) {}
 
     fn visit_expr_match(&mut self, all: &ExprMatch) {

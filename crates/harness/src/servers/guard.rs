@@ -73,7 +73,7 @@ fn children(of: Pid) -> Vec<Pid> {
     listed.split_whitespace().filter_map(|id| id.parse().ok()).map(Pid::from_raw).collect()
 }
 
-/// Waits until `ready` holds; what servers do is not ours to signal, so this looks again and again.
+/// Waits until `ready` holds; a server sends no signal, so this polls.
 pub(crate) fn wait_for(what: &str, log: &Path, mut ready: impl FnMut() -> bool) {
     let began = Instant::now();
     while !ready() {

@@ -78,7 +78,7 @@ impl PostgresServer {
         self.folder.join(".s.PGSQL.5432")
     }
 
-    /// Ends it at once: what was not committed is gone, what was is recovered at the next start.
+    /// Ends it at once: uncommitted transactions are gone, committed ones are recovered at the next start.
     ///
     /// By an immediate shutdown, not SIGKILL: that would leave its shared memory behind.
     pub fn kill(&mut self) {
@@ -87,7 +87,7 @@ impl PostgresServer {
         }
     }
 
-    /// Starts it anew on what it has, ending it first if it runs.
+    /// Restarts it on its data, ending it first if it runs.
     pub fn restart(&mut self) {
         self.kill();
         let data = self.folder.join("data");

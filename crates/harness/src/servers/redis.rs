@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::guard::{Guarded, find, wait_for};
 
-/// What Redis calls the file or folder of its log of commands, in any version.
+/// The name of the file or folder of Redis' append-only log, in any version.
 const AOF: &str = "appendonly";
 
 /// A private `redis-server` on a socket; it ends when this is dropped.
@@ -70,7 +70,7 @@ impl RedisServer {
         }
     }
 
-    /// Starts it anew at the same address, ending it first if it runs; it has what it kept on the disk.
+    /// Restarts it at the same address, ending it first if it runs; it has the data of its disk.
     pub fn restart(&mut self) {
         self.kill();
         let (socket, log) = (self.socket(), self.folder.path().join("log"));
@@ -133,7 +133,7 @@ impl RedisServer {
         self.restart();
     }
 
-    /// Makes it a replica of nobody who answers: it refuses writes and goes on answering reads.
+    /// Makes it a replica of a silent server: it refuses writes and goes on answering reads.
     pub fn demote(&self) {
         self.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
     }

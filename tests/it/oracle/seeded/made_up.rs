@@ -1,4 +1,4 @@
-//! Journals that no bot has written: what the checks of answers (P4) and repeats (P12) take for an outcome, for a reason
+//! Journals that no bot has written: the checks of answers (P4) and repeats (P12) decide what is an outcome, a reason
 //! and for none.
 
 use std::time::Duration;
@@ -95,7 +95,7 @@ fn a_message_needs_a_new_one_below_it_within_a_minute_of_quiet() {
 }
 
 #[test]
-fn who_waits_since_before_the_last_fault_waits_from_its_end_on() {
+fn a_wait_since_before_the_last_fault_counts_from_its_end_on() {
     let entries = [update(1, "message", [1_000, 20_000, 20_100]), vec![(21_000, shown(6, "une carte"))]];
     let journal = journal(entries.concat());
     let waited = |since| longest_wait(&journal, &deaths(&[]), Timestamp(since));
@@ -120,7 +120,7 @@ fn each_repeat_needs_a_reason_of_its_own() {
     assert_eq!(repeated(&[200], twice()), (1, 0));
     assert_eq!(repeated(&[200], thrice()), (2, 1));
     assert_eq!(repeated(&[200, 21_000], thrice()), (2, 0));
-    // By then everybody knew; and one that came after it explains nothing.
+    // By then the outcome was stored; and a death that came after it explains nothing.
     assert_eq!(repeated(&[19_000], twice()), (1, 1));
     assert_eq!(repeated(&[20_001], twice()), (1, 1));
 }
@@ -135,7 +135,7 @@ fn a_lost_answer_explains_one_repeat_of_its_own_message() {
     // A card that was changed since is repeated as it is now.
     let edited = vec![(100, shown(5, "⏳")), (200, shown(5, "une carte")), (300, shown(6, "une carte"))];
     assert_eq!(repeated(&[], edited), (1, 1));
-    // An old card that loses its buttons is no message at the bottom; what is said in between makes a new one.
+    // An old card that loses its buttons is no message at the bottom; a message in between makes a new one.
     let asked = update(1, "message", [150, 160, 170]);
     let anew = [vec![(100, shown(5, "une carte"))], asked, vec![(180, shown(5, "une carte"))]].concat();
     assert_eq!(repeated(&[], [anew, vec![(190, shown(6, "une carte"))]].concat()), (0, 0));

@@ -13,7 +13,7 @@ use crate::oracle::seeded::{catches, seeded};
 use crate::process::{TOKEN, get};
 
 const TEXT: &str = "une bouilloire, un kilo deux";
-/// How long what must not happen is waited for.
+/// How long a test waits for a forbidden event.
 const A_MOMENT: Duration = Duration::from_secs(2);
 /// How long the outcome of a call may be known to its caller alone.
 const LEASE: Duration = Duration::from_secs(15);
@@ -44,7 +44,7 @@ async fn no_version_check() {
     catches("no_version_check", "P5", async |fault| {
         let harness = seeded(Behind::Sqlite, 1, fault).await;
         let bot = harness.start(&[]).await;
-        // What the bot does with one note is committed while the next comes in.
+        // The outcome of one note is committed while the next one comes in.
         for note in 1..=12 {
             for person in 1..=5 {
                 harness.user(person).says(&format!("{note} lampes, {note} kilos"));
@@ -173,7 +173,7 @@ async fn stale_token() {
     .await;
 }
 
-/// The first message of each process is sent twice. Nobody has anything under way when the bot is killed, so its death
+/// The first message of each process is sent twice. No effect is under way when the bot is killed, so its death
 /// explains none of that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resends() {
@@ -193,7 +193,7 @@ async fn resends() {
     .await;
 }
 
-/// A tap on a button that is no longer there is done without a word, and then the person is shown something else.
+/// A tap on a button that is no longer there is handled without an answer, and then the user gets another message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_tap() {
     catches("silent_tap", "P4", async |fault| {

@@ -1,6 +1,6 @@
-//! Faults in what two stores have to keep between them.
+//! Faults in the consistency of two stores.
 //!
-//! Where a bot stands still beside another one, both use a server: who stands still may have a file locked.
+//! Where a bot stands still beside another one, both use a server: the frozen one may have locked a file.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::oracle::seeded::{catches, seeded};
 use crate::process::get;
 
 const TEXT: &str = "une bouilloire, un kilo deux";
-/// How long what must not happen is waited for.
+/// How long a test waits for a forbidden event.
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// Waits until the row says that this store is the primary, since this epoch or a later one.
@@ -94,7 +94,7 @@ async fn copy_before_epoch() {
     .await;
 }
 
-/// A bot stands still before it writes to SQL what Redis has; another goes on; then the first writes.
+/// A bot stands still before it replicates a document to SQL; another bot goes on; then the first writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mirror_overwrites() {
     catches("mirror_overwrites", "P3", async |fault| {
@@ -123,7 +123,7 @@ async fn mirror_overwrites() {
     .await;
 }
 
-/// A bot stands still before it writes to SQL what Redis had; Redis is emptied and copied anew; then the bot goes on.
+/// A bot stands still before it replicates a document to SQL; Redis is emptied and copied anew; then the bot goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_mirror_accepted() {
     catches("late_mirror_accepted", "P3", async |fault| {
