@@ -41,7 +41,7 @@ use crate::telegram::ingress::pipeline::Pipeline;
 use crate::telegram::ingress::polling::Polling;
 use crate::telegram::ingress::status::IntakeStatus;
 use crate::telegram::ingress::webhook::{SqlRecord, Wanted, WebhookReceiver};
-use crate::telegram::routing::{Router, replay};
+use crate::telegram::routing::{BotEffects, Router, replay};
 use crate::telegram::send_limiter::SendLimiter;
 use crate::telegram::views::messages;
 use crate::telemetry;
@@ -160,7 +160,7 @@ impl Persistence {
 #[derive(Debug)]
 pub(super) struct Bot {
     pub(super) service: Arc<ValidationSessionService>,
-    pub(super) effects: Effects,
+    pub(super) effects: BotEffects,
     pub(super) answers: TaskTracker,
     chat: TelegramChat,
     router: Router,
@@ -180,9 +180,9 @@ impl Bot {
         let service = Arc::new(service.with_onlooker(observer));
         let chat = telegram_chat(config, tables, clock)?;
         let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
-        let recording =
+        let recorder =
             Recorder::new(&tables.ledger, SqlStore::new(database.clone(), bot), stores.sessions(), clock);
-        let executor = executor(config, &chat, persistence, recording, embedded.clone())?;
+        let executor = executor(config, &chat, persistence, recorder, embedded.clone())?;
         let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
         let answers = TaskTracker::new();
         let router = Router {
@@ -220,13 +220,13 @@ fn executor(
     config: &Config,
     chat: &TelegramChat,
     persistence: &Persistence,
-    recording: Recorder,
+    recorder: Recorder,
     embedded: Embedded,
-) -> anyhow::Result<Executor> {
+) -> anyhow::Result<Executor<TelegramChat, Recorder>> {
     let cache = understanding::cache(config, &persistence.tables.answer_cache, persistence.redis.clone());
     Ok(Executor {
-        chat: Arc::new(chat.clone()),
-        ledger: Arc::new(recording),
+        chat: chat.clone(),
+        recorder,
         transcriber: understanding::transcriber(config, chat, cache.clone())?,
         understanding: understanding::reader(config, chat, embedded, cache)?,
         taxonomy: chat.taxonomy.id.clone(),

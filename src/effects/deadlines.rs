@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::effects::Effects;
+use crate::effects::execute::Chat;
+use crate::ledger::Record;
 use crate::service::{ServiceError, ValidationSessionService};
 use crate::session::{Cause, Event, SessionKey};
 use crate::store::StoreError;
@@ -25,9 +27,9 @@ const PASSED_OVER: Duration = Duration::from_secs(60);
 const UNREADABLE_MAX: usize = 4_096;
 
 /// Handles due documents until `stop`; feeds the watchdog with each document and after each iteration.
-pub async fn run(
+pub async fn run<C: Chat, R: Record>(
     service: Arc<ValidationSessionService>,
-    effects: Effects,
+    effects: Effects<C, R>,
     clock: Clock,
     stop: CancellationToken,
     feed: impl Fn() + Send + Sync,
@@ -60,9 +62,9 @@ pub async fn run(
     }
 }
 
-async fn handle_due(
+async fn handle_due<C: Chat, R: Record>(
     service: &ValidationSessionService,
-    effects: &Effects,
+    effects: &Effects<C, R>,
     unreadable: &mut HashMap<SessionKey, Timestamp>,
     now: Timestamp,
     feed: &(impl Fn() + Sync),
@@ -106,7 +108,11 @@ enum DueOutcome {
 
 /// Handles one due document. Its effects are not waited for: a deposit that cannot be recorded would hold up all other
 /// documents.
-async fn handle(service: &ValidationSessionService, effects: &Effects, key: SessionKey) -> DueOutcome {
+async fn handle<C: Chat, R: Record>(
+    service: &ValidationSessionService,
+    effects: &Effects<C, R>,
+    key: SessionKey,
+) -> DueOutcome {
     match service.update(key, Cause::Deadline, &Event::DeadlinePassed).await {
         Ok(handled) => {
             if handled.chat.is_some() {

@@ -4,14 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
-pub use crate::ledger::RecordError;
-
 use crate::clock::Clock;
 use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
-use crate::ledger::Recorder;
+use crate::ledger::{Record, RecordError};
 use crate::model::{Understand, UnderstandError};
 use crate::rng::Rng;
 use crate::session::{Effect, Event, Note, Sentence, Session};
@@ -23,45 +19,17 @@ const DEADLINE: Duration = Duration::from_secs(12);
 /// deadline of [`Transcribe`] itself.
 const FILE_DEADLINE: Duration = Duration::from_secs(90);
 
-/// The chat, as the effects see it; `telegram` is the one that implements it.
-#[async_trait]
+/// The chat, as the effects need it: the way down to `telegram`, which implements it.
 pub trait Chat: Send + Sync + 'static {
     /// Makes the card look as the state wants it: edits it, or reposts it and strips the keyboard of the old one.
     ///
     /// # Crash
     /// Between the call and the commit of its outcome: the card is shown again. An edit is the same edit; a new message
     /// may stand there twice, and the first one loses its keyboard when it is tapped.
-    async fn show_card(&self, session: &Session) -> Result<Shown, Failure>;
+    fn show_card(&self, session: &Session) -> impl Future<Output = Result<Shown, Failure>> + Send;
 
     /// Sends one sentence; after a crash it may be sent twice.
-    async fn say(&self, session: &Session, sentence: Sentence) -> Result<(), Failure>;
-}
-
-/// Where deposits are recorded, as the effects see it; the ledger is the one that implements it.
-#[async_trait]
-pub trait Record: Send + Sync + 'static {
-    /// As [`Ledger::record`](crate::ledger::Ledger::record): once for each (deposit id, revision), and the answer is what
-    /// was recorded first. The decision about it, which is in `session`, is then where no store can lose it: were it lost
-    /// after the ledger has the deposit, the conversation would go on about it, and what is said then would be taken for
-    /// the deposit that is there.
-    async fn record(
-        &self,
-        session: &Session,
-        leaving: &Leaving,
-        taxonomy: &str,
-    ) -> Result<Recorded, RecordError>;
-}
-
-#[async_trait]
-impl Record for Recorder {
-    async fn record(
-        &self,
-        session: &Session,
-        leaving: &Leaving,
-        taxonomy: &str,
-    ) -> Result<Recorded, RecordError> {
-        Self::record(self, session, leaving, taxonomy).await
-    }
+    fn say(&self, session: &Session, sentence: Sentence) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// Where a view of the card was shown.
@@ -73,13 +41,12 @@ pub struct Shown {
     pub stripped: Vec<MessageId>,
 }
 
-/// Reaches the outside world for the lanes.
-#[derive(Clone)]
-pub struct Executor {
+/// Reaches the outside world for the lanes: the chat, the ledger, and the models.
+pub struct Executor<C, R> {
     /// The chat.
-    pub chat: Arc<dyn Chat>,
-    /// Where deposits are recorded.
-    pub ledger: Arc<dyn Record>,
+    pub chat: C,
+    /// Records deposits in the ledger.
+    pub recorder: R,
     /// Turns voice notes into text.
     pub transcriber: Arc<dyn Transcribe>,
     /// Turns notes into lines.
@@ -92,13 +59,13 @@ pub struct Executor {
     pub rng: Rng,
 }
 
-impl fmt::Debug for Executor {
+impl<C, R> fmt::Debug for Executor<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Executor").field("taxonomy", &self.taxonomy).finish_non_exhaustive()
     }
 }
 
-impl Executor {
+impl<C: Chat, R: Record> Executor<C, R> {
     /// Executes one effect within its deadline and returns the event of its outcome; a failure is an event too.
     pub async fn execute(&self, session: &Session, effect: &Effect, attempts: u32) -> Event {
         let done = async {
@@ -107,7 +74,9 @@ impl Executor {
                 Effect::Say(sentence) => self.chat.say(session, *sentence).await.map(|()| Event::Said),
                 Effect::Transcribe(note) => self.transcribe(session, note).await,
                 Effect::Understand(note) => self.understand(session, note).await,
-                Effect::RecordDeposit(leaving) => self.record_deposit(session, leaving).await,
+                Effect::RecordDeposit(leaving) => {
+                    recorded(self.recorder.record(session, leaving, &self.taxonomy).await, leaving)
+                }
             }
         };
         let outcome =
@@ -172,24 +141,6 @@ impl Executor {
         Ok(Event::Understood(self.understanding.understand(&note.text, session.language).await?))
     }
 
-    async fn record_deposit(&self, session: &Session, leaving: &Leaving) -> Result<Event, Failure> {
-        match self.ledger.record(session, leaving, &self.taxonomy).await {
-            Ok(recorded) => {
-                tracing::debug!(
-                    deposit.id = %recorded.id,
-                    deposit.number = recorded.number,
-                    status = recorded.status.as_str(),
-                    "the deposit is in the ledger"
-                );
-                Ok(Event::Recorded(Box::new(recorded)))
-            }
-            Err(error) => {
-                log_ledger_failure(&error, leaving);
-                Err(Failure::Transient)
-            }
-        }
-    }
-
     fn failed(&self, effect: &Effect, attempts: u32, failure: &Failure) -> Event {
         let event = retry::event_of(effect, attempts, failure, self.clock.now(), self.rng.fraction());
         if event == Event::GivenUp {
@@ -215,11 +166,25 @@ fn deadline_of(effect: &Effect) -> Duration {
     }
 }
 
-fn log_ledger_failure(error: &RecordError, leaving: &Leaving) {
-    tracing::error!(
-        deposit.id = %leaving.draft.id,
-        %error,
-        "a deposit could not be recorded: its decision is kept in the session, and recording is retried until it \
-         succeeds; see the database in /health/ready"
-    );
+fn recorded(outcome: Result<Recorded, RecordError>, leaving: &Leaving) -> Result<Event, Failure> {
+    match outcome {
+        Ok(recorded) => {
+            tracing::debug!(
+                deposit.id = %recorded.id,
+                deposit.number = recorded.number,
+                status = recorded.status.as_str(),
+                "the deposit is in the ledger"
+            );
+            Ok(Event::Recorded(Box::new(recorded)))
+        }
+        Err(error) => {
+            tracing::error!(
+                deposit.id = %leaving.draft.id,
+                %error,
+                "a deposit could not be recorded: its decision is kept in the session, and recording is retried until \
+                 it succeeds; see the database in /health/ready"
+            );
+            Err(Failure::Transient)
+        }
+    }
 }

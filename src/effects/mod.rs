@@ -16,7 +16,8 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
-use crate::effects::execute::Executor;
+use crate::effects::execute::{Chat, Executor};
+use crate::ledger::Record;
 use crate::service::span::session_span;
 use crate::service::{Handled, ValidationSessionService};
 use crate::session::{Effect, EffectId, Event, Lane, Session, Verdict};
@@ -29,13 +30,26 @@ const RENEW_EVERY: Duration = Duration::from_secs(4);
 const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// Runs the lanes that this instance took.
-#[derive(Clone, Debug)]
-pub struct Effects {
+#[derive(Debug)]
+pub struct Effects<C, R> {
     service: Arc<ValidationSessionService>,
-    executor: Arc<Executor>,
+    executor: Arc<Executor<C, R>>,
     clock: Clock,
     permits: Arc<Semaphore>,
     running: TaskTracker,
+}
+
+impl<C, R> Clone for Effects<C, R> {
+    /// A clone runs the same lanes.
+    fn clone(&self) -> Self {
+        Self {
+            service: Arc::clone(&self.service),
+            executor: Arc::clone(&self.executor),
+            clock: self.clock.clone(),
+            permits: Arc::clone(&self.permits),
+            running: self.running.clone(),
+        }
+    }
 }
 
 /// A lane that this instance holds under a token.
@@ -64,10 +78,10 @@ impl FirstAttempt {
     }
 }
 
-impl Effects {
+impl<C: Chat, R: Record> Effects<C, R> {
     /// A runner over `service` that reaches the outside world through `executor`.
     #[must_use]
-    pub fn new(service: Arc<ValidationSessionService>, executor: Executor, clock: Clock) -> Self {
+    pub fn new(service: Arc<ValidationSessionService>, executor: Executor<C, R>, clock: Clock) -> Self {
         let permits = Arc::new(Semaphore::new(LANES_MAX));
         Self { service, executor: Arc::new(executor), clock, permits, running: TaskTracker::new() }
     }

@@ -29,7 +29,7 @@ pub use crate::ledger::access_requests::{AccessRequest, Decision};
 pub use crate::ledger::entry::{LedgerEntry, Owner};
 pub use crate::ledger::feedback::Feedback;
 pub use crate::ledger::members::Members;
-pub use crate::ledger::recording::{RecordError, Recorder};
+pub use crate::ledger::recording::{Record, RecordError, Recorder};
 pub use crate::ledger::reversal::{Reversal, UndoRight};
 pub use crate::ledger::role::Role;
 

@@ -11,6 +11,25 @@ use crate::store::replication::MirrorOutcome;
 use crate::store::sql::SqlStore;
 use crate::store::{SessionStore, StoreError};
 
+/// The recording of deposits, as the effects need it: by the [`Recorder`], or by a model in a simulation.
+pub trait Record: Send + Sync + 'static {
+    /// Records a deposit once for each (deposit id, revision), with the decision, which is in `session`; the answer is
+    /// what was recorded first.
+    ///
+    /// # Crash
+    /// Before: neither deposit nor decision is in SQL, and the effect runs again. After: both are, and the effect that
+    /// runs again finds the deposit.
+    ///
+    /// # Errors
+    /// The deposit is not recorded. [`RecordError::Decision`]: the session has gone on without this decision.
+    fn record(
+        &self,
+        session: &Session,
+        leaving: &Leaving,
+        taxonomy: &str,
+    ) -> impl Future<Output = Result<Recorded, RecordError>> + Send;
+}
+
 /// Records deposits. A decision that only Redis has is brought to SQL in the transaction of the deposit: were the
 /// decision lost after that, the session would go on about a deposit that is recorded already.
 #[derive(Debug)]
@@ -39,16 +58,10 @@ impl Recorder {
     pub fn new(ledger: &Ledger, sql: SqlStore, sessions: Arc<dyn SessionStore>, clock: &Clock) -> Self {
         Self { ledger: ledger.clone(), sql, sessions, clock: clock.clone() }
     }
+}
 
-    /// As [`Ledger::record`], with the decision, which is in `session`.
-    ///
-    /// # Crash
-    /// Before: neither is in SQL, and the effect runs again. After: both are, and the effect that runs again finds the
-    /// deposit.
-    ///
-    /// # Errors
-    /// The deposit is not recorded. [`RecordError::Decision`]: the session has gone on without this decision.
-    pub async fn record(
+impl Record for Recorder {
+    async fn record(
         &self,
         session: &Session,
         leaving: &Leaving,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity, MessageEntityKind};
 
@@ -59,7 +58,6 @@ pub struct TelegramChat {
     pub zone: TimeZone,
 }
 
-#[async_trait]
 impl Chat for TelegramChat {
     async fn show_card(&self, session: &Session) -> Result<Shown, Failure> {
         let chat = session.key.chat;

@@ -8,11 +8,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
-use crate::effects::Effects;
 use crate::operations::LastIntake;
 use crate::service::ValidationSessionService;
 use crate::session::{Cause, Event};
 use crate::telegram::ingress::status::IntakeStatus;
+use crate::telegram::routing::BotEffects;
 
 /// How long Telegram keeps a tap (`add_update` of a callback query in tdlib/telegram-bot-api).
 const TAP_KEPT: Duration = Duration::from_secs(150);
@@ -29,7 +29,7 @@ pub struct IntakeGap {
     /// The open sessions.
     pub service: Arc<ValidationSessionService>,
     /// Runs the lanes of those that are asked again.
-    pub effects: Effects,
+    pub effects: BotEffects,
     /// The state of the intake.
     pub status: watch::Receiver<IntakeStatus>,
 }

@@ -16,7 +16,7 @@ use crate::access::{AccessNotice, AccessRules, Admission};
 use crate::database::DatabaseError;
 use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
-use crate::ledger::{LedgerError, Role};
+use crate::ledger::{LedgerError, Recorder, Role};
 use crate::service::{Handled, ServiceError, ValidationSessionService};
 use crate::session::{Cause, Event, Language, Note, Sentence, TapAnswer, Verb, Verdict};
 use crate::store::StoreError;
@@ -30,13 +30,16 @@ use crate::telegram::send_limiter::Priority;
 use crate::telegram::views::messages::{self, Notification, Toast};
 use note_reader::names;
 
+/// The effects of a running bot: in its chats, and in its ledger.
+pub type BotEffects = Effects<TelegramChat, Recorder>;
+
 /// Routes updates; all its parts are shared, so a clone is cheap.
 #[derive(Clone, Debug)]
 pub struct Router {
     /// The conversations.
     pub service: Arc<ValidationSessionService>,
     /// Runs the lanes that commits take.
-    pub effects: Effects,
+    pub effects: BotEffects,
     /// Roles and rates of users.
     pub access: Arc<AccessRules>,
     /// The way to the chats.

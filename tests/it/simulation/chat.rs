@@ -7,9 +7,10 @@ use depot_bot::database::DatabaseError;
 use depot_bot::deposit::{
     DepositId, DepositRef, Destination, Leaving, Line, MessageId, Proposal, Recorded, Status,
 };
-use depot_bot::effects::execute::{Chat, Record, RecordError, Shown};
+use depot_bot::effects::execute::{Chat, Shown};
 use depot_bot::effects::retry::Failure;
 use depot_bot::ledger::LedgerError;
+use depot_bot::ledger::{Record, RecordError};
 use depot_bot::model::{Understand, UnderstandError};
 use depot_bot::session::{
     CardView, Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb,
@@ -109,7 +110,6 @@ impl Outside {
     }
 }
 
-#[async_trait]
 impl Chat for Outside {
     async fn show_card(&self, session: &Session) -> Result<Shown, Failure> {
         let person = session.key.chat.0;
@@ -156,7 +156,6 @@ impl Chat for Outside {
     }
 }
 
-#[async_trait]
 impl Record for Outside {
     async fn record(&self, session: &Session, leaving: &Leaving, _: &str) -> Result<Recorded, RecordError> {
         let (world, person) = (self.sql.world.clone(), session.key.chat.0);

@@ -27,7 +27,7 @@ pub(super) struct Instance {
     pub(super) process: Arc<Process>,
     world: Arc<World>,
     service: Arc<ValidationSessionService>,
-    effects: Effects,
+    effects: Effects<Outside, Outside>,
     /// Updates of one chat are handled in order.
     lanes: Mutex<BTreeMap<i64, Arc<tokio::sync::Mutex<()>>>>,
     is_in_trouble: Mutex<bool>,
@@ -42,14 +42,14 @@ impl Instance {
         let ledger = Model::clone(&sql);
         let failover = ReplicatedStore::start(sql, redis, clock.clone(), &rng, world.ttl).await;
         let (chat, stores) = (reach(&world.chat), failover.clone());
-        let outside = Arc::new(Outside { chat, sql: ledger, stores });
+        let outside = Outside { chat, sql: ledger, stores };
         let service = ValidationSessionService::new(Arc::new(failover), clock.clone(), BOT, world.ttl);
         let service = Arc::new(service.with_rng(rng.clone()));
         let executor = Executor {
             chat: outside.clone(),
-            ledger: outside.clone(),
+            recorder: outside.clone(),
             transcriber: Arc::new(NoTranscriber),
-            understanding: outside,
+            understanding: Arc::new(outside),
             taxonomy: "model".to_owned(),
             clock: clock.clone(),
             rng,
