@@ -1,12 +1,12 @@
 //! What tests do to a build with feature `failpoints`, and to no other: named points of the flow at which the process
-//! ends, stands still or panics, a journal of commits, and a clock that runs quicker.
+//! ends, stands still or panics, and a clock that runs quicker.
 //!
 //! | variable | what it does |
 //! |---|---|
 //! | `FAILPOINT=name:3` | the process ends there the third time, as by `kill -9`: no destructor runs, nothing is flushed |
 //! | `FREEZE=name:3` | it stops there as by SIGSTOP, and goes on after SIGCONT |
 //! | `PANIC=name:3` | a task panics there, and the message holds the bot's token: the worst that can be said in one |
-//! | `DEPOT_JOURNAL=file` | one JSON line for each commit that is sent or applied, and for what is known to be kept |
+//! | `DEPOT_HISTORY=file` | one JSON line for each commit that is sent or applied, and for what is known to be replicated |
 //! | `DEPOT_CLOCK=since:times` | from `since` (ms since 1970) on, time passes so many times as quickly |
 
 /// Ends or stops the process here if the environment names this point.
@@ -18,36 +18,15 @@ macro_rules! failpoint {
     };
 }
 
-/// Adds a line to the journal, if there is one.
-#[macro_export]
-macro_rules! journal {
-    ($($line:tt)*) => {
-        if $crate::failpoint::keeps_a_journal() {
-            $crate::failpoint::write(serde_json::json!($($line)*));
-        }
-    };
-}
-
 #[cfg(not(feature = "failpoints"))]
-pub use switched_off::{clock, keeps_a_journal, write};
+pub use switched_off::clock;
 #[cfg(feature = "failpoints")]
-pub use switched_on::{clock, during, keeps_a_journal, reached, write};
+pub use switched_on::{clock, during, reached, variable};
 
 /// What a release has of all this: nothing.
 #[cfg(not(feature = "failpoints"))]
 mod switched_off {
-    use serde_json::Value;
-
     use crate::clock::Clock;
-
-    /// Whether anybody wants to read a journal.
-    #[must_use]
-    pub const fn keeps_a_journal() -> bool {
-        false
-    }
-
-    /// Writes nothing.
-    pub fn write(_line: Value) {}
 
     /// The machine's clock.
     #[must_use]
@@ -58,18 +37,14 @@ mod switched_off {
 
 #[cfg(feature = "failpoints")]
 mod switched_on {
-    use std::fs::File;
-    use std::io::Write as _;
     use std::process::{abort, id};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    use serde_json::Value;
-
     use crate::clock::{Clock, Timestamp};
 
-    /// A point, and the how manieth time it is reached counts.
+    /// A named point, and the hit that triggers it.
     struct Point {
         name: String,
         nth: u32,
@@ -77,8 +52,8 @@ mod switched_on {
     }
 
     impl Point {
-        fn read(variable: &str) -> Option<Self> {
-            let wanted = environment(variable)?;
+        fn read(switch: &str) -> Option<Self> {
+            let wanted = variable(switch)?;
             let (name, nth) = wanted.split_once(':').unwrap_or((&wanted, "1"));
             let (name, nth) = (name.to_owned(), nth.parse().unwrap_or(1));
             Some(Self { name, nth, reached: AtomicU32::new(0) })
@@ -105,7 +80,7 @@ mod switched_on {
         if PANIC.get_or_init(|| Point::read("PANIC")).as_ref().is_some_and(|point| point.is_now(name)) {
             std::panic::panic_any(format!(
                 "on purpose: {}",
-                environment("TELEGRAM_BOT_TOKEN").unwrap_or_default()
+                variable("TELEGRAM_BOT_TOKEN").unwrap_or_default()
             ));
         }
     }
@@ -125,35 +100,12 @@ mod switched_on {
         END.get_or_init(|| Point::read("FAILPOINT")).as_ref().is_some_and(|point| point.is_now(name))
     }
 
-    fn journal() -> Option<&'static File> {
-        static JOURNAL: OnceLock<Option<File>> = OnceLock::new();
-        let open = |path| File::options().append(true).create(true).open(path).ok();
-        JOURNAL.get_or_init(|| environment("DEPOT_JOURNAL").and_then(open)).as_ref()
-    }
-
-    /// Whether anybody wants to read one.
-    #[must_use]
-    pub fn keeps_a_journal() -> bool {
-        journal().is_some()
-    }
-
-    /// Writes one line, all at once: what is written before the end of the process is there after it.
-    pub fn write(mut line: Value) {
-        if let Some(members) = line.as_object_mut() {
-            members.insert("at".to_owned(), clock().now().0.into());
-            members.insert("process".to_owned(), id().into());
-        }
-        if let Some(mut file) = journal() {
-            let _a_test_misses_it = file.write_all(format!("{line}\n").as_bytes());
-        }
-    }
-
     /// The machine's clock, hastened if the environment says so.
     #[must_use]
     pub fn clock() -> Clock {
         static CLOCK: OnceLock<Clock> = OnceLock::new();
         let read = || {
-            let haste = environment("DEPOT_CLOCK")?;
+            let haste = variable("DEPOT_CLOCK")?;
             let (since, times) = haste.split_once(':')?;
             Some(Clock::hastened(Timestamp(since.parse().ok()?), times.parse().ok()?))
         };
@@ -164,7 +116,9 @@ mod switched_on {
         clippy::disallowed_methods,
         reason = "a test's switch, not configuration; absent from every release build"
     )]
-    fn environment(name: &str) -> Option<String> {
+    /// What the environment says under this name.
+    #[must_use]
+    pub fn variable(name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
 }

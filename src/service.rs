@@ -4,8 +4,9 @@ mod cache;
 pub mod clean_up;
 mod commit;
 mod expiry;
-mod journal;
-mod onlooker;
+#[cfg(feature = "failpoints")]
+mod history;
+pub mod observer;
 pub mod span;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::deposit::{BotId, ChatId, UserId};
 use crate::rng::Rng;
 use crate::service::cache::Cache;
 use crate::service::expiry::Expiry;
-pub use crate::service::onlooker::{Onlooker, Step, Why};
+use crate::service::observer::CommitObserver;
 use crate::session::{Cause, EffectId, Event, Lane, Session, SessionKey, Tap, TapAnswer, Verdict};
 use crate::store::{SessionStore, Statistics, StoreError};
 
@@ -77,7 +78,7 @@ pub struct ValidationSessionService {
     may_run: AtomicBool,
     commits: AtomicU64,
     leases_given_back: AtomicU64,
-    onlooker: Option<Onlooker>,
+    observer: Arc<dyn CommitObserver>,
 }
 
 impl ValidationSessionService {
@@ -95,7 +96,7 @@ impl ValidationSessionService {
             may_run: AtomicBool::new(true),
             commits: AtomicU64::new(0),
             leases_given_back: AtomicU64::new(0),
-            onlooker: None,
+            observer: history(),
         }
     }
 
@@ -105,10 +106,16 @@ impl ValidationSessionService {
         Self { rng, ..self }
     }
 
-    /// The same, with each of its commits told to `onlooker`.
+    /// The same, with another observer of its commits.
     #[must_use]
-    pub fn with_onlooker(self, onlooker: Option<Onlooker>) -> Self {
-        Self { onlooker, ..self }
+    pub fn observed_by(self, observer: Arc<dyn CommitObserver>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// The observer of its commits.
+    #[must_use]
+    pub fn observer(&self) -> &dyn CommitObserver {
+        self.observer.as_ref()
     }
 
     /// The key of a user's conversation with this bot: private chats only, where the chat has the user's id.
@@ -296,8 +303,17 @@ impl ValidationSessionService {
         if replicated.is_err() {
             self.cache.forget(session.key);
         } else {
-            crate::journal!({ "what": "kept", "mark": session.commit.to_string() });
+            self.observer.replicated(session);
         }
         Ok(replicated?)
     }
+}
+
+/// The observer that the environment asks for, in the builds of the tests.
+fn history() -> Arc<dyn CommitObserver> {
+    #[cfg(feature = "failpoints")]
+    let observer = history::observer();
+    #[cfg(not(feature = "failpoints"))]
+    let observer = Arc::new(());
+    observer
 }

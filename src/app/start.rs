@@ -27,7 +27,8 @@ use crate::i18n::I18n;
 use crate::ledger::Recorder;
 use crate::model::Embedded;
 use crate::rng::Rng;
-use crate::service::{Onlooker, ValidationSessionService, clean_up};
+use crate::service::observer::CommitObserver;
+use crate::service::{ValidationSessionService, clean_up};
 use crate::session::Language;
 use crate::store::redis::RedisStore;
 use crate::store::sql::SqlStore;
@@ -56,7 +57,11 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// What an operator has to mend: a database that does not answer or cannot be migrated, an address that is taken, a file
 /// of categories that cannot be read.
-pub async fn start(config: Config, clock: Clock, observer: Option<Onlooker>) -> anyhow::Result<App> {
+pub async fn start(
+    config: Config,
+    clock: Clock,
+    observer: Option<Arc<dyn CommitObserver>>,
+) -> anyhow::Result<App> {
     let loops = Loops::default();
     let ops = OpsServer::start(&config, &clock, &loops).await?;
     let persistence = Box::pin(Persistence::open(&config, &clock)).await?;
@@ -172,12 +177,15 @@ impl Bot {
         config: &Config,
         clock: &Clock,
         persistence: &Persistence,
-        observer: Option<Onlooker>,
+        observer: Option<Arc<dyn CommitObserver>>,
     ) -> anyhow::Result<Self> {
         let Persistence { database, tables, stores, .. } = persistence;
         let (bot, ttl) = (config.telegram.bot, config.session.ttl);
         let service = ValidationSessionService::new(stores.sessions(), clock.clone(), bot, ttl);
-        let service = Arc::new(service.with_onlooker(observer));
+        let service = Arc::new(match observer {
+            Some(observer) => service.observed_by(observer),
+            None => service,
+        });
         let chat = telegram_chat(config, tables, clock)?;
         let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
         let recorder =

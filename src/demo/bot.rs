@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::service::Onlooker;
+use crate::demo::commits::Commits;
 
 /// How long a killed bot may keep a thread: one that computes ends with what it is at.
 const DEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -23,11 +23,11 @@ pub(super) struct Bot {
 }
 
 impl Bot {
-    /// Starts a bot that tells its commits to `onlooker`.
+    /// Starts a bot whose commits go to `commits`.
     ///
     /// # Errors
     /// See [`app::start`].
-    pub(super) async fn start(config: Config, clock: Clock, onlooker: Onlooker) -> anyhow::Result<Self> {
+    pub(super) async fn start(config: Config, clock: Clock, commits: Commits) -> anyhow::Result<Self> {
         // On a thread that may block: the runtime is that thread's until the bot is there, or has failed.
         let started = spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -36,7 +36,7 @@ impl Bot {
                 .enable_all()
                 .build()
                 .context("the bot's runtime cannot be started")?;
-            let app = runtime.block_on(app::start(config, clock, Some(onlooker)))?;
+            let app = runtime.block_on(app::start(config, clock, Some(Arc::new(commits))))?;
             Ok(Self { app: Arc::new(app), handle: runtime.handle().clone(), runtime: Some(runtime) })
         });
         started.await?

@@ -1,13 +1,14 @@
-//! The newest commits of every bot that was started on the harness.
+//! The newest commits of every bot that the demo started.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::demo::inspector::title;
-use crate::service::{Onlooker, Step, Why};
+use crate::service::observer::{Applied, CommitObserver};
+use crate::session::{Cause, Effect, EffectId, Session};
 
 /// How many are shown, the newest.
 const SHOWN_MAX: usize = 30;
@@ -26,29 +27,45 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    fn new(number: u64, step: &Step) -> Self {
-        let cause = match step.cause {
-            Why::Message => "message".to_owned(),
-            Why::Tap => "tap".to_owned(),
-            Why::Outcome(effect) => format!("outcome of {}", title(effect)),
-            Why::Deadline => "deadline".to_owned(),
-        };
+    fn new(number: u64, commit: &Applied<'_>) -> Self {
+        let Applied { before, after, steps, at } = commit;
+        let card = (after.card.wanted > before.card.wanted).then(|| Effect::ShowCard.name());
+        let asked = after.pending.iter().filter(|pending| pending.id >= before.next_effect);
         Self {
             number,
-            at: step.at.0,
-            who: step.user.0,
-            version: step.version,
-            from: step.from,
-            to: step.to,
-            cause,
-            effects: step.effects.iter().map(|name| title(name)).collect(),
+            at: at.0,
+            who: after.key.user.0,
+            version: after.version,
+            from: before.state.name(),
+            to: after.state.name(),
+            cause: cause_of(before, steps.first().map(|(cause, _)| cause)),
+            effects: asked.map(|pending| pending.effect.name()).chain(card).map(title).collect(),
         }
     }
 }
 
-/// What was committed so far; clones share it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Commits(Arc<Mutex<Kept>>);
+/// Names alone, nothing that the user said.
+fn cause_of(before: &Session, cause: Option<&Cause>) -> String {
+    match cause {
+        Some(Cause::Update { message: Some(_), .. }) => "message".to_owned(),
+        Some(Cause::Update { message: None, .. }) => "tap".to_owned(),
+        Some(Cause::Outcome { effect: EffectId::Card, .. }) => {
+            format!("outcome of {}", title(Effect::ShowCard.name()))
+        }
+        Some(Cause::Outcome { effect: EffectId::Pending(id), .. }) => {
+            let ended = before.pending.iter().find(|pending| pending.id == *id);
+            format!("outcome of {}", title(ended.map_or("effect", |pending| pending.effect.name())))
+        }
+        Some(Cause::Deadline) | None => "deadline".to_owned(),
+    }
+}
+
+/// The commits of every bot that is started with this observer; clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Commits {
+    kept: Arc<Mutex<Kept>>,
+    bell: Arc<watch::Sender<u64>>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -57,29 +74,9 @@ struct Kept {
 }
 
 impl Commits {
-    /// Listens to every bot that is started with this onlooker, and rings `bell` for each commit.
-    pub(super) fn listen(bell: Arc<watch::Sender<u64>>) -> (Self, Onlooker) {
-        let (onlooker, mut steps) = mpsc::unbounded_channel();
-        let commits = Self::default();
-        let kept = commits.clone();
-        // Ends with the last onlooker.
-        tokio::spawn(async move {
-            while let Some(step) = steps.recv().await {
-                kept.keep(&step);
-                bell.send_modify(|changes| *changes += 1);
-            }
-        });
-        (commits, onlooker)
-    }
-
-    fn keep(&self, step: &Step) {
-        let mut kept = self.lock();
-        kept.count += 1;
-        let commit = Commit::new(kept.count, step);
-        kept.newest.push_back(commit);
-        if kept.newest.len() > SHOWN_MAX {
-            kept.newest.pop_front();
-        }
+    /// None yet; `bell` rings for each that comes.
+    pub(super) fn new(bell: Arc<watch::Sender<u64>>) -> Self {
+        Self { kept: Arc::default(), bell }
     }
 
     /// The newest, oldest first.
@@ -93,6 +90,20 @@ impl Commits {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CommitObserver for Commits {
+    fn applied(&self, commit: &Applied<'_>) {
+        let mut kept = self.lock();
+        kept.count += 1;
+        let shown = Commit::new(kept.count, commit);
+        kept.newest.push_back(shown);
+        if kept.newest.len() > SHOWN_MAX {
+            kept.newest.pop_front();
+        }
+        drop(kept);
+        self.bell.send_modify(|changes| *changes += 1);
     }
 }

@@ -24,7 +24,6 @@ use crate::demo::commits::Commits;
 use crate::demo::personas;
 use crate::demo::settings::{Settings, clear_redis};
 use crate::deposit::UserId;
-use crate::service::Onlooker;
 use crate::simulator::{Options, Simulator, User};
 use crate::taxonomy::Taxonomy;
 
@@ -43,7 +42,6 @@ pub struct Harness {
     settings: Settings,
     /// What every bot that was started here has committed.
     pub(super) commits: Commits,
-    onlooker: Onlooker,
     in_charge: Mutex<&'static str>,
     bot: Mutex<Option<Bot>>,
     /// Held while the bot is started or killed.
@@ -80,7 +78,7 @@ impl Harness {
         let tables = Tables::new(&database, config.telegram.bot, &clock);
         personas::admit(&tables.members).await?;
         let changes = Arc::new(watch::Sender::new(0));
-        let (commits, onlooker) = Commits::listen(Arc::clone(&changes));
+        let commits = Commits::new(Arc::clone(&changes));
         Ok(Self {
             telegram,
             clock,
@@ -90,7 +88,6 @@ impl Harness {
             database,
             settings,
             commits,
-            onlooker,
             in_charge: Mutex::new("sql"),
             bot: Mutex::new(None),
             changing: tokio::sync::Mutex::new(()),
@@ -127,8 +124,8 @@ impl Harness {
         if self.is_running() {
             return Ok(());
         }
-        let (config, clock, onlooker) = (self.config.clone(), self.clock.clone(), self.onlooker.clone());
-        let bot = Bot::start(config, clock, onlooker).await?;
+        let (config, clock, commits) = (self.config.clone(), self.clock.clone(), self.commits.clone());
+        let bot = Bot::start(config, clock, commits).await?;
         self.starts.fetch_add(1, Ordering::Relaxed);
         *self.bot() = Some(bot);
         self.changed();

@@ -140,6 +140,9 @@ impl<C: Chat, R: Record> Effects<C, R> {
             };
             span.in_scope(|| tracing::debug!(outcome = event.name(), "executed"));
             self.observe_age(&held.session, id, &event);
+            if let Event::Recorded(_) = event {
+                self.service.observer().recorded(&held.session);
+            }
             held.tell_first_attempt(&effect, &event);
             let card = self.card_of_recorded(&held, id, &event).await;
             let outcomes: Vec<_> = [(id, event)].into_iter().chain(card).collect();
@@ -214,10 +217,7 @@ impl<C: Chat, R: Record> Effects<C, R> {
     fn settled(&self, held: &HeldLane, handled: &Handled) -> Arc<Session> {
         // A late outcome changed nothing: the commit id is then that of another instance's commit.
         if handled.verdict == Verdict::Changed {
-            crate::journal!({
-                "what": "ran", "mark": handled.session.commit.to_string(), "token": held.token.to_string(),
-                "lane": format!("{:?}", held.lane),
-            });
+            self.service.observer().lane_committed(&handled.session, held.lane, held.token);
         }
         self.hand_over(handled);
         Arc::clone(&handled.session)
@@ -246,9 +246,6 @@ impl<C: Chat, R: Record> Effects<C, R> {
 impl HeldLane {
     fn tell_first_attempt(&mut self, effect: &Effect, event: &Event) {
         let is_recorded = matches!(event, Event::Recorded(_));
-        if is_recorded {
-            crate::journal!({ "what": "recorded", "mark": self.session.commit.to_string() });
-        }
         if let Effect::RecordDeposit(_) = effect
             && let Some(first_attempt) = self.first_attempt.take()
         {

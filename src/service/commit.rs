@@ -10,9 +10,9 @@ use tracing::field::Empty;
 use crate::clock::Timestamp;
 use crate::deposit::{DepositId, DepositRef};
 use crate::rng::Rng;
-use crate::service::onlooker::Step;
+use crate::service::observer::Applied;
 use crate::service::span::session_span;
-use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService, journal};
+use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService};
 use crate::session::{Cause, Context, Event, Fresh, Lane, SCHEMA, Session, SessionKey, Transition, Verdict};
 use crate::store::{Commit, Committed, retry};
 use crate::telemetry::milliseconds;
@@ -44,7 +44,7 @@ impl ValidationSessionService {
             if transition.verdict != Verdict::Changed {
                 // Only the store's own document may decide that there is nothing to commit.
                 if is_fresh || transition.verdict == Verdict::Duplicate {
-                    journal::still(steps, &current, transition.verdict);
+                    self.observer.unchanged(&current, steps, transition.verdict);
                     return Ok(done(current, &transition, context.token));
                 }
                 (current, is_fresh) = (self.load(key, epoch).await?, true);
@@ -52,13 +52,9 @@ impl ValidationSessionService {
             }
             match self.commit(&current, &transition, epoch).await? {
                 Ok(committed) => {
-                    journal::outcomes(steps, &current, &committed);
+                    let applied = Applied { before: &current, after: &committed, steps, at: context.now };
+                    self.observer.applied(&applied);
                     self.count(steps, &committed);
-                    if let Some(onlooker) = &self.onlooker {
-                        let cause = steps.first().map(|(cause, _)| cause);
-                        let _the_observer_may_be_gone =
-                            onlooker.send(Step::of(&current, &committed, cause, context.now));
-                    }
                     return Ok(done(committed, &transition, context.token));
                 }
                 Err(winner) => {
@@ -107,14 +103,11 @@ impl ValidationSessionService {
             store = self.store.name(),
             ms = Empty,
         );
-        journal::sent(current, &session, self.store.name());
+        self.observer.sent(current, &session, self.store.name());
         crate::failpoint!("commit_sent");
         let outcome = retry::commit(self.store.as_ref(), &commit, &self.rng).instrument(span.clone()).await;
         crate::failpoint!("commit_applied");
         span.record("ms", milliseconds(started.elapsed()));
-        if let Ok(Committed::Applied) = outcome {
-            journal::applied(&session);
-        }
         metrics::histogram!("depot_commit_seconds").record(started.elapsed());
         let key = session.key;
         match outcome {

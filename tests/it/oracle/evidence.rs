@@ -25,17 +25,17 @@ use crate::oracle::updates::Deaths;
 pub(crate) struct Evidence {
     /// The journal of Telegram, in order.
     pub(super) telegram: Vec<simulator::Entry>,
-    /// Commits that were sent, by mark.
+    /// Commits that were sent, by id.
     pub(super) sent: HashMap<String, Sent>,
-    /// Marks that a store said it applied.
+    /// Ids of commits that a store said it applied.
     pub(super) applied: HashSet<String>,
-    /// Marks whose update could be acknowledged.
-    pub(super) kept: HashSet<String>,
-    /// Marks of the steps from which a deposit was recorded.
+    /// Ids of commits whose updates could be acknowledged.
+    pub(super) replicated: HashSet<String>,
+    /// Ids of commits of the steps from which a deposit was recorded.
     pub(super) recorded: HashSet<String>,
     /// Updates that led to nothing.
-    pub(super) still: HashSet<i64>,
-    /// Outcomes by the mark of their commit, as (lane, token): whether it was the holder's, and whose they really were.
+    pub(super) unchanged: HashSet<i64>,
+    /// Outcomes by the id of their commit, as (lane, token): whether it was the holder's, and whose they really were.
     pub(super) outcomes: Vec<(String, String, bool, String)>,
     pub(super) ran: HashMap<(String, String), String>,
     /// The sessions in SQL, by user.
@@ -45,7 +45,7 @@ pub(crate) struct Evidence {
     pub(super) redis_is_primary: bool,
     pub(super) redis_answers: bool,
     pub(super) epoch: u64,
-    /// Marks of branches that lost.
+    /// Ids of commits of branches that lost.
     pub(super) conflicts: HashSet<String>,
     pub(super) dead_letters: HashSet<i64>,
     pub(super) deposits: Vec<Deposit>,
@@ -77,7 +77,7 @@ pub(super) struct Sent {
 pub(crate) struct Head {
     pub(super) epoch: u64,
     pub(super) version: u64,
-    pub(super) mark: String,
+    pub(super) commit_id: String,
     /// The updates that it remembers.
     pub(super) seen: Vec<i64>,
     /// Whether nothing is left to do.
@@ -86,7 +86,7 @@ pub(crate) struct Head {
 
 impl std::fmt::Debug for Head {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "({}, {}) marked {}", self.epoch, self.version, self.mark)
+        write!(f, "({}, {}) of commit {}", self.epoch, self.version, self.commit_id)
     }
 }
 
@@ -146,7 +146,7 @@ impl Head {
         Self {
             epoch: document["epoch"].as_u64().unwrap(),
             version: document["version"].as_u64().unwrap(),
-            mark: document["commit"].to_string(),
+            commit_id: document["commit"].to_string(),
             seen: numbers(&document["seen"]["updates"]),
             rests: is_empty("pending") && is_empty("waiting") && has_no_lane && card_is_shown,
         }
@@ -158,8 +158,8 @@ fn numbers(list: &Value) -> Vec<i64> {
 }
 
 impl Evidence {
-    /// Reads the journal of commits.
-    pub(super) fn read_journal(&mut self, file: &Path) {
+    /// Reads the history of commits.
+    pub(super) fn read_history(&mut self, file: &Path) {
         for line in std::fs::read_to_string(file).unwrap_or_default().lines() {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
@@ -175,18 +175,18 @@ impl Evidence {
                         updates: numbers(&line["updates"]),
                         at: Timestamp(line["at"].as_i64().unwrap()),
                     };
-                    self.sent.insert(text("mark"), sent);
+                    self.sent.insert(text("commit"), sent);
                 }
-                "applied" => self.applied.extend([text("mark")]),
-                "recorded" => self.recorded.extend([text("mark")]),
-                "kept" => self.kept.extend([text("mark")]),
-                "still" => self.still.extend(line["update"].as_i64()),
+                "applied" => self.applied.extend([text("commit")]),
+                "recorded" => self.recorded.extend([text("commit")]),
+                "replicated" => self.replicated.extend([text("commit")]),
+                "unchanged" => self.unchanged.extend(line["update"].as_i64()),
                 "outcome" => {
                     let counted = line["counted"] == Value::Bool(true);
-                    self.outcomes.push((text("mark"), text("lane"), counted, text("token")));
+                    self.outcomes.push((text("commit"), text("lane"), counted, text("token")));
                 }
-                "ran" => self.ran.extend([((text("mark"), text("lane")), text("token"))]),
-                other => panic!("the journal says {other}"),
+                "ran" => self.ran.extend([((text("commit"), text("lane")), text("token"))]),
+                other => panic!("the history says {other}"),
             }
         }
     }
@@ -199,8 +199,8 @@ impl Evidence {
         if let Some((epoch, store)) = leadership.first() {
             (self.epoch, self.redis_is_primary) = (epoch.cast_unsigned(), store == "redis");
         }
-        let marks: Vec<(i64,)> = sql.rows("select commit_id from conflicts").await;
-        self.conflicts = marks.iter().map(|(mark,)| mark.cast_unsigned().to_string()).collect();
+        let commit_ids: Vec<(i64,)> = sql.rows("select commit_id from conflicts").await;
+        self.conflicts = commit_ids.iter().map(|(id,)| id.cast_unsigned().to_string()).collect();
         let dead_letters: Vec<(i64,)> = sql.rows("select update_id from dead_letters").await;
         self.dead_letters = dead_letters.into_iter().map(|(id,)| id).collect();
         self.deposits = sql

@@ -59,8 +59,8 @@ impl Harness {
         if let Some(redis) = &redis {
             variables.insert("REDIS_URL".to_owned(), redis.url());
         }
-        let journal = folder.path().join("journal").display().to_string();
-        variables.insert("DEPOT_JOURNAL".to_owned(), journal);
+        let history = folder.path().join("history").display().to_string();
+        variables.insert("DEPOT_HISTORY".to_owned(), history);
         variables.insert("DEPOT_CLOCK".to_owned(), format!("{}:{times}", since.0));
         variables.insert("SESSION_TTL_SECONDS".to_owned(), "3600".to_owned());
         Self {
@@ -196,8 +196,8 @@ impl Harness {
     }
 
     /// The history of commits so far.
-    pub(crate) fn journal(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.variables["DEPOT_JOURNAL"]).unwrap_or_default();
+    pub(crate) fn history(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.variables["DEPOT_HISTORY"]).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
@@ -320,7 +320,7 @@ impl Harness {
             strangers_from: self.strangers_from,
             ..Evidence::default()
         };
-        evidence.read_journal(&PathBuf::from(&self.variables["DEPOT_JOURNAL"]));
+        evidence.read_history(&PathBuf::from(&self.variables["DEPOT_HISTORY"]));
         let bot = BotId(TOKEN.split(':').next().unwrap().parse().unwrap());
         evidence.read_sql(&self.variables["DATABASE_URL"], bot).await;
         evidence

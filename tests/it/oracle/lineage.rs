@@ -10,18 +10,18 @@ use crate::oracle::updates::{Update, updates};
 
 /// The line of one conversation, the newest first.
 struct Line<'e> {
-    marks: Vec<&'e str>,
+    commit_ids: Vec<&'e str>,
 }
 
 impl<'e> Line<'e> {
     fn of(evidence: &'e Evidence, newest: &'e str) -> Self {
-        let mut marks = Vec::new();
+        let mut commit_ids = Vec::new();
         let mut next = newest;
         while let Some(sent) = evidence.sent.get(next) {
-            marks.push(next);
+            commit_ids.push(next);
             next = &sent.parent;
         }
-        Self { marks }
+        Self { commit_ids }
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
     for (user, head) in &evidence.documents {
         let in_redis = evidence.in_redis.get(user);
         if evidence.redis_is_primary && evidence.redis_answers && in_redis != Some(head) {
-            let sent = in_redis.and_then(|head| evidence.sent.get(&head.mark));
+            let sent = in_redis.and_then(|head| evidence.sent.get(&head.commit_id));
             report.broken(
                 "P5",
                 format!(
@@ -41,31 +41,31 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
             );
         }
         let newest = in_redis.filter(|_| evidence.redis_is_primary).unwrap_or(head);
-        if newest.version > 0 && !evidence.sent.contains_key(&newest.mark) {
+        if newest.version > 0 && !evidence.sent.contains_key(&newest.commit_id) {
             report.broken("P5", format!("person {user}: nobody committed what is stored: {newest:?}"));
         }
-        let line = Line::of(evidence, &newest.mark);
+        let line = Line::of(evidence, &newest.commit_id);
         grows(evidence, *user, &line, report);
-        by_user.insert(*user, line.marks.iter().map(|mark| &evidence.sent[*mark]).collect());
-        on_line.extend(line.marks);
+        by_user.insert(*user, line.commit_ids.iter().map(|commit_id| &evidence.sent[*commit_id]).collect());
+        on_line.extend(line.commit_ids);
     }
     let applied = applied(evidence, &on_line);
     report.commits = applied.len();
-    for mark in &applied {
-        if !on_line.contains(mark) {
+    for commit_id in &applied {
+        if !on_line.contains(commit_id) {
             report.lost += 1;
-            is_lost_with_reason(evidence, mark, &by_user, report);
+            is_lost_with_reason(evidence, commit_id, &by_user, report);
         }
     }
-    for mark in &evidence.kept {
-        if evidence.sent.contains_key(mark) && !on_line.contains(mark.as_str()) {
-            let sent = &evidence.sent[mark];
+    for commit_id in &evidence.replicated {
+        if evidence.sent.contains_key(commit_id) && !on_line.contains(commit_id.as_str()) {
+            let sent = &evidence.sent[commit_id];
             report
                 .broken("P3", format!("a commit was lost after its update could be acknowledged: {sent:?}"));
         }
     }
-    for mark in evidence.recorded.iter().filter(|mark| !on_line.contains(mark.as_str())) {
-        let sent = evidence.sent.get(mark);
+    for commit_id in evidence.recorded.iter().filter(|commit_id| !on_line.contains(commit_id.as_str())) {
+        let sent = evidence.sent.get(commit_id);
         report
             .broken("P2", format!("a deposit was recorded that the conversation knows nothing of: {sent:?}"));
     }
@@ -76,7 +76,7 @@ pub(super) fn judge(evidence: &Evidence, report: &mut Report) {
 
 /// Along a line versions grow by one, and epochs do not go back.
 fn grows(evidence: &Evidence, user: i64, line: &Line<'_>, report: &mut Report) {
-    for pair in line.marks.windows(2) {
+    for pair in line.commit_ids.windows(2) {
         let (child, parent) = (&evidence.sent[pair[0]], &evidence.sent[pair[1]]);
         if child.version != parent.version + 1 || child.epoch < parent.epoch {
             report.broken("P5", format!("person {user} went from {parent:?} to {child:?}"));
@@ -87,9 +87,12 @@ fn grows(evidence: &Evidence, user: i64, line: &Line<'_>, report: &mut Report) {
 /// The applied commits: a store said so, or a later commit descends from it. The process may have died before it noted that.
 fn applied<'e>(evidence: &'e Evidence, on_line: &HashSet<&'e str>) -> HashSet<&'e str> {
     let mut applied: HashSet<&str> = on_line.clone();
-    applied.extend(evidence.sent.keys().filter(|mark| evidence.applied.contains(*mark)).map(String::as_str));
-    applied
-        .extend(evidence.sent.keys().filter(|mark| evidence.conflicts.contains(*mark)).map(String::as_str));
+    applied.extend(
+        evidence.sent.keys().filter(|commit_id| evidence.applied.contains(*commit_id)).map(String::as_str),
+    );
+    applied.extend(
+        evidence.sent.keys().filter(|commit_id| evidence.conflicts.contains(*commit_id)).map(String::as_str),
+    );
     let parents: Vec<&str> = evidence.sent.values().map(|sent| sent.parent.as_str()).collect();
     applied.extend(parents.into_iter().filter(|parent| evidence.sent.contains_key(*parent)));
     applied
@@ -99,11 +102,11 @@ fn applied<'e>(evidence: &'e Evidence, on_line: &HashSet<&'e str>) -> HashSet<&'
 /// under a later epoch.
 fn is_lost_with_reason(
     evidence: &Evidence,
-    mark: &str,
+    commit_id: &str,
     lines: &HashMap<i64, Vec<&Sent>>,
     report: &mut Report,
 ) {
-    let lost = &evidence.sent[mark];
+    let lost = &evidence.sent[commit_id];
     let line = lines.get(&lost.user).map(Vec::as_slice).unwrap_or_default();
     let overtaken = line.iter().any(|it| it.version <= lost.version && it.epoch > lost.epoch);
     let not_repeated = evidence.epoch > lost.epoch && line.first().is_none_or(|it| it.version < lost.version);
@@ -133,7 +136,8 @@ fn acknowledged(evidence: &Evidence, lines: &HashMap<i64, Vec<&Sent>>, report: &
                 report.broken("P3", format!("{update:?} was acknowledged before it was committed: {sent:?}"));
             }
             Some(_) => {}
-            None if evidence.still.contains(&update.id) || evidence.dead_letters.contains(&update.id) => {}
+            None if evidence.unchanged.contains(&update.id) || evidence.dead_letters.contains(&update.id) => {
+            }
             None => report.broken("P3", format!("{update:?} was acknowledged and left no trace")),
         }
     }
@@ -159,21 +163,23 @@ fn remembered(evidence: &Evidence, committed: &HashMap<i64, &Sent>, all: &[Updat
 
 /// An outcome counts only for the holder of the lane: that of another is repaired.
 fn holders(evidence: &Evidence, report: &mut Report) {
-    for (mark, lane, counted, token) in &evidence.outcomes {
-        let ran = evidence.ran.get(&(mark.clone(), lane.clone()));
+    for (commit_id, lane, counted, token) in &evidence.outcomes {
+        let ran = evidence.ran.get(&(commit_id.clone(), lane.clone()));
         if *counted && ran.is_some_and(|ran| ran != token) {
-            report
-                .broken("P12", format!("an outcome of a late holder of the {lane} lane was counted: {mark}"));
+            report.broken(
+                "P12",
+                format!("an outcome of a late holder of the {lane} lane was counted: {commit_id}"),
+            );
         }
     }
 }
 
 /// Nothing that was sent to a Redis that stood still is executed once it goes on.
 fn thawed(evidence: &Evidence, report: &mut Report) {
-    let there = evidence.in_redis.values().map(|head| &head.mark).chain(&evidence.conflicts);
-    for mark in there {
+    let there = evidence.in_redis.values().map(|head| &head.commit_id).chain(&evidence.conflicts);
+    for commit_id in there {
         // Writes to SQL meanwhile were copied to Redis since.
-        let Some(sent) = evidence.sent.get(mark).filter(|sent| sent.store == "redis") else { continue };
+        let Some(sent) = evidence.sent.get(commit_id).filter(|sent| sent.store == "redis") else { continue };
         let late = evidence.frozen.iter().any(|(from, to)| {
             *from < sent.at && to.since(sent.at) > std::time::Duration::from_millis(700) && sent.at < *to
         });

@@ -162,7 +162,7 @@ async fn stale_token() {
         harness.until("the second call is on its way", struck).await;
         let settled = || {
             let mine = |line: &&serde_json::Value| line["process"] == late.id() && line["what"] == "ran";
-            harness.journal().iter().filter(mine).count()
+            harness.history().iter().filter(mine).count()
         };
         let before = settled();
         late.signal(Signal::SIGCONT);
