@@ -385,7 +385,7 @@ async fn a_card_on_its_way_to_an_admin_when_the_bot_stops_is_there_once_after_th
     let is_claimed = async {
         let now = bot.clock.now();
         while bot.app().tables().deliveries.next_due().await.unwrap().is_none_or(|due| due <= now) {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(crate::process::POLL_EVERY).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), is_claimed).await.expect("the card is claimed");
@@ -396,7 +396,7 @@ async fn a_card_on_its_way_to_an_admin_when_the_bot_stops_is_there_once_after_th
     odile.sees("Demande d'accès").await.unwrap();
     let is_settled = async {
         while bot.app().tables().deliveries.next_due().await.unwrap().is_some() {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(crate::process::POLL_EVERY).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), is_settled).await.expect("the card is settled");

@@ -49,7 +49,7 @@ async fn deposits(telegram: &Simulator) {
 }
 
 fn free_port() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+    crate::servers::free_address().port().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -290,7 +290,7 @@ async fn a_silent_server_does_not_keep_the_bot_from_starting() {
     let told = bot.lines.iter().find(|line| line.contains("the bot goes on without it")).unwrap();
     assert!(told.contains("check REDIS_URL and REDIS_PASSWORD, and that Redis runs"), "{told}");
     while !until(&bot.http, "/health/ready", 503).await.contains("Telegram cannot be reached") {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(crate::process::POLL_EVERY).await;
     }
 }
 

@@ -115,7 +115,7 @@ async fn the_webhook_is_shown_as_telegram_has_it() {
     assert!(said(&none).contains("There is no webhook"), "{}", said(&none));
     let none = run(&["webhook", "delete"], &variables).await;
     assert_eq!(none.status.code(), Some(0));
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = crate::servers::free_address().to_string();
     let url = format!("http://{address}/telegram");
     set(&mut variables, "TELEGRAM_WEBHOOK_URL", &url);
     set(&mut variables, "TELEGRAM_WEBHOOK_SECRET", "a_secret_of_the_commands");

@@ -82,7 +82,7 @@ async fn all_users_are_served(behind: Behind, by_webhook: bool) {
 
 /// A loopback address without a listener.
 fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    crate::servers::free_address().to_string()
 }
 
 /// One deposit, by a user who looks at the newest card and taps again when told that it has changed.

@@ -24,7 +24,7 @@ async fn eight_thousand_malformed_updates_are_polled() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_malformed_updates_that_are_not_even_json_come_by_webhook() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = crate::servers::free_address().to_string();
     let variables = [
         ("ACCESS_MODE", "open"),
         ("TELEGRAM_WEBHOOK_URL", &format!("http://{address}/telegram")),

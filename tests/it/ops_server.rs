@@ -114,7 +114,7 @@ async fn no_secret_is_in_any_output_at_trace_with_everything_failing() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
     let mut redis = RedisServer::start();
     redis.command::<()>(&["config", "set", "requirepass", SECRETS[3]]);
-    let webhook = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let webhook = crate::servers::free_address();
     let mut variables = variables(&telegram, folder.path());
     for (name, value) in [
         ("RUST_LOG", "trace"),

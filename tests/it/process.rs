@@ -18,6 +18,8 @@ use tokio::time::timeout;
 
 /// How long anything that a process does may take: the machine may be busy with the other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is polled that rings no bell: often enough to be quick, and the other tests get the processor.
+pub(crate) const POLL_EVERY: Duration = Duration::from_millis(5);
 pub(crate) const TOKEN: &str = "4242:AAprocess_token_0123456789_abcdefghijkl";
 
 const BOT: &str = env!("CARGO_BIN_EXE_depot-bot");
@@ -193,7 +195,7 @@ pub(crate) async fn until(address: &str, path: &str, status: u16) -> String {
             if answer.0 == status {
                 return answer.1;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
     };
     timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{path} never answers {status}"))

@@ -88,7 +88,7 @@ async fn is_left_after(bot: &TestBot, database: &Database, days: u64, expected: 
     bot.advance(HOUR);
     let looked = async {
         while database.read(Markers).await.unwrap() > 0 {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(crate::process::POLL_EVERY).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), looked).await.expect("the bot looks every hour");
@@ -124,7 +124,7 @@ async fn the_metrics_count_removed_rows_and_tell_the_age_of_the_oldest() {
         while value("depot_purged_total{kind=\"dead_letters\"}").await < 201.0
             || value("depot_retained_oldest_seconds{kind=\"quarantine\"}").await == 0.0
         {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(crate::process::POLL_EVERY).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), counted).await.expect("the bot looks at its start");

@@ -239,7 +239,7 @@ async fn a_dead_letter_is_handled_again(
 async fn until_dead_letters(dead_letters: &DeadLetters, is: impl Fn(&[DeadLetter]) -> bool) {
     let found = async {
         while !is(&dead_letters.list(10).await.unwrap()) {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(crate::process::POLL_EVERY).await;
         }
     };
     if tokio::time::timeout(PATIENCE, found).await.is_err() {

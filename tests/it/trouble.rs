@@ -91,7 +91,7 @@ async fn document(bot: &TestBot, look: impl Fn(&Session) -> bool) -> Session {
         loop {
             match service.get(service.key(UserId(7))).await.unwrap() {
                 Some(session) if look(&session) => return session,
-                _ => tokio::task::yield_now().await,
+                _ => tokio::time::sleep(crate::process::POLL_EVERY).await,
             }
         }
     };

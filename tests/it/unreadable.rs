@@ -197,7 +197,7 @@ async fn is_served(bot: &TestBot, id: i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_conversation_is_left_alone_by_the_webhook_and_comes_again() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = crate::servers::free_address().to_string();
     let (url, secret) = (format!("http://{address}/telegram"), "a_secret_of_the_unreadable_tests");
     let variables = [
         ("ACCESS_MODE", "open"),

@@ -2,7 +2,6 @@
 
 mod states;
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use depot_bot::clock::Clock;
@@ -37,7 +36,7 @@ async fn is_primary(bot: &TestBot, store: &str, state: &str) {
             if whole == state && sessions.starts_with(&format!("{store} is the primary")) {
                 return;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(crate::process::POLL_EVERY).await;
         }
     };
     timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("{store} is not the primary, or not {state}"));
@@ -145,7 +144,7 @@ async fn sql_stops_in_the_middle_of_a_conversation_and_the_deposit_is_recorded_w
             loop {
                 match lag(&http).await {
                     Some(seconds) if seconds > more_than => return seconds,
-                    _ => tokio::task::yield_now().await,
+                    _ => tokio::time::sleep(crate::process::POLL_EVERY).await,
                 }
             }
         };
@@ -208,7 +207,7 @@ async fn a_tap_that_an_instance_cut_off_from_sql_holds_comes_before_the_end_of_i
     let database = postgres.database();
     let name = database.split('?').next().unwrap().rsplit('/').next().unwrap();
     let through_proxy = format!("postgres://postgres@{}/{name}?sslmode=disable", proxy.address());
-    let hook = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let hook = crate::servers::free_address().to_string();
     let url = format!("http://{hook}/telegram");
     let variables = [
         ("ACCESS_MODE", "open"),

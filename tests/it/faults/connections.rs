@@ -35,7 +35,7 @@ async fn crowd(address: SocketAddr) -> Vec<TcpStream> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f68_connections_that_hold_on_disturb_neither_commits_nor_the_stop() {
     let (telegram, folder) = (telegram().await, tempfile::tempdir().unwrap());
-    let webhook = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let webhook = crate::servers::free_address();
     let mut variables = variables(&telegram, folder.path());
     for (name, value) in [
         ("TELEGRAM_WEBHOOK_URL", format!("http://{webhook}/telegram")),

@@ -97,7 +97,7 @@ impl Again {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f46_updates_that_come_again_within_a_day_are_done_once() {
     for behind in [Behind::Sqlite, Behind::SqliteAndRedis, Behind::Postgres] {
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = crate::servers::free_address();
         let url = format!("http://{address}/telegram");
         let variables = [
             ("ACCESS_MODE", "open"),

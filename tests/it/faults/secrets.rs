@@ -38,7 +38,7 @@ impl Stage {
         let name = postgres.database().split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
         let address = to_postgres.address();
         let database = format!("postgres://postgres:{POSTGRES}@{address}/{name}?sslmode=disable");
-        let webhook = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let webhook = crate::servers::free_address();
         let hook = format!("http://{webhook}/telegram");
         let mut variables = variables(&telegram, folder.path());
         for (name, value) in [

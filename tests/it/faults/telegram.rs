@@ -175,7 +175,7 @@ async fn deposit_is_confirmed(user: &User, wanted: usize) {
 async fn f42_a_webhook_is_set_whichever_call_is_dropped() {
     for method in ["getWebhookInfo", "setWebhook", "setMyCommands"] {
         for fault in [Fault::DropBefore, Fault::DropAfter] {
-            let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let address = crate::servers::free_address();
             let url = format!("http://{address}/telegram");
             let variables = [
                 ("ACCESS_MODE", "open"),

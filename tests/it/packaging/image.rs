@@ -1,7 +1,6 @@
 //! The release binary under the conditions of the image: another user, nothing to write to but the data folder.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -37,7 +36,7 @@ impl Image {
             chown(&data, Some(Uid::from_raw(USER)), Some(Gid::from_raw(USER))).unwrap();
         }
         std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = crate::servers::free_address().port();
         Self { root, port }
     }
 

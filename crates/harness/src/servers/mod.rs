@@ -13,9 +13,11 @@
 )]
 
 mod guard;
+mod ports;
 mod postgres;
 mod redis;
 
 pub use guard::find;
+pub use ports::free_address;
 pub use postgres::{PostgresServer, postgres_database};
 pub use redis::{AofCopy, RedisServer};

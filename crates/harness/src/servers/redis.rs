@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::guard::{Guarded, find, wait_for};
+use super::ports::free_address;
 
 /// The name of the file or folder of Redis' append-only log, in any version.
 const AOF: &str = "appendonly";
@@ -57,7 +58,7 @@ impl RedisServer {
 
     /// Makes it listen on a port of 127.0.0.1 as well, now and after each restart.
     pub fn listen(&mut self) -> u16 {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = free_address().port();
         self.command::<()>(&["CONFIG", "SET", "port", &free.to_string()]);
         self.settings.extend(["--port".to_owned(), free.to_string()]);
         free
