@@ -11,7 +11,7 @@ use crate::model::Embedded;
 use note_reader::site::{Learned, learned};
 
 /// How often feedback given at another instance is read here; feedback given here is read at once.
-const TURN: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// After each reading, nothing is read for so many times as long as it took.
 const READING_SHARE: u32 = 50;
@@ -47,7 +47,7 @@ pub(super) async fn run(
         tokio::select! {
             () = stop.cancelled() => {}
             () = feedback.changed() => {}
-            () = clock.sleep(TURN) => {}
+            () = clock.sleep(POLL_INTERVAL) => {}
         }
     }
 }

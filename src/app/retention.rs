@@ -1,4 +1,4 @@
-//! The loop that removes what is kept for a time only, and says in numbers that it did.
+//! The loop that removes rows past their retention, and counts them.
 
 use std::time::Duration;
 
@@ -9,11 +9,10 @@ use crate::config;
 use crate::database::DatabaseError;
 use crate::operations::{Retained, Retention};
 
-/// How often it is looked: what is kept for days may stay an hour longer.
-const TURN: Duration = Duration::from_secs(3600);
+/// How often it purges: rows that are retained for days may stay an hour longer.
+const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Purges at first at once and then every hour, until `stop`; of several instances each does, and whoever comes first
-/// finds the rows.
+/// Purges at once and then every hour, until `stop`. Each of several instances does, and the first one finds the rows.
 pub(super) async fn run(
     keep: config::Retention,
     retention: Retention,
@@ -23,12 +22,17 @@ pub(super) async fn run(
     while !stop.is_cancelled() {
         for kind in Retained::ALL {
             if let Err(error) = purge(kind, kept_for(&keep, kind), &retention, &clock).await {
-                tracing::warn!(kind = kind.as_str(), %error, "what is too old could not be removed; it is tried again");
+                tracing::warn!(
+                    kind = kind.as_str(),
+                    %error,
+                    "rows past their retention could not be removed: they stay, and the purge is tried again in an hour; \
+                     check the database"
+                );
             }
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = clock.sleep(TURN) => {}
+            () = clock.sleep(PURGE_INTERVAL) => {}
         }
     }
 }
@@ -44,7 +48,7 @@ async fn purge(
         let purged = retention.purge(kind, clock.now().before(keep)).await?;
         metrics::counter!("depot_purged_total", "kind" => name).increment(purged);
         if purged > 0 {
-            tracing::info!(kind = name, rows = purged, "what was kept long enough is removed");
+            tracing::info!(kind = name, rows = purged, "rows past their retention were removed");
         }
     }
     let age = retention.oldest(kind).await?.map(|oldest| clock.now().since(oldest));
@@ -60,7 +64,7 @@ fn kept_for(keep: &config::Retention, kind: Retained) -> Option<Duration> {
         Retained::Quarantine => keep.quarantine,
         Retained::Drafts => keep.drafts,
         Retained::Deliveries => keep.deliveries,
-        // Each answer says itself how long it is kept.
+        // Each answer has its own expiry.
         Retained::Cache => Some(Duration::ZERO),
     }
 }

@@ -1,4 +1,4 @@
-//! `depot-bot deposits`: what the ledger holds, for spreadsheets and other programs.
+//! `depot-bot deposits`: the ledger, for spreadsheets and other programs.
 
 use std::io::{BufWriter, ErrorKind, Write as _, stdout};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use crate::config;
 use crate::database::Database;
 use crate::ledger::export::{self, ExportError, Revisions, write_deposits};
 
-/// How to write them.
+/// The format of the export.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Arguments {
     /// One JSON object per deposit, or one row per line of a deposit.
@@ -30,7 +30,7 @@ enum Format {
 /// Writes the deposits of every bot in this database to standard output, page by page.
 ///
 /// # Errors
-/// The configuration's or the database's. A reader that has had enough is no error.
+/// The configuration's or the database's. A reader that closes the output is no error.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let wanted = config::Database::read(&layers()?)?;
     let database = Database::connect(&wanted.url).await?;

@@ -1,4 +1,4 @@
-//! `depot-bot healthcheck`: what `curl` would do in an image that has none.
+//! `depot-bot healthcheck`: asks the running bot whether it is ready, for images without `curl`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `depot-bot invite`: lets the first admin in, or anybody else, without an id to be typed.
+//! `depot-bot invite`: prints a link that gives access, to the first admin or to any other user.
 
 use std::process::ExitCode;
 
@@ -11,27 +11,27 @@ use crate::config::Config;
 use crate::ledger::Role;
 use crate::telegram::client::Client;
 
-/// Whom the link lets in.
+/// The role that the link gives.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Arguments {
-    /// The link makes an admin, who decides about other people; otherwise a volunteer.
+    /// The link makes an admin, who decides about access; otherwise a volunteer.
     #[arg(long)]
     admin: bool,
 }
 
-/// Prints a link that lets one person in, once, within 15 minutes; only its hash is stored.
+/// Prints a link that gives one user access, once, within 15 minutes; only its hash is stored.
 ///
 /// # Errors
-/// The configuration's, the database's, or a Telegram that does not know the bot.
+/// The configuration's, the database's, or Telegram's, if it does not know the bot.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::read(&layers()?)?;
     let client = Client::new(&config.telegram.api_url, &config.telegram.token)?;
-    let me = client.get_me().await.context("Telegram does not say how the bot is called")?;
+    let me = client.get_me().await.context("Telegram does not return the name of the bot")?;
     let role = if arguments.admin { Role::Admin } else { Role::Volunteer };
     let token = tables(&config).await?.members.create_invite(role).await?;
     answer(&format!("https://t.me/{}?start={}", me.username, token.expose_secret()));
     answer(&format!(
-        "Whoever opens this link first becomes {}. It works once, for 15 minutes.",
+        "The first user who opens this link becomes {}. It works once, for 15 minutes.",
         role.as_str()
     ));
     Ok(ExitCode::SUCCESS)

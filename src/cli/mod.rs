@@ -1,4 +1,4 @@
-//! What the subcommands do. Answers go to standard output, the log to standard error.
+//! The subcommands. Answers go to standard output, the log to standard error.
 
 pub mod check;
 #[cfg(feature = "demo")]
@@ -24,10 +24,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Layers, Mistakes};
 use crate::database::Database;
 
-/// What a wrong configuration ends with.
+/// The exit code of a wrong configuration.
 const MISCONFIGURED: u8 = 2;
 
-/// Runs a subcommand to its end and turns what went wrong into a message and an exit code.
+/// Runs a subcommand to its end and turns an error into a message and an exit code.
 ///
 /// 0: done. 1: failed. 2: the configuration has mistakes; all of them were printed.
 pub fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {

@@ -1,7 +1,7 @@
 //! `depot-bot understand`: notes in, lines out, by the code that the bot runs; or how good it is on labelled notes.
 //!
-//! Where `LLM_*` names a chat model it is asked, as the bot would ask it, but for what was kept of earlier answers and for
-//! what this site has taught the embedded one: both are in the bot's stores, which are not opened here.
+//! Where `LLM_*` names a chat model it is asked, as the bot would ask it, but without cached answers and without this site's
+//! feedback: both are in the bot's stores, which are not opened here.
 
 use std::io::{BufRead as _, Write as _, stdin, stdout};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ struct OutputLine<'a> {
     object: &'a str,
     quantity: Option<u32>,
     weight_kg: Option<f64>,
-    /// What such a thing weighs as a rule, where nobody said it.
+    /// The usual weight of such a thing, where the note gives none.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggested_weight_kg: Option<f64>,
     category: &'a CategoryKey,
@@ -57,7 +57,7 @@ struct OutputLine<'a> {
     destination: &'static str,
 }
 
-/// Reads notes from standard input, or a labelled file, and prints what was understood.
+/// Reads notes from standard input, or a labelled file, and prints the lines understood.
 ///
 /// # Errors
 /// A taxonomy or a model's address that is not sound, a line that is no JSON of the expected form, a closed pipe.

@@ -5,7 +5,7 @@
 //! [`fetch_optional!`](crate::fetch_optional), [`fetch_one!`](crate::fetch_one) and [`fetch_all!`](crate::fetch_all)
 //! run them on either engine ([`on!`](crate::on) is their base).
 //!
-//! Writes go through one task with one connection, which commits what has gathered in one transaction: with
+//! Writes go through one task with one connection, which commits all waiting jobs in one transaction: with
 //! `synchronous=full` that is ten times as many acknowledged rows per second as a transaction each. No future that
 //! talks to a database is ever dropped half-way (a cancelled `begin` leaves a connection inside a transaction,
 //! transact-rs/sqlx#4385): a caller may stop waiting, the work goes on.

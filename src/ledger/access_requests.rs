@@ -38,7 +38,7 @@ pub enum Decision {
     /// It counts: the user and all admins get messages, the one who decided too (the same edit changes their card).
     Done {
         /// The user who asked.
-        person: UserId,
+        user: UserId,
         /// Their name, cleaned, perhaps empty; not escaped.
         name: String,
         /// Whether they have access now.
@@ -47,7 +47,7 @@ pub enum Decision {
     /// It had been decided before, by another admin or by this tap when it came the first time.
     AlreadyDecided {
         /// The user who asked.
-        person: UserId,
+        user: UserId,
         /// Their name, cleaned, perhaps empty; not escaped.
         name: String,
         /// The admin who decided; `None` for an invitation or the configuration.
@@ -182,12 +182,12 @@ impl Job for DecideRequest {
         let Some((user, name, code, decided_at, decided_by, accepted)) = row else {
             return Ok(Decision::NotFound);
         };
-        let person = UserId(user);
+        let user = UserId(user);
         if decided_at.is_some() {
             let (by, accepted) = (decided_by.map(UserId), accepted == Some(1));
-            return Ok(Decision::AlreadyDecided { person, name, by, accepted });
+            return Ok(Decision::AlreadyDecided { user, name, by, accepted });
         }
-        let decided = DecidedRequest { request, user: person, name: &name, by: Some(by), accepted: accept };
+        let decided = DecidedRequest { request, user, name: &name, by: Some(by), accepted: accept };
         close_request(connection, bot, &decided, now).await?;
         let language = Language::from_code(Some(&code));
         let (role, kind) = match accept {
@@ -195,8 +195,8 @@ impl Job for DecideRequest {
             false => (Role::Refused, DeliveryKind::AccessRefused),
         };
         let source = GrantSource::Request;
-        set_role(connection, &Grant { bot, user, role, source, name: &name, language, now }).await?;
-        enqueue(connection, bot, &answer_subject(request), (user, language), &kind, now).await?;
-        Ok(Decision::Done { person, name, accepted: accept })
+        set_role(connection, &Grant { bot, user: user.0, role, source, name: &name, language, now }).await?;
+        enqueue(connection, bot, &answer_subject(request), (user.0, language), &kind, now).await?;
+        Ok(Decision::Done { user, name, accepted: accept })
     }
 }

@@ -15,8 +15,8 @@ pub(super) fn write_row(out: &mut (dyn Write + Send), fields: &[Cow<'_, str>]) -
     write!(out, "{}\r\n", row.join(","))
 }
 
-/// Text that a spreadsheet takes for text: what it would take for a formula is led by an apostrophe (OWASP, CSV
-/// injection; the full-width signs count in East Asian versions).
+/// Text that a spreadsheet takes for text: an apostrophe leads what looks like a formula (OWASP, CSV injection; the
+/// full-width signs count in East Asian versions).
 pub(super) fn inert(text: &str) -> Cow<'_, str> {
     const SIGNS: [char; 11] =
         ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];

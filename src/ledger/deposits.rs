@@ -14,7 +14,7 @@ use crate::{fetch_one, fetch_optional, on};
 impl Ledger {
     /// Writes a deposit that left its conversation: the revision `leaving.draft.revision`, with its lines.
     ///
-    /// Idempotent by (deposit id, revision): if that revision is there, the answer is what it says, whatever came now.
+    /// Idempotent by (deposit id, revision): if that revision is there, the answer is its content, whatever comes now.
     /// A completed deposit gets the next number of its bot, without gaps, and keeps it over its revisions.
     ///
     /// # Crash

@@ -31,7 +31,7 @@ pub(super) async fn show_to_admins(
     name: &str,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let card = DeliveryKind::AccessRequested { request, person: user, name: name.to_owned() };
+    let card = DeliveryKind::AccessRequested { request, user, name: name.to_owned() };
     let sql = "select user_id, language from members where bot = $1 and role = 'admin' order by user_id";
     let admins: Vec<(i64, String)> = fetch_all!(&mut *connection, sql, bot)?;
     for (admin, code) in admins {
@@ -67,7 +67,7 @@ pub(super) async fn close_request(
         Some(by) => name_of(connection, bot, by.0).await?,
         None => String::new(),
     };
-    let card = DeliveryKind::AccessDecided { person: user, name: name.to_owned(), accepted, by, by_name };
+    let card = DeliveryKind::AccessDecided { user, name: name.to_owned(), accepted, by, by_name };
     replace_view(connection, bot, &card_subject(request), &card, now).await
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn show_open_requests(
     let open: Vec<(String, i64, String)> = fetch_all!(&mut *connection, sql, bot, OPEN_REQUESTS_MAX)?;
     for (reference, user, name) in open {
         if let Ok(request) = reference.parse() {
-            let card = DeliveryKind::AccessRequested { request, person: UserId(user), name };
+            let card = DeliveryKind::AccessRequested { request, user: UserId(user), name };
             enqueue(connection, bot, &card_subject(request), reader, &card, now).await?;
         }
     }

@@ -138,7 +138,7 @@ impl Job for Undo {
         if inserted {
             execute!(&mut *connection, COPY_LINES, id, revision)?;
         }
-        // Another instance wrote this revision meanwhile if it was not inserted: read what it says.
+        // Another instance wrote this revision meanwhile if it was not inserted: read it.
         let Some(rows) = read_by_reference(connection, self.bot, &self.reference).await? else {
             return Ok(Undone::NotFound);
         };

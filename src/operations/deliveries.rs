@@ -140,7 +140,7 @@ impl Deliveries {
         self.database.write(EndLease { id, token, view_number, now: self.clock.now(), outcome }).await
     }
 
-    /// Ends what is pending for a chat that is closed to the bot (403), and nothing else; returns how many rows it were.
+    /// Ends what is pending for a chat that is closed to the bot (403), and nothing else; returns the number of rows.
     ///
     /// # Errors
     /// [`DatabaseError`]; may be repeated.

@@ -16,14 +16,14 @@ pub enum DeliveryKind {
         /// The request that the buttons name.
         request: AccessRequestRef,
         /// The user who asks.
-        person: UserId,
+        user: UserId,
         /// Their name, cleaned, perhaps empty; not escaped.
         name: String,
     },
     /// To an admin, in place of that card: the request is decided. Without buttons.
     AccessDecided {
         /// The user who asked.
-        person: UserId,
+        user: UserId,
         /// Their name, cleaned, perhaps empty; not escaped.
         name: String,
         /// Whether they have access now.

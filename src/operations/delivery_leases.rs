@@ -1,4 +1,4 @@
-//! The leases of deliveries in SQL: taking them, and writing what became of a leased delivery.
+//! The leases of deliveries in SQL: taking them, and storing the outcomes of leased deliveries.
 
 use sqlx::FromRow;
 
@@ -71,7 +71,7 @@ impl Job for LeaseDue {
     }
 }
 
-/// What became of a leased delivery.
+/// The outcome of a leased delivery.
 pub(super) enum DeliveryOutcome {
     Sent { message: i64 },
     Deferred { until: i64 },

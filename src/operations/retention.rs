@@ -107,7 +107,7 @@ impl Retention {
         Self { database: database.clone(), bot }
     }
 
-    /// Removes the rows older than `before`; returns how many it were.
+    /// Removes the rows older than `before`; returns how many there were.
     ///
     /// # Crash
     /// Some batches are done, and the next purge does the rest.

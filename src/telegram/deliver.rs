@@ -132,14 +132,14 @@ fn retry_at(now: Timestamp, attempts: u32) -> Timestamp {
 fn render(chat: &TelegramChat, delivery: &Delivery) -> View {
     let localizer = chat.i18n.localizer(delivery.language);
     match &delivery.kind {
-        DeliveryKind::AccessRequested { request, person, name } => {
-            access_card::requested(localizer, *person, name, request.0)
+        DeliveryKind::AccessRequested { request, user, name } => {
+            access_card::requested(localizer, *user, name, request.0)
         }
-        DeliveryKind::AccessDecided { person, name, accepted, by, by_name } => {
+        DeliveryKind::AccessDecided { user, name, accepted, by, by_name } => {
             let by = by.map(|_| by_name.as_str());
             access_card::decided(
                 localizer,
-                *person,
+                *user,
                 name,
                 access_card::RequestOutcome { accepted: *accepted, by },
             )

@@ -172,8 +172,8 @@ impl Router {
         // Every decision re-reads the role of who tapped: once here for admins by configuration, and in its transaction.
         self.access.role_now(tap.sender.id).await?;
         Ok(match self.chat.members.decide(AccessRequestRef(request), tap.sender.id, accept).await? {
-            Decision::Done { person, .. } => {
-                self.access.forget(person);
+            Decision::Done { user, .. } => {
+                self.access.forget(user);
                 Toast::Decided
             }
             Decision::AlreadyDecided { .. } => self.decided_before(tap, message).await,

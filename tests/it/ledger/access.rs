@@ -78,7 +78,7 @@ async fn a_person_asks_once_and_every_admin_is_told(ground: &Ground) {
     ground.tables.deliveries.added().await;
     let cards = deliver(ground).await;
     let request = request_of(&cards);
-    let kind = DeliveryKind::AccessRequested { request, person: ANNE, name: "Anne <b>".to_owned() };
+    let kind = DeliveryKind::AccessRequested { request, user: ANNE, name: "Anne <b>".to_owned() };
     assert_eq!(cards.iter().map(|card| card.destination).collect::<Vec<_>>(), [ChatId(20), ChatId(21)]);
     assert!(cards.iter().all(|card| card.kind == kind && card.message.is_none()));
     assert!(deliver(ground).await.is_empty());
@@ -86,22 +86,22 @@ async fn a_person_asks_once_and_every_admin_is_told(ground: &Ground) {
 
 async fn a_decision_reaches_the_person_and_every_card(ground: &Ground) {
     ground.tables.members.ensure_admins(&[PAUL, RITA]).await.unwrap();
-    for (person, accept, role, told) in [
+    for (user, accept, role, told) in [
         (ANNE, true, Role::Volunteer, DeliveryKind::AccessGranted),
         (UserId(8), false, Role::Refused, DeliveryKind::AccessRefused),
     ] {
-        assert_eq!(ask(&ground.tables, person).await, AccessRequest::Asked);
+        assert_eq!(ask(&ground.tables, user).await, AccessRequest::Asked);
         let request = request_of(&deliver(ground).await);
         let decided = ground.other.members.decide(request, PAUL, accept).await.unwrap();
         let name = "Anne <b>".to_owned();
-        assert_eq!(decided, Decision::Done { person, name: name.clone(), accepted: accept });
-        assert_eq!(ground.tables.members.role(person).await.unwrap(), role);
+        assert_eq!(decided, Decision::Done { user, name: name.clone(), accepted: accept });
+        assert_eq!(ground.tables.members.role(user).await.unwrap(), role);
 
         let said = deliver(ground).await;
         let by = Some(PAUL);
-        let card = DeliveryKind::AccessDecided { person, name, accepted: accept, by, by_name: String::new() };
+        let card = DeliveryKind::AccessDecided { user, name, accepted: accept, by, by_name: String::new() };
         let expected = [
-            (ChatId(person.0), None, Language::En, told),
+            (ChatId(user.0), None, Language::En, told),
             (ChatId(20), Some(MessageId(100)), Language::Fr, card.clone()),
             (ChatId(21), Some(MessageId(101)), Language::Fr, card),
         ];
@@ -229,8 +229,8 @@ async fn a_new_admin_gets_the_open_requests(ground: &Ground) {
     // One who asked becomes an admin: their own request is settled, and they get the other.
     ground.tables.members.ensure_admins(&[RITA]).await.unwrap();
     let said = deliver(ground).await;
-    assert!(matches!(&said[0].kind, DeliveryKind::AccessDecided { person, by: None, .. } if *person == RITA));
-    assert!(matches!(&said[1].kind, DeliveryKind::AccessRequested { person, .. } if *person == ANNE));
+    assert!(matches!(&said[0].kind, DeliveryKind::AccessDecided { user, by: None, .. } if *user == RITA));
+    assert!(matches!(&said[1].kind, DeliveryKind::AccessRequested { user, .. } if *user == ANNE));
     assert_eq!((said[1].destination, said[1].language, said.len()), (ChatId(21), Language::En, 2));
 }
 
