@@ -5,7 +5,7 @@ use crate::apply::Context;
 use crate::conversation::bytes;
 use crate::event::Note;
 use crate::state::{Asked, CardView, Notice, State};
-use deposit::{Change, Corrected, Correction, Part, Unclear, make};
+use deposit::{Change, Corrected, Correction, Part, Unclear, edit};
 use deposit::{Draft, LINES_MAX, MessageId, OnCard};
 
 impl Session {
@@ -63,7 +63,7 @@ impl Session {
             return;
         }
         let Some(mut draft) = self.take_draft() else { return };
-        let corrected = make(&mut draft, Some(seen), changes);
+        let corrected = edit(&mut draft, Some(seen), changes);
         self.show_corrected(draft, Some(corrected));
         self.card.repost_from = self.card.wanted;
     }
@@ -71,7 +71,7 @@ impl Session {
     /// A button changed a line.
     pub(super) fn change(&mut self, change: Change) {
         let Some(mut draft) = self.take_draft() else { return };
-        let corrected = make(&mut draft, None, &[change]);
+        let corrected = edit(&mut draft, None, &[change]);
         self.show_corrected(draft, Some(corrected).filter(|corrected| !corrected.done.is_empty()));
     }
 
