@@ -96,7 +96,7 @@ pub const VARIABLES: [Variable; 38] = [
 ];
 
 /// The token of `depot-bot demo`: of valid shape and known to everybody.
-pub const DEMO_TOKEN: &str = "700000001:AAdepotBotSimulatorDemoToken_public";
+pub const DEMO_TOKEN: &str = "700000001:AAtelegramBotApiSimulatorToken_pub1";
 
 /// Telegram's own server.
 pub const TELEGRAM_API_URL: &str = "https://api.telegram.org";

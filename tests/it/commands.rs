@@ -88,7 +88,7 @@ async fn check_looks_at_the_real_things_and_says_what_to_do() {
     set(&mut variables, "REDIS_URL", &redis.url());
     let good = run(&["check"], &variables).await;
     assert_eq!(good.status.code(), Some(0), "{}", said(&good));
-    for what in ["@depot_sim_bot", "are polled", "sqlite answers", "version", "no admin is known", "clock"] {
+    for what in ["@simulated_bot", "are polled", "sqlite answers", "version", "no admin is known", "clock"] {
         assert!(said(&good).contains(what), "{what}: {}", said(&good));
     }
     redis.command::<()>(&["config", "set", "maxmemory-policy", "allkeys-lru"]);
@@ -140,7 +140,7 @@ async fn an_invitation_is_printed_and_opens_the_door_once() {
     let invited = run(&["invite", "--admin"], &variables).await;
     assert_eq!(invited.status.code(), Some(0), "{}", said(&invited));
     let link = said(&invited);
-    let token = link.lines().next().unwrap().strip_prefix("https://t.me/depot_sim_bot?start=").unwrap();
+    let token = link.lines().next().unwrap().strip_prefix("https://t.me/simulated_bot?start=").unwrap();
     let [odile, eve] = [1, 2].map(|id| telegram.user(UserProfile::new(id, "Odile", "fr")));
     odile.starts(token);
     odile.sees_new("administrateur").await.unwrap();

@@ -1,17 +1,16 @@
-//! The Bot API simulator: Telegram's side of the protocol with its real limits, and people to talk to the
-//! bot.
+//! Telegram's side of the Bot API with its real limits, and users who talk to a bot: for tests and demos.
 //!
-//! `depot-bot demo` runs on it, and every front-door test and benchmark does. It listens on the loopback
-//! only.
+//! `README.md` shows how to use it, and `examples/counter.rs` a whole bot that is tested with it. It listens on the
+//! loopback only.
 //!
 //! ```text
-//! bot ──HTTP──▶ server ─▶ parameters ─▶ faults ─▶ methods/* ─▶ world ◀── user (says, taps)   people
+//! bot ──HTTP──▶ server ─▶ parameters ─▶ faults ─▶ methods/* ─▶ world ◀── user (says, taps)   users
 //!  ▲              └─ getUpdates ─▶ polling ─▶ queue ◀──────────┤   └──▶ watch (sees, waits)
 //!  └──POST── webhook ◀── lanes of the queue                   journal
 //! ```
 //!
 //! In reading order: [`Options`] and [`Simulator`] here; `user`, `media` and `watch` (the driver); `chat`,
-//! `message` and `keyboard` (what is shown); `world` (all state, one mutex); `queue`, `polling` and `webhook`
+//! `message` and `keyboard` (the things shown); `world` (all state, one mutex); `queue`, `polling` and `webhook`
 //! (updates); `methods` with `text` and `html` (calls and their limits); `server`, `parameters` and `answer`
 //! (HTTP); `faults`, `journal`, `files`.
 //!
@@ -22,6 +21,12 @@
 //!
 //! Left out on purpose: Markdown, media groups of the bot, inline mode, payments, a method call in the answer
 //! to a webhook, the re-poll rules within 3 s of the same offset, one setWebhook per second.
+
+/// The code of `README.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+struct Readme;
 
 mod answer;
 mod chat;
@@ -76,8 +81,8 @@ use method::Method;
 use queue::Lane;
 use world::Shared;
 
-/// The token of the demo: of valid shape, and known to everybody, which is why `depot-bot run` refuses it.
-pub const DEMO_TOKEN: &str = "700000001:AAdepotBotSimulatorDemoToken_public";
+/// The token of a simulated bot unless [`Options::token`] says otherwise: of valid shape, and public.
+pub const TOKEN: &str = "700000001:AAtelegramBotApiSimulatorToken_pub1";
 
 /// How a simulator starts; the default suits tests.
 #[derive(Debug)]
@@ -85,7 +90,7 @@ pub struct Options {
     /// The time that Telegram sees: dates, expiry of updates, taps and "typing…". Long polls, patience and
     /// webhook pauses run on real time.
     pub clock: Arc<dyn Clock>,
-    /// The bot's token; [`DEMO_TOKEN`] if there is none.
+    /// The bot's token; [`TOKEN`] if there is none.
     pub token: Option<String>,
     /// Seed of everything random: update ids, callback ids, faults.
     pub seed: u64,
@@ -139,7 +144,7 @@ impl Simulator {
             TcpListener::bind(address).await.context("the simulator cannot listen on 127.0.0.1")?;
         let url = format!("http://{}", listener.local_addr()?);
         let client = webhook::client()?;
-        let token = options.token.clone().unwrap_or_else(|| DEMO_TOKEN.to_owned());
+        let token = options.token.clone().unwrap_or_else(|| TOKEN.to_owned());
         let shared = Arc::new(Shared::new(options, token, url));
         let tasks = vec![
             tokio::spawn(server::serve_for_ever(listener, shared.clone())),

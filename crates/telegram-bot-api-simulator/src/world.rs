@@ -107,7 +107,7 @@ impl World {
             id: bot_id,
             is_bot: true,
             first_name: "Dépôt".to_owned(),
-            username: Some("depot_sim_bot".to_owned()),
+            username: Some("simulated_bot".to_owned()),
             ..UserProfile::default()
         };
         Self {

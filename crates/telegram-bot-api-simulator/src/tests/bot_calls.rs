@@ -38,7 +38,7 @@ async fn a_wrong_token_and_an_unknown_method_are_told_apart() {
     assert_eq!(bench.call("getMoney", json!({})).await.refused(404), "Not Found");
     let me = bench.call("getMe", json!({})).await;
     assert_eq!((&me.result()["is_bot"], &me.result()["id"]), (&json!(true), &json!(700_000_001)));
-    let (id, secret) = super::super::DEMO_TOKEN.split_once(':').unwrap();
+    let (id, secret) = super::super::TOKEN.split_once(':').unwrap();
     assert!(id.bytes().all(|byte| byte.is_ascii_digit()) && secret.len() == 35);
 }
 

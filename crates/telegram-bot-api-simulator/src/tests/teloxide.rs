@@ -21,7 +21,7 @@ async fn teloxide_understands_every_answer() {
     let marie = bench.marie().await;
     let bot = Bot::with_client(bench.simulator.token(), bench.http.clone());
     let bot = bot.set_api_url(bench.simulator.url().parse().unwrap());
-    assert_eq!(bot.get_me().await.unwrap().username(), "depot_sim_bot");
+    assert_eq!(bot.get_me().await.unwrap().username(), "simulated_bot");
     let keyboard = InlineKeyboardMarkup::new([[InlineKeyboardButton::callback("Oui", "y")]]);
     let card =
         bot.send_message(ChatId(7), "<b>Ok</b> ?").parse_mode(ParseMode::Html).reply_markup(keyboard.clone());
