@@ -117,6 +117,12 @@ without_demo() { cargo clippy --locked --no-default-features --quiet -- -D warni
 documented() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet; }
 # The tests of the packaging run this one under the conditions of the image.
 released() { cargo build --release --locked; }
+# The build of the README's first command, in a fresh clone: a newcomer waits for it.
+first_built() {
+    local TIMEFORMAT="A first build takes %R s, and %U s of processor time."
+    rm -rf target/first-build
+    time cargo build --locked --quiet --target-dir target/first-build
+}
 seeded() { tests/seeded_faults/build.sh >/dev/null; }
 compiled() { cargo test --locked --workspace "${features[@]}" --no-run; }
 tested() { cargo test --locked --workspace "${features[@]}" "$@" 2>&1 | tee -a "$log"; }
@@ -192,6 +198,7 @@ step format formatted
 step lints linted
 step lints-without-demo without_demo
 step documentation documented
+[ -z "${CI:-}" ] || step first-build first_built
 step compile compiled
 step seeded-faults seeded
 step tests everything
