@@ -281,12 +281,7 @@ fn start_loops(
     );
     loops.spawn(health_monitor.run(clock.clone(), stop.clone()));
     loops.spawn(replay::run(bot.router.clone(), stop.clone()));
-    loops.spawn(retention::run(
-        config.retention.clone(),
-        tables.retention.clone(),
-        clock.clone(),
-        stop.clone(),
-    ));
+    loops.spawn(retention::run(config.retention, tables.retention.clone(), clock.clone(), stop.clone()));
     loops.spawn(clean_up::run(Arc::clone(service), clock.clone(), stop.clone()));
     let taxonomy = bot.chat.taxonomy.id.clone();
     loops.spawn(learning::run(
