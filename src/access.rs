@@ -66,7 +66,7 @@ struct Bucket {
 impl AccessRules {
     /// The rules as configured, over `members`.
     #[must_use]
-    pub fn new(config: &config::Access, members: Members, clock: Clock) -> Self {
+    pub fn new(config: &config::AccessSettings, members: Members, clock: Clock) -> Self {
         Self {
             mode: config.mode,
             admins: config.admins.iter().copied().collect(),

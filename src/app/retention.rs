@@ -14,7 +14,7 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Purges at once and then every hour, until `stop`. Each of several instances does, and the first one finds the rows.
 pub(super) async fn run(
-    keep: config::Retention,
+    keep: config::RetentionSettings,
     retention: Retention,
     clock: Clock,
     stop: CancellationToken,
@@ -57,7 +57,7 @@ async fn purge(
     Ok(())
 }
 
-fn kept_for(keep: &config::Retention, kind: Retained) -> Option<Duration> {
+fn kept_for(keep: &config::RetentionSettings, kind: Retained) -> Option<Duration> {
     match kind {
         Retained::DeadLetters => keep.dead_letters,
         Retained::Conflicts => keep.conflicts,

@@ -103,7 +103,7 @@ pub async fn session_store(
 ///
 /// # Errors
 /// An address that cannot be understood; its text has no secret.
-pub fn redis_store(redis: &config::Redis, bot: BotId) -> anyhow::Result<RedisStore> {
+pub fn redis_store(redis: &config::RedisSettings, bot: BotId) -> anyhow::Result<RedisStore> {
     let options = RedisOptions {
         url: redis.url.clone(),
         password: None,

@@ -26,7 +26,7 @@ pub(super) fn transcriber(
     cache: Option<Arc<dyn Cache>>,
 ) -> anyhow::Result<Arc<dyn Transcribe>> {
     let Some(speech) = &config.speech else { return Ok(Arc::new(NoTranscriber)) };
-    let config::Speech { url, key, model } = speech.clone();
+    let config::SpeechSettings { url, key, model } = speech.clone();
     let server = Server { url, key, model };
     let recordings = Arc::new(chat.client.clone());
     let speech = Speech::new(&server, &chat.taxonomy, recordings, cache, chat.clock.clone());
@@ -55,7 +55,7 @@ pub(super) fn reader(
 /// # Errors
 /// An address that is none.
 pub fn assisted(
-    llm: &config::Llm,
+    llm: &config::LlmSettings,
     embedded: Arc<Embedded>,
     taxonomy: Arc<Taxonomy>,
     cache: Option<Arc<dyn Cache>>,
@@ -66,8 +66,8 @@ pub fn assisted(
     assisted.context("LLM_BASE_URL")
 }
 
-fn server(llm: &config::Llm) -> Server {
-    let config::Llm { url, key, model, .. } = llm.clone();
+fn server(llm: &config::LlmSettings) -> Server {
+    let config::LlmSettings { url, key, model, .. } = llm.clone();
     Server { url, key, model }
 }
 

@@ -8,7 +8,7 @@ use crate::app::Tables;
 use crate::app::{self, boot};
 use crate::cli::{answer, layers};
 use crate::clock::Clock;
-use crate::config::{Config, Engine};
+use crate::config::{Config, DatabaseEngine};
 use crate::database::Database;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::failpoint;
@@ -145,7 +145,7 @@ async fn check_database(config: &Config, report: &mut Report) {
             format!("{error}: `depot-bot migrate` with a role that may change the schema"),
         ),
     });
-    if let Engine::Sqlite { path } = &config.database.engine {
+    if let DatabaseEngine::Sqlite { path } = &config.database.engine {
         report.add(&disk_diagnostic(path));
     }
     match boot::look_at_database(config, &database, &failpoint::clock()).await {

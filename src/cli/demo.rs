@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::cli::answer;
-use crate::config::{self, Layers, Logs};
+use crate::config::{self, Layers, LogSettings};
 use crate::demo::{self, SHIPPED, Scenario};
 use crate::{shutdown, telemetry};
 
@@ -39,7 +39,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // What is in `.env` is for the bot itself, not for the demo.
     let environment = config::environment();
     let is_scenario = arguments.script.is_some();
-    let mut logs = Logs::read(&Layers::from(environment.clone()))?;
+    let mut logs = LogSettings::read(&Layers::from(environment.clone()))?;
     if !environment.contains_key("RUST_LOG") {
         // A fault made on purpose is no news in a transcript.
         if is_scenario { "error" } else { "warn" }.clone_into(&mut logs.filter);

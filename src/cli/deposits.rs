@@ -32,7 +32,7 @@ enum Format {
 /// # Errors
 /// The configuration's or the database's. A reader that closes the output is no error.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let wanted = config::Database::read(&layers()?)?;
+    let wanted = config::DatabaseSettings::read(&layers()?)?;
     let database = Database::connect(&wanted.url).await?;
     database.migrate().await?;
     let format = match arguments.format {

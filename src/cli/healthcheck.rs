@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// # Errors
 /// The configuration's, or a bot that does not answer within 3 s.
 pub async fn run() -> anyhow::Result<ExitCode> {
-    let http = config::Http::read(&layers()?)?;
+    let http = config::HttpSettings::read(&layers()?)?;
     let url = format!("http://{}/health/ready", reachable(http.bind));
     let client = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build()?;
     let response = client.get(&url).send().await.with_context(|| format!("no answer from {url}"))?;

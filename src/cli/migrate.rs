@@ -11,7 +11,7 @@ use crate::database::Database;
 /// # Errors
 /// The configuration's or the database's.
 pub async fn run() -> anyhow::Result<ExitCode> {
-    let wanted = config::Database::read(&layers()?)?;
+    let wanted = config::DatabaseSettings::read(&layers()?)?;
     let database = Database::connect(&wanted.url).await?;
     database.migrate().await?;
     database.close().await;

@@ -65,7 +65,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let layers = layers()?;
     let taxonomy = Arc::new(Taxonomy::load(config::taxonomy_file(&layers)?.as_deref())?);
     let embedded = Arc::new(Embedded::start(Arc::clone(&taxonomy)));
-    let reader: Arc<dyn Understand> = match config::Llm::read(&layers)? {
+    let reader: Arc<dyn Understand> = match config::LlmSettings::read(&layers)? {
         Some(llm) => {
             let taxonomy = Arc::clone(&taxonomy);
             Arc::new(understanding::assisted(&llm, embedded, taxonomy, None, &Clock::system())?)

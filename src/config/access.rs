@@ -16,7 +16,7 @@ const SHARED_IDS: [i64; 2] = [777_000, 1_087_968_824];
 
 /// The users that may talk to the bot, and how much.
 #[derive(Clone, Debug)]
-pub struct Access {
+pub struct AccessSettings {
     /// How strangers are treated.
     pub mode: AccessMode,
     /// The first admins; more are named from within.
@@ -80,7 +80,7 @@ impl TryFrom<String> for UserIds {
     }
 }
 
-pub(super) fn access(settings: &mut MergedLayers) -> Result<Access, Noted> {
+pub(super) fn access(settings: &mut MergedLayers) -> Result<AccessSettings, Noted> {
     let mode = settings.get("ACCESS_MODE", "choose approval, allowlist or open");
     let admins = ids(settings, "ADMIN_TELEGRAM_IDS");
     let allowed = ids(settings, "ALLOWED_TELEGRAM_IDS");
@@ -96,7 +96,7 @@ pub(super) fn access(settings: &mut MergedLayers) -> Result<Access, Noted> {
             "list the numeric Telegram ids of those who may, with commas between them",
         ));
     }
-    Ok(Access { mode, admins, allowed, rate_per_minute: NonZeroU32::new(rate?) })
+    Ok(AccessSettings { mode, admins, allowed, rate_per_minute: NonZeroU32::new(rate?) })
 }
 
 fn ids(settings: &mut MergedLayers, name: &str) -> Result<Vec<UserId>, Noted> {

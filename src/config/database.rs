@@ -13,9 +13,9 @@ const URL_FIX: &str = "write it like sqlite://data/depot.db or postgres://user:p
 
 /// The SQL database.
 #[derive(Clone, Debug)]
-pub struct Database {
+pub struct DatabaseSettings {
     /// Its kind.
-    pub engine: Engine,
+    pub engine: DatabaseEngine,
     /// Its address, as `sqlx` reads it.
     pub url: SecretString,
     /// Whether to start on a database that belongs to another bot alone.
@@ -24,7 +24,7 @@ pub struct Database {
 
 /// The kinds of SQL database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Engine {
+pub enum DatabaseEngine {
     /// A file beside the bot: one host.
     Sqlite {
         /// The file.
@@ -34,7 +34,7 @@ pub enum Engine {
     Postgres,
 }
 
-impl Database {
+impl DatabaseSettings {
     /// Reads this section alone, for subcommands that talk to nothing else.
     ///
     /// # Errors
@@ -46,16 +46,16 @@ impl Database {
     }
 }
 
-pub(super) fn database(settings: &mut MergedLayers) -> Result<Database, Noted> {
+pub(super) fn database(settings: &mut MergedLayers) -> Result<DatabaseSettings, Noted> {
     let url = settings.secret("DATABASE_URL")?.unwrap_or_default();
     let engine = engine(url.expose_secret());
     let may_be_another_bots = settings.get("ALLOW_ANOTHER_BOT", "write true or false");
     let engine = engine.map_err(|wrong| settings.mistake("DATABASE_URL", wrong, URL_FIX));
     let (engine, Flag(may_be_another_bots)) = (engine?, may_be_another_bots?);
-    Ok(Database { engine, url, may_be_another_bots })
+    Ok(DatabaseSettings { engine, url, may_be_another_bots })
 }
 
-fn engine(url: &str) -> Result<Engine, &'static str> {
+fn engine(url: &str) -> Result<DatabaseEngine, &'static str> {
     if let Some(rest) = url.strip_prefix("sqlite:") {
         let Some(path) = rest.strip_prefix("//") else { return Err("lacks the two slashes after sqlite:") };
         let path = path.split('?').next().unwrap_or_default();
@@ -64,13 +64,13 @@ fn engine(url: &str) -> Result<Engine, &'static str> {
             _ if path.contains(":memory:") || url.contains("mode=memory") => {
                 Err("names a database in memory, which forgets every deposit when the bot stops")
             }
-            path => Ok(Engine::Sqlite {
+            path => Ok(DatabaseEngine::Sqlite {
                 path: PathBuf::from(percent_decode_str(path).decode_utf8_lossy().into_owned()),
             }),
         };
     }
     match Url::parse(url) {
-        Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(Engine::Postgres),
+        Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(DatabaseEngine::Postgres),
         Ok(_) => Err("is neither SQLite nor PostgreSQL"),
         Err(_) => Err("is not an address"),
     }

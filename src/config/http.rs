@@ -7,12 +7,12 @@ use crate::config::{Layers, MergedLayers, Mistakes, Noted};
 
 /// Where health and metrics are served.
 #[derive(Clone, Copy, Debug)]
-pub struct Http {
+pub struct HttpSettings {
     /// The place of the listener.
     pub bind: SocketAddr,
 }
 
-impl Http {
+impl HttpSettings {
     /// Reads this section alone, for the `healthcheck` subcommand.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl Http {
     }
 }
 
-pub(super) fn http(settings: &mut MergedLayers) -> Result<Http, Noted> {
+pub(super) fn http(settings: &mut MergedLayers) -> Result<HttpSettings, Noted> {
     let Bind(bind) = settings.get("HTTP_BIND", "write it like 127.0.0.1:8080 or [::1]:8080")?;
-    Ok(Http { bind })
+    Ok(HttpSettings { bind })
 }

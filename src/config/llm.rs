@@ -13,7 +13,7 @@ const CALLS_MAX: u32 = 1_000_000;
 
 /// The chat model that reads notes, beside the embedded one.
 #[derive(Clone, Debug)]
-pub struct Llm {
+pub struct LlmSettings {
     /// The whole address that notes are posted to.
     pub url: String,
     /// The key that it knows the bot by.
@@ -26,7 +26,7 @@ pub struct Llm {
     pub daily_calls: Option<NonZeroU32>,
 }
 
-impl Llm {
+impl LlmSettings {
     /// Reads this section alone, for subcommands that need no token.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Llm {
     }
 }
 
-pub(super) fn llm(settings: &mut MergedLayers) -> Result<Option<Llm>, Noted> {
+pub(super) fn llm(settings: &mut MergedLayers) -> Result<Option<LlmSettings>, Noted> {
     let base = base_url(settings, "LLM_BASE_URL");
     let key = settings.secret("LLM_API_KEY");
     let model = settings.optional("LLM_MODEL", MODEL_FIX);
@@ -60,5 +60,5 @@ pub(super) fn llm(settings: &mut MergedLayers) -> Result<Option<Llm>, Noted> {
         return Err(settings.mistake("LLM_MODEL", "is not set, and LLM_BASE_URL is", fix));
     };
     let url = format!("{base}/chat/completions");
-    Ok(Some(Llm { url, key, model, vision, daily_calls: NonZeroU32::new(calls) }))
+    Ok(Some(LlmSettings { url, key, model, vision, daily_calls: NonZeroU32::new(calls) }))
 }

@@ -6,7 +6,7 @@ use crate::config::{Layers, MergedLayers, Mistakes, Noted};
 
 /// The form of the log, and its filter.
 #[derive(Clone, Debug)]
-pub struct Logs {
+pub struct LogSettings {
     /// The form of a line.
     pub format: LogFormat,
     /// The filter of its lines, in the language of `tracing`.
@@ -54,7 +54,7 @@ impl TryFrom<String> for Filter {
     }
 }
 
-impl Logs {
+impl LogSettings {
     /// Reads this section alone, for subcommands that need no token.
     ///
     /// # Errors
@@ -66,10 +66,10 @@ impl Logs {
     }
 }
 
-pub(super) fn logs(settings: &mut MergedLayers) -> Result<Logs, Noted> {
+pub(super) fn logs(settings: &mut MergedLayers) -> Result<LogSettings, Noted> {
     let fix = "write a level such as info or debug, or target=level pairs with commas between them";
     let filter = settings.get("RUST_LOG", fix);
     let format = settings.get("LOG_FORMAT", "choose auto, pretty or json");
     let Filter(filter) = filter?;
-    Ok(Logs { format: format?, filter })
+    Ok(LogSettings { format: format?, filter })
 }

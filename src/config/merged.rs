@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::config::layers::Layers;
 use crate::config::mistake::{Mistake, Mistakes};
 use crate::config::secret_files::SecretFiles;
-use crate::config::value::Whole;
+use crate::config::value::WholeNumber;
 use crate::config::variables::variable;
 
 /// That a mistake was noted: a section returns it in place of a value, so that the next section is still read.
@@ -79,7 +79,7 @@ impl MergedLayers {
 
     /// A whole number between two bounds, both included, that has a default.
     pub(super) fn number<const LEAST: u32, const MOST: u32>(&mut self, name: &str) -> Result<u32, Noted> {
-        self.get(name, &number_fix(name)).map(|Whole::<LEAST, MOST>(number)| number)
+        self.get(name, &number_fix(name)).map(|WholeNumber::<LEAST, MOST>(number)| number)
     }
 
     /// The same; `None` where no layer has it.
@@ -88,7 +88,7 @@ impl MergedLayers {
         name: &str,
     ) -> Result<Option<u32>, Noted> {
         let number = self.optional(name, &number_fix(name))?;
-        Ok(number.map(|Whole::<LEAST, MOST>(number)| number))
+        Ok(number.map(|WholeNumber::<LEAST, MOST>(number)| number))
     }
 
     /// A secret, from a variable or from the file that its twin names; `None` where neither is set.

@@ -30,23 +30,23 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-pub use crate::config::access::{Access, AccessMode};
-pub use crate::config::database::{Database, Engine};
-pub use crate::config::http::Http;
+pub use crate::config::access::{AccessMode, AccessSettings};
+pub use crate::config::database::{DatabaseEngine, DatabaseSettings};
+pub use crate::config::http::HttpSettings;
 pub use crate::config::layers::{Layers, environment};
-pub use crate::config::llm::Llm;
-pub use crate::config::logs::{LogFormat, Logs};
+pub use crate::config::llm::LlmSettings;
+pub use crate::config::logs::{LogFormat, LogSettings};
 pub use crate::config::mistake::{Mistake, Mistakes};
-pub use crate::config::redis::Redis;
-pub use crate::config::retention::Retention;
-pub use crate::config::session::Session;
-pub use crate::config::speech::Speech;
+pub use crate::config::redis::RedisSettings;
+pub use crate::config::retention::RetentionSettings;
+pub use crate::config::session::SessionSettings;
+pub use crate::config::speech::SpeechSettings;
 pub use crate::config::taxonomy::taxonomy_file;
-pub use crate::config::telegram::Telegram;
+pub use crate::config::telegram::TelegramSettings;
 pub use crate::config::variables::{
     DEMO_TOKEN, FILE_SUFFIX, TELEGRAM_API_URL, VARIABLES, Variable, variable,
 };
-pub use crate::config::webhook::Webhook;
+pub use crate::config::webhook::WebhookSettings;
 
 use crate::config::merged::{MergedLayers, Noted};
 
@@ -54,29 +54,29 @@ use crate::config::merged::{MergedLayers, Noted};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How to talk to Telegram.
-    pub telegram: Telegram,
+    pub telegram: TelegramSettings,
     /// How Telegram reaches the bot; `None` means that the bot polls.
-    pub webhook: Option<Webhook>,
+    pub webhook: Option<WebhookSettings>,
     /// Where health and metrics are served.
-    pub http: Http,
+    pub http: HttpSettings,
     /// The Redis that holds conversations; `None` leaves them to the SQL database.
-    pub redis: Option<Redis>,
+    pub redis: Option<RedisSettings>,
     /// The SQL database.
-    pub database: Database,
+    pub database: DatabaseSettings,
     /// How long conversations live.
-    pub session: Session,
+    pub session: SessionSettings,
     /// The users that may talk to the bot.
-    pub access: Access,
+    pub access: AccessSettings,
     /// How long things are kept that are not for ever.
-    pub retention: Retention,
+    pub retention: RetentionSettings,
     /// The file of categories in place of those compiled in.
     pub taxonomy_file: Option<PathBuf>,
     /// The server that listens to voice notes; `None` means that they are kept and words are asked for.
-    pub speech: Option<Speech>,
+    pub speech: Option<SpeechSettings>,
     /// The chat model beside the embedded one, if there is one.
-    pub llm: Option<Llm>,
+    pub llm: Option<LlmSettings>,
     /// The form of the log, and its filter.
-    pub logs: Logs,
+    pub logs: LogSettings,
     /// Probable mistakes that do not stop the bot: to be logged at start. No values, no secrets.
     pub warnings: Vec<String>,
 }

@@ -23,7 +23,7 @@ const URL_FIX: &str = "write it like redis://127.0.0.1:6379/0, rediss://user:pas
 
 /// The Redis that holds conversations.
 #[derive(Clone, Debug)]
-pub struct Redis {
+pub struct RedisSettings {
     /// Its address with password and database number in it, whichever variable they came from.
     pub url: SecretString,
     /// The certificate authorities (PEM) that it is known by, in place of the public ones.
@@ -79,7 +79,7 @@ struct Beside {
 }
 
 /// Redis, if there is one.
-pub(super) fn redis(settings: &mut MergedLayers) -> Result<Option<Redis>, Noted> {
+pub(super) fn redis(settings: &mut MergedLayers) -> Result<Option<RedisSettings>, Noted> {
     let prefix_fix =
         format!("use at most {KEY_PREFIX_MAX} letters, digits and punctuation, for example depot:");
     let key_prefix = settings.get("REDIS_KEY_PREFIX", &prefix_fix);
@@ -96,7 +96,7 @@ pub(super) fn redis(settings: &mut MergedLayers) -> Result<Option<Redis>, Noted>
     };
     let ca = beside.ca.clone();
     let url = beside.put_into(settings, url)?;
-    Ok(Some(Redis { url: url.as_str().into(), ca, key_prefix, pool_size, timeout }))
+    Ok(Some(RedisSettings { url: url.as_str().into(), ca, key_prefix, pool_size, timeout }))
 }
 
 fn beside(settings: &mut MergedLayers) -> Result<Beside, Noted> {

@@ -11,15 +11,15 @@ const TTL_GOOD: u32 = 30;
 
 /// How long conversations live.
 #[derive(Clone, Copy, Debug)]
-pub struct Session {
+pub struct SessionSettings {
     /// How long an open one lives without activity, in whole seconds.
     pub ttl: Duration,
 }
 
-pub(super) fn session(settings: &mut MergedLayers) -> Result<Session, Noted> {
+pub(super) fn session(settings: &mut MergedLayers) -> Result<SessionSettings, Noted> {
     let seconds = settings.number::<1, TTL_MAX>("SESSION_TTL_SECONDS")?;
     if seconds < TTL_GOOD {
         settings.warn(format!("SESSION_TTL_SECONDS is under {TTL_GOOD}: too short for a person to answer"));
     }
-    Ok(Session { ttl: Duration::from_secs(u64::from(seconds)) })
+    Ok(SessionSettings { ttl: Duration::from_secs(u64::from(seconds)) })
 }

@@ -8,7 +8,7 @@ use crate::config::{MergedLayers, Noted};
 
 /// The server that listens to voice notes.
 #[derive(Clone, Debug)]
-pub struct Speech {
+pub struct SpeechSettings {
     /// The whole address that recordings are posted to.
     pub url: String,
     /// The key that it knows the bot by.
@@ -34,7 +34,7 @@ impl TryFrom<String> for ServerPath {
     }
 }
 
-pub(super) fn speech(settings: &mut MergedLayers) -> Result<Option<Speech>, Noted> {
+pub(super) fn speech(settings: &mut MergedLayers) -> Result<Option<SpeechSettings>, Noted> {
     let base = base_url(settings, "STT_BASE_URL");
     let key = settings.secret("STT_API_KEY");
     let model = settings.get("STT_MODEL", MODEL_FIX);
@@ -47,5 +47,5 @@ pub(super) fn speech(settings: &mut MergedLayers) -> Result<Option<Speech>, Note
         }
         return Ok(None);
     };
-    Ok(Some(Speech { url: format!("{base}{path}"), key, model }))
+    Ok(Some(SpeechSettings { url: format!("{base}{path}"), key, model }))
 }

@@ -12,7 +12,7 @@ const TOKEN_SECRET_MIN: usize = 30;
 
 /// How to talk to Telegram.
 #[derive(Clone, Debug)]
-pub struct Telegram {
+pub struct TelegramSettings {
     /// The token; it is in the URL of every call.
     pub token: SecretString,
     /// The bot's own id: the number before the colon of the token.
@@ -21,7 +21,7 @@ pub struct Telegram {
     pub api_url: String,
 }
 
-impl Telegram {
+impl TelegramSettings {
     /// Whether this is Telegram's own server, whose rules for tokens and webhooks are known.
     #[must_use]
     pub fn is_telegrams_own(&self) -> bool {
@@ -29,13 +29,13 @@ impl Telegram {
     }
 }
 
-pub(super) fn telegram(settings: &mut MergedLayers) -> Result<Telegram, Noted> {
+pub(super) fn telegram(settings: &mut MergedLayers) -> Result<TelegramSettings, Noted> {
     let fix = format!("leave it out, or write it like {TELEGRAM_API_URL} or http://127.0.0.1:8081");
     let api_url = settings.get("TELEGRAM_API_URL", &fix);
     let is_telegrams_own = api_url.as_ref().is_ok_and(|ApiUrl(url)| url == TELEGRAM_API_URL);
     let token = token(settings, if is_telegrams_own { TOKEN_SECRET_MIN } else { 1 });
     let ((token, bot), ApiUrl(api_url)) = (token?, api_url?);
-    Ok(Telegram { token, bot, api_url })
+    Ok(TelegramSettings { token, bot, api_url })
 }
 
 fn token(settings: &mut MergedLayers, secret_least: usize) -> Result<(SecretString, BotId), Noted> {

@@ -9,9 +9,9 @@ use serde::Deserialize;
 /// A whole number between two bounds, both included.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Whole<const LEAST: u32, const MOST: u32>(pub(super) u32);
+pub(super) struct WholeNumber<const LEAST: u32, const MOST: u32>(pub(super) u32);
 
-impl<const LEAST: u32, const MOST: u32> TryFrom<String> for Whole<LEAST, MOST> {
+impl<const LEAST: u32, const MOST: u32> TryFrom<String> for WholeNumber<LEAST, MOST> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

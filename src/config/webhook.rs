@@ -17,7 +17,7 @@ const PORTS: [u16; 4] = [443, 80, 88, 8443];
 
 /// How Telegram reaches the bot.
 #[derive(Clone, Debug)]
-pub struct Webhook {
+pub struct WebhookSettings {
     /// The public address, as it is given to Telegram.
     pub url: String,
     /// The place of the listener.
@@ -28,7 +28,7 @@ pub struct Webhook {
     pub previous_secret: Option<SecretString>,
 }
 
-impl Webhook {
+impl WebhookSettings {
     /// The path of the public address: where the listener expects Telegram, unless a proxy rewrites it.
     #[must_use]
     pub fn path(&self) -> String {
@@ -37,7 +37,7 @@ impl Webhook {
 }
 
 /// The webhook, if there is one.
-pub(super) fn webhook(settings: &mut MergedLayers) -> Result<Option<Webhook>, Noted> {
+pub(super) fn webhook(settings: &mut MergedLayers) -> Result<Option<WebhookSettings>, Noted> {
     let secret = secret_of(settings, "TELEGRAM_WEBHOOK_SECRET");
     let previous_secret = secret_of(settings, "TELEGRAM_WEBHOOK_SECRET_PREVIOUS");
     let bind = settings.get("WEBHOOK_BIND", "write it like 127.0.0.1:8443 or 0.0.0.0:8443");
@@ -60,7 +60,7 @@ pub(super) fn webhook(settings: &mut MergedLayers) -> Result<Option<Webhook>, No
         })
     });
     let Bind(bind) = bind?;
-    Ok(Some(Webhook { url: url?, bind, secret: secret?, previous_secret: previous_secret? }))
+    Ok(Some(WebhookSettings { url: url?, bind, secret: secret?, previous_secret: previous_secret? }))
 }
 
 fn secret_of(settings: &mut MergedLayers, name: &str) -> Result<Option<SecretString>, Noted> {

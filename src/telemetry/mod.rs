@@ -22,7 +22,7 @@ pub use crate::telemetry::prometheus::{Exposition, install};
 pub use crate::telemetry::redact::Redactor;
 pub use crate::telemetry::sink::Sink;
 
-use crate::config::{LogFormat, Logs};
+use crate::config::{LogFormat, LogSettings};
 
 /// The log while the process lives; dropping it writes out what is still queued.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Drop for Log {
 ///
 /// # Errors
 /// A filter that cannot be read (the configuration has checked it), a thread that cannot be started, or a second start.
-pub fn start(logs: &Logs, secrets: &[SecretString]) -> anyhow::Result<Log> {
+pub fn start(logs: &LogSettings, secrets: &[SecretString]) -> anyhow::Result<Log> {
     let sink = Sink::start(Redactor::new(secrets), Box::new(std::io::stderr()))?;
     let filter: Targets = logs.filter.parse()?;
     tracing_subscriber::registry().with(lines(logs.format, sink.clone()).with_filter(filter)).try_init()?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use depot_bot::config::{AccessMode, Config, DEMO_TOKEN, Engine, Layers, LogFormat, VARIABLES};
+use depot_bot::config::{AccessMode, Config, DEMO_TOKEN, DatabaseEngine, Layers, LogFormat, VARIABLES};
 use depot_bot::deposit::{BotId, UserId};
 use depot_bot::telemetry::Redactor;
 use secrecy::ExposeSecret;
@@ -39,7 +39,7 @@ fn a_token_alone_is_enough() {
     assert_eq!(config.telegram.api_url, "https://api.telegram.org");
     assert!(config.webhook.is_none() && config.redis.is_none() && config.taxonomy_file.is_none());
     assert_eq!(config.http.bind.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.database.engine, Engine::Sqlite { path: "data/depot.db".into() });
+    assert_eq!(config.database.engine, DatabaseEngine::Sqlite { path: "data/depot.db".into() });
     assert_eq!(config.session.ttl, Duration::from_secs(300));
     assert_eq!(config.access.mode, AccessMode::Approval);
     assert_eq!(config.access.rate_per_minute.map(u32::from), Some(60));
@@ -106,7 +106,7 @@ fn every_variable_has_its_effect() {
     let info = redis::IntoConnectionInfo::into_connection_info(redis.url.expose_secret()).unwrap();
     assert_eq!(info.redis_settings().password(), Some("p@ss/w%rd"));
     assert_eq!((info.redis_settings().username(), info.redis_settings().db()), (Some("user"), 3));
-    assert_eq!(config.database.engine, Engine::Postgres);
+    assert_eq!(config.database.engine, DatabaseEngine::Postgres);
     assert_eq!(config.session.ttl, Duration::from_secs(600));
     assert_eq!(config.access.mode, AccessMode::Allowlist);
     assert_eq!(config.access.admins, [UserId(7), UserId(8)]);

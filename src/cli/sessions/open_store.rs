@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::app;
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Config, Engine};
+use crate::config::{Config, DatabaseEngine};
 use crate::database::{Database, DatabaseError};
 use crate::operations::DeadLetters;
 use crate::session::SessionKey;
@@ -85,7 +85,7 @@ impl OpenStore {
 
 /// The database as it is: neither made nor brought to this release's schema.
 pub(super) async fn database(config: &Config) -> anyhow::Result<Database> {
-    if let Engine::Sqlite { path } = &config.database.engine
+    if let DatabaseEngine::Sqlite { path } = &config.database.engine
         && !tokio::fs::try_exists(path).await.unwrap_or(true)
     {
         bail!(

@@ -18,7 +18,7 @@ use crate::store::redis::error::LinkError;
 use crate::store::redis::offset::Offset;
 use crate::store::redis::options::PoolOptions;
 use crate::store::redis::pool::ConnectionPool;
-use crate::store::redis::server::Server;
+use crate::store::redis::server::ServerRun;
 use crate::store::redis::shared::SharedConnection;
 
 /// One command on its way: where to send it, and by when it must be done.
@@ -70,10 +70,10 @@ pub(super) struct Link {
 struct Leased {
     connection: MultiplexedConnection,
     run_id: Arc<str>,
-    from: From,
+    origin: Origin,
 }
 
-enum From {
+enum Origin {
     Shared { number: u64 },
     Pool(Connection),
 }
@@ -150,7 +150,7 @@ impl Link {
             let mut busy_until = lock(&self.busy_until);
             *busy_until = deadline.max(*busy_until);
         }
-        let Leased { connection, run_id, from } = leased;
+        let Leased { connection, run_id, origin } = leased;
         let call = Call { connection, run_id, deadline: self.offset.in_redis_time(deadline) };
         // Dropping the command of a multiplexed connection is harmless: its driver owns the queue of replies.
         let error = match timeout_at(deadline, command(call)).await {
@@ -162,7 +162,7 @@ impl Link {
             self.pool.clear();
         }
         if error.spoils_connection() {
-            self.discard(from);
+            self.discard(origin);
         }
         Err(error)
     }
@@ -170,18 +170,18 @@ impl Link {
     async fn lease(&self, route: Route) -> Result<Leased, LinkError> {
         if !route.is_pooled() {
             let (number, connection, run_id) = self.shared.get(&self.offset).await?;
-            return Ok(Leased { connection, run_id, from: From::Shared { number } });
+            return Ok(Leased { connection, run_id, origin: Origin::Shared { number } });
         }
         let mut pooled = self.pool.take().await?;
-        let run_id = Server::of(&mut pooled, &self.offset).await?.run_id;
+        let run_id = ServerRun::of(&mut pooled, &self.offset).await?.run_id;
         let connection = MultiplexedConnection::clone(&pooled);
-        Ok(Leased { connection, run_id, from: From::Pool(pooled) })
+        Ok(Leased { connection, run_id, origin: Origin::Pool(pooled) })
     }
 
-    fn discard(&self, from: From) {
-        match from {
-            From::Shared { number } => self.shared.drop_connection(number),
-            From::Pool(connection) => drop(Connection::take(connection)),
+    fn discard(&self, origin: Origin) {
+        match origin {
+            Origin::Shared { number } => self.shared.drop_connection(number),
+            Origin::Pool(connection) => drop(Connection::take(connection)),
         }
     }
 }

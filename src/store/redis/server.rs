@@ -11,13 +11,13 @@ use crate::store::redis::field;
 use crate::store::redis::offset::Offset;
 
 #[derive(Clone, Debug)]
-pub(super) struct Server {
+pub(super) struct ServerRun {
     /// Another one after each start of the server.
     pub(super) run_id: Arc<str>,
     pub(super) version: String,
 }
 
-impl Server {
+impl ServerRun {
     /// Asks which server a connection leads to, and what time it is there: the first command on the connection already
     /// knows its deadline.
     pub(super) async fn of(

@@ -11,7 +11,7 @@ use redis::{AsyncConnectionConfig, Client, ConnectionInfo};
 
 use crate::store::redis::error::LinkError;
 use crate::store::redis::offset::Offset;
-use crate::store::redis::server::Server;
+use crate::store::redis::server::ServerRun;
 
 #[derive(Debug)]
 pub(super) struct SharedConnection {
@@ -59,7 +59,7 @@ impl SharedConnection {
             .get_multiplexed_async_connection_with_config(&config)
             .await
             .map_err(|error| LinkError::connecting(&error))?;
-        let server = Server::of(&mut connection, offset).await?;
+        let server = ServerRun::of(&mut connection, offset).await?;
         let mut slot = self.slot();
         slot.number += 1;
         slot.connection = Some((connection.clone(), Arc::clone(&server.run_id)));

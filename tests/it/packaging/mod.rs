@@ -5,7 +5,7 @@ mod image;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use depot_bot::config::{Config, Engine, Layers, Mistakes, VARIABLES, variable};
+use depot_bot::config::{Config, DatabaseEngine, Layers, Mistakes, VARIABLES, variable};
 use serde_yaml_ng::Value;
 
 const TOKEN: &str = "123456789:AApackaging-token-0123456789-abcdef0";
@@ -133,7 +133,7 @@ fn the_image_sets_what_the_bot_reads() {
     let config = read(&pairs).unwrap();
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     assert_eq!(config.http.bind, SocketAddr::from(([0, 0, 0, 0], 8080)));
-    assert_eq!(config.database.engine, Engine::Sqlite { path: "/data/depot.db".into() });
+    assert_eq!(config.database.engine, DatabaseEngine::Sqlite { path: "/data/depot.db".into() });
     pairs.extend([
         ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org/"),
         ("TELEGRAM_WEBHOOK_SECRET", "secret-secret-1"),
