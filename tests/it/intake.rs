@@ -67,7 +67,7 @@ impl HandleUpdate for Notes {
         _raw: &str,
         reason: DeadLetterReason,
     ) -> Disposition {
-        self.note(format!("parked {}", reason.as_str()));
+        self.note(format!("dead letter {}", reason.as_str()));
         Disposition::Committed
     }
 }
@@ -214,7 +214,10 @@ async fn poison_becomes_a_dead_letter_and_all_others_are_served() {
     rig.is_acknowledged().await;
     let mut taken = rig.notes.taken();
     taken.sort();
-    assert_eq!(taken, ["deux", "parked panicked", "parked unreadable", "parked unreadable", "un"]);
+    assert_eq!(
+        taken,
+        ["dead letter panicked", "dead letter unreadable", "dead letter unreadable", "deux", "un"]
+    );
     poller.stop().await;
 }
 
@@ -342,7 +345,7 @@ async fn deliveries_of_one_chat_come_in_order_and_poison_does_not_block_it() {
         rig.user(7).says(text);
     }
     rig.is_acknowledged().await;
-    assert_eq!(rig.notes.taken(), ["un", "parked panicked", "deux", "trois"]);
+    assert_eq!(rig.notes.taken(), ["un", "dead letter panicked", "deux", "trois"]);
     hook.stop.cancel();
 }
 

@@ -125,7 +125,7 @@ impl HandleUpdate for Script {
     }
 
     async fn dead_letter(&self, update_id: Option<i64>, _raw: &str, reason: DeadLetterReason) -> Disposition {
-        self.note(format!("park {} {}", update_id.unwrap_or(-1), reason.as_str()));
+        self.note(format!("dead letter {} {}", update_id.unwrap_or(-1), reason.as_str()));
         Disposition::Committed
     }
 }
@@ -261,7 +261,7 @@ async fn behind_an_update_that_cannot_be_committed_nothing_is_acknowledged_and_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_is_no_trouble_to_others_and_parked_after_a_minute() {
+async fn what_is_held_is_no_trouble_to_others_and_a_dead_letter_after_a_minute() {
     let queue = queue();
     for (id, chat) in [(10, 1), (11, 2), (12, 1)] {
         queue.push(id, chat);
@@ -282,7 +282,7 @@ async fn what_is_held_is_no_trouble_to_others_and_parked_after_a_minute() {
     assert_eq!(queue.waiting(), [10, 11, 12, 13], "nothing is acknowledged meanwhile");
     rig.rests_at(14).await;
     assert!((60..63).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-    for what in ["park 10 newer_session", "park 12 newer_session", "begin 12"] {
+    for what in ["dead letter 10 newer_session", "dead letter 12 newer_session", "begin 12"] {
         assert_eq!(rig.script.count(what), 1, "{what}");
     }
     // The conversation is still the newer release's: what comes next does not wait for another minute.
@@ -297,7 +297,7 @@ async fn what_is_held_is_no_trouble_to_others_and_parked_after_a_minute() {
     queue.push(16, 1);
     rig.rests_at(17).await;
     assert_eq!((rig.script.count("begin 16"), rig.script.count("commit 16")), (3, 1));
-    assert_eq!(rig.script.count("park 16 newer_session"), 0);
+    assert_eq!(rig.script.count("dead letter 16 newer_session"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,7 +313,7 @@ async fn what_is_held_does_not_fill_the_window_behind_the_offset() {
     let rig = Rig::start_with(&queue, &script);
     rig.rests_at(211).await;
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    assert_eq!((rig.script.count("park 10 newer_session"), rig.script.count("commit 210")), (1, 1));
+    assert_eq!((rig.script.count("dead letter 10 newer_session"), rig.script.count("commit 210")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,7 +333,7 @@ async fn one_chat_keeps_its_order_and_the_others_do_not_wait_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_panics_three_times_is_parked_and_the_others_are_served() {
+async fn what_panics_three_times_is_a_dead_letter_and_the_others_are_served() {
     let queue = queue();
     for (id, chat) in [(10, 1), (11, 1), (12, 2)] {
         queue.push(id, chat);
@@ -344,13 +344,13 @@ async fn what_panics_three_times_is_parked_and_the_others_are_served() {
     let rig = Rig::start_with(&queue, &script);
     rig.rests_at(13).await;
     assert_eq!(rig.script.count("begin 10"), 3);
-    for (what, times) in [("park 10 panicked", 1), ("commit 11", 1), ("commit 12", 1)] {
+    for (what, times) in [("dead letter 10 panicked", 1), ("commit 11", 1), ("commit 12", 1)] {
         assert_eq!(rig.script.count(what), times, "{what}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_ends_runs_once_holds_its_chat_for_a_while_and_is_parked() {
+async fn what_never_ends_runs_once_holds_its_chat_for_a_while_and_is_a_dead_letter() {
     let queue = queue();
     for (id, chat) in [(10, 1), (11, 1), (12, 2)] {
         queue.push(id, chat);
@@ -361,7 +361,7 @@ async fn what_never_ends_runs_once_holds_its_chat_for_a_while_and_is_parked() {
     let rig = Rig::start_with(&queue, &script);
     rig.until("commit 12").await;
     assert!(began.elapsed() < Duration::from_secs(1));
-    rig.until("park 10 timed_out").await;
+    rig.until("dead letter 10 timed_out").await;
     assert!((15..25).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     rig.rests_at(13).await;
     assert_eq!(rig.script.count("begin 10"), 1, "a try that is under way is never doubled");
@@ -383,32 +383,32 @@ async fn a_slow_try_counts_when_it_ends_after_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_parked_also_without_a_number_and_then_only_once() {
+async fn what_cannot_be_read_is_a_dead_letter_also_without_a_number_and_then_only_once() {
     let queue = queue();
     queue.push_raw(10, r#"{"update_id":10,"message":{"text":"lost?"}}"#);
     queue.push(11, 1);
     queue.push_raw(12, r#"{"update_id":"twelve"}"#);
     let rig = Rig::start(&queue);
-    rig.until("park -1 unreadable").await;
+    rig.until("dead letter -1 unreadable").await;
     sleep(Duration::from_secs(30)).await;
-    assert_eq!(rig.script.count("park -1 unreadable"), 1);
+    assert_eq!(rig.script.count("dead letter -1 unreadable"), 1);
     assert!(queue.asked().len() < 20, "no tight loop: {}", queue.asked().len());
     queue.push(13, 1);
     rig.rests_at(14).await;
-    for what in ["park 10 unreadable", "commit 11", "commit 13", "park -1 unreadable"] {
+    for what in ["dead letter 10 unreadable", "commit 11", "commit 13", "dead letter -1 unreadable"] {
         assert_eq!(rig.script.count(what), 1, "{what}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_stays_no_json_costs_its_first_update_a_place_in_the_parking() {
+async fn an_answer_that_stays_no_json_makes_its_first_update_a_dead_letter() {
     let queue = queue();
     let broken = || Ok(Batch { updates: vec![], broken: Some(r#"{"update_id": 10,"message":{}]"#.into()) });
     queue.failures.lock().unwrap().extend([broken(), broken(), broken()]);
     queue.push(11, 1);
     let rig = Rig::start(&queue);
     rig.rests_at(12).await;
-    assert_eq!(rig.script.seen(), ["park 10 unreadable", "begin 11", "commit 11"]);
+    assert_eq!(rig.script.seen(), ["dead letter 10 unreadable", "begin 11", "commit 11"]);
     assert_eq!(queue.asked(), [(0, 100), (0, 1), (0, 1), (11, 1), (12, 100)]);
 }
 

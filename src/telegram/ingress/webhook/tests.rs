@@ -40,7 +40,7 @@ impl HandleUpdate for Script {
     }
 
     async fn dead_letter(&self, update_id: Option<i64>, raw: &str, reason: DeadLetterReason) -> Disposition {
-        self.note(format!("park {update_id:?} {} {}", reason.as_str(), raw.len()));
+        self.note(format!("dead letter {update_id:?} {} {}", reason.as_str(), raw.len()));
         Disposition::Committed
     }
 }
@@ -164,18 +164,23 @@ async fn too_large_a_body_is_refused_announced_or_not() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_digested_is_parked_and_acknowledged() {
+async fn what_cannot_be_digested_is_a_dead_letter_and_acknowledged() {
     let rig = rig();
     rig.script.panicking.lock().unwrap().push(3);
     assert_eq!(rig.answers(post("not json")).await.0, 200);
     assert_eq!(rig.answers(post(vec![0xff, 0xfe])).await.0, 200);
     assert_eq!(rig.answers(post(r#"{"update_id":2,"message":{}}"#)).await.0, 200);
     assert_eq!(rig.answers(post(update(3, 7))).await.0, 200);
-    let parked: Vec<_> = rig.script.seen().into_iter().filter(|what| what.starts_with("park")).collect();
+    let dead_letters: Vec<_> =
+        rig.script.seen().into_iter().filter(|what| what.starts_with("dead letter")).collect();
     let length = update(3, 7).len();
-    let expected = ["park None unreadable 8", "park None unreadable 6", "park Some(2) unreadable 28"];
-    assert_eq!(parked[..3], expected);
-    assert_eq!(parked[3], format!("park Some(3) panicked {length}"));
+    let expected = [
+        "dead letter None unreadable 8",
+        "dead letter None unreadable 6",
+        "dead letter Some(2) unreadable 28",
+    ];
+    assert_eq!(dead_letters[..3], expected);
+    assert_eq!(dead_letters[3], format!("dead letter Some(3) panicked {length}"));
 }
 
 #[tokio::test]
@@ -212,13 +217,13 @@ async fn a_commit_that_does_not_come_is_asked_for_again_and_runs_on_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_ends_is_parked_at_the_third_delivery() {
+async fn what_never_ends_is_a_dead_letter_at_the_third_delivery() {
     let rig = rig();
     rig.script.hanging.lock().unwrap().push(1);
     assert_eq!(rig.answers(post(update(1, 7))).await.0, 503);
     assert_eq!(rig.answers(post(update(1, 7))).await.0, 503);
     assert_eq!(rig.answers(post(update(1, 7))).await.0, 200);
-    assert!(rig.script.seen().contains(&format!("park Some(1) timed_out {}", update(1, 7).len())));
+    assert!(rig.script.seen().contains(&format!("dead letter Some(1) timed_out {}", update(1, 7).len())));
 }
 
 #[tokio::test]
