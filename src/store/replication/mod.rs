@@ -3,14 +3,14 @@
 //!
 //! In reading order:
 //!
-//! - [`leadership`]: the row that names the primary and its epoch, and the writes that follow from it;
-//! - [`contract`]: what SQL and Redis must be able to do;
-//! - [`view`]: what this instance believes of the row, and its lease on that belief;
-//! - [`machine`]: from a view and an observation to an action; pure;
-//! - [`monitor`]: the loop that observes and executes, with [`health`] and [`membership`];
-//! - [`failover`]: leaving Redis; [`catch_up`]: filling it again;
-//! - [`mirror`] and [`queue`]: SQL gets what Redis commits;
-//! - [`store`]: the session store over both, and [`status`] for readiness and metrics.
+//! - `leadership`: the row that names the primary and its epoch, and the writes that follow from it;
+//! - `contract`: what SQL and Redis must be able to do;
+//! - `view`: what this instance believes of the row, and its lease on that belief;
+//! - `machine`: from a view and an observation to an action; pure;
+//! - `monitor`: the loop that observes and executes, with `health` and `membership`;
+//! - `failover`: leaving Redis; `catch_up`: filling it again;
+//! - `mirror` and `queue`: SQL gets what Redis commits;
+//! - `store`: the session store over both, and `status` for readiness and metrics.
 
 mod catch_up;
 mod contract;

@@ -1,6 +1,6 @@
 //! Routing: from one update to the event that it means, its commit, and the effects that follow from it.
 //!
-//! [`Router::handle`] decides whether the update may be acknowledged; [`Router::route`] is the way of the update itself.
+//! [`Router::handle`] decides whether the update may be acknowledged; `Router::route` is the way of the update itself.
 
 pub mod commands;
 pub mod replay;
