@@ -22,7 +22,7 @@ pub(super) enum Stores {
     /// `REDIS_URL` is not set: the embedded default.
     Sql(Arc<SqlStore>),
     /// Redis as the primary while it can be, and the database behind it.
-    Both(ReplicatedStore),
+    Both(ReplicatedStore<SqlStore, RedisStore>),
 }
 
 /// Opens what the configuration names.

@@ -11,8 +11,8 @@ use depot_bot::service::ValidationSessionService;
 use depot_bot::session::{
     Cause, Event, Lane, Language, Note, State, Tap, TapAnswer, Understanding, Verb, Verdict,
 };
+use depot_bot::store::replication::DurableStore as _;
 use depot_bot::store::replication::ReplicatedStore;
-use depot_bot::store::replication::{DurableStore, VolatileStore};
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -140,8 +140,8 @@ async fn beside_another(
 async fn no_session_expires_while_another_instance_is_silent() {
     let clock = Clock::tokio(Timestamp(1_000_000));
     let (sql, redis) = (MemoryStore::new(BotId(1)), MemoryStore::new(BotId(1)));
-    let stores: (Arc<dyn DurableStore>, Arc<dyn VolatileStore>) = (Arc::new(sql.clone()), Arc::new(redis));
-    let failover = ReplicatedStore::start(stores.0, stores.1, clock.clone(), &Rng::seeded(7), TTL).await;
+    let (durable, volatile) = (Arc::new(sql.clone()), Arc::new(redis));
+    let failover = ReplicatedStore::start(durable, volatile, clock.clone(), &Rng::seeded(7), TTL).await;
     let service = ValidationSessionService::new(Arc::new(failover.clone()), clock.clone(), BotId(1), TTL);
     service.allow_expiry();
     let key = service.key(UserId(7));

@@ -12,14 +12,14 @@ const PAGE: usize = 256;
 const SMALLER: usize = 8;
 
 /// Copies sessions from SQL to Redis.
-pub(super) struct CatchUp {
-    sql: Arc<dyn DurableStore>,
-    redis: Arc<dyn VolatileStore>,
+pub(super) struct CatchUp<D, V> {
+    sql: Arc<D>,
+    redis: Arc<V>,
     clock: Clock,
 }
 
-impl CatchUp {
-    pub(super) fn new(sql: Arc<dyn DurableStore>, redis: Arc<dyn VolatileStore>, clock: Clock) -> Self {
+impl<D: DurableStore, V: VolatileStore> CatchUp<D, V> {
+    pub(super) fn new(sql: Arc<D>, redis: Arc<V>, clock: Clock) -> Self {
         Self { sql, redis, clock }
     }
 

@@ -17,20 +17,15 @@ const FLUSH_BEFORE: Duration = Duration::from_secs(1);
 const FLUSH_AFTER: Duration = Duration::from_secs(5);
 
 /// Changes the leadership, and waits for what the change makes necessary.
-pub(super) struct Failover {
-    sql: Arc<dyn DurableStore>,
-    redis: Arc<dyn VolatileStore>,
-    mirror: Arc<Mirror>,
+pub(super) struct Failover<D, V> {
+    sql: Arc<D>,
+    redis: Arc<V>,
+    mirror: Arc<Mirror<D, V>>,
     clock: Clock,
 }
 
-impl Failover {
-    pub(super) fn new(
-        sql: Arc<dyn DurableStore>,
-        redis: Arc<dyn VolatileStore>,
-        mirror: Arc<Mirror>,
-        clock: Clock,
-    ) -> Self {
+impl<D: DurableStore, V: VolatileStore> Failover<D, V> {
+    pub(super) fn new(sql: Arc<D>, redis: Arc<V>, mirror: Arc<Mirror<D, V>>, clock: Clock) -> Self {
         Self { sql, redis, mirror, clock }
     }
 

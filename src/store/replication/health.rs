@@ -44,7 +44,7 @@ impl RedisHealth {
     pub(super) async fn probe_again(
         &mut self,
         mut probe: Result<Probe, StoreError>,
-        redis: &dyn VolatileStore,
+        redis: &impl VolatileStore,
     ) -> Result<Probe, StoreError> {
         loop {
             match &probe {

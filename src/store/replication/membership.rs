@@ -19,8 +19,8 @@ const HEARTBEAT_EVERY_BESIDE_OTHERS: Duration = Duration::from_millis(500);
 const REGISTERED: Duration = Duration::from_secs(8);
 
 /// The part of this instance among the members.
-pub(super) struct Membership {
-    sql: Arc<dyn DurableStore>,
+pub(super) struct Membership<D> {
+    sql: Arc<D>,
     clock: Clock,
     /// The id of this instance, new with each start.
     instance: i64,
@@ -36,8 +36,8 @@ struct Heartbeats {
     registered_at: Option<Instant>,
 }
 
-impl Membership {
-    pub(super) fn new(sql: Arc<dyn DurableStore>, clock: Clock, instance: i64) -> Self {
+impl<D: DurableStore> Membership<D> {
+    pub(super) fn new(sql: Arc<D>, clock: Clock, instance: i64) -> Self {
         Self { sql, clock, instance, others: Mutex::default(), heartbeats: Mutex::default() }
     }
 

@@ -32,9 +32,9 @@ pub(super) enum ReplicationOutcome {
 }
 
 /// Writes the replication queue to SQL.
-pub(super) struct Mirror {
-    sql: Arc<dyn DurableStore>,
-    redis: Arc<dyn VolatileStore>,
+pub(super) struct Mirror<D, V> {
+    sql: Arc<D>,
+    redis: Arc<V>,
     clock: Clock,
     /// How long a session lives after its last activity: it tells when a document is due.
     ttl: Duration,
@@ -45,13 +45,8 @@ pub(super) struct Mirror {
     ended: Notify,
 }
 
-impl Mirror {
-    pub(super) fn new(
-        sql: Arc<dyn DurableStore>,
-        redis: Arc<dyn VolatileStore>,
-        clock: Clock,
-        ttl: Duration,
-    ) -> Self {
+impl<D: DurableStore, V: VolatileStore> Mirror<D, V> {
+    pub(super) fn new(sql: Arc<D>, redis: Arc<V>, clock: Clock, ttl: Duration) -> Self {
         let (queue, wanted, ended) = (Mutex::default(), Notify::new(), Notify::new());
         Self { sql, redis, clock, ttl, queue, wanted, ended }
     }

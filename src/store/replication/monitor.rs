@@ -16,7 +16,9 @@ use crate::store::replication::machine::{Action, Observation, decide};
 use crate::store::replication::membership::Membership;
 use crate::store::replication::mirror::Mirror;
 use crate::store::replication::view::{Leader, LeaderView};
-use crate::store::replication::{ClusterState, Leadership, Primary, Probe, ReplicationStatus, VolatileStore};
+use crate::store::replication::{
+    ClusterState, DurableStore, Leadership, Primary, Probe, ReplicationStatus, VolatileStore,
+};
 
 /// The pause between two iterations.
 const EVERY: Duration = Duration::from_millis(250);
@@ -30,18 +32,18 @@ const START: Duration = Duration::from_secs(6);
 const COPY_FAILS: Duration = Duration::from_secs(10);
 
 /// The roles that the monitor observes and sets to work.
-pub(super) struct Roles {
-    pub(super) redis: Arc<dyn VolatileStore>,
+pub(super) struct Roles<D, V> {
+    pub(super) redis: Arc<V>,
     pub(super) leader: Arc<Leader>,
-    pub(super) membership: Arc<Membership>,
-    pub(super) mirror: Arc<Mirror>,
-    pub(super) failover: Failover,
-    pub(super) catch_up: CatchUp,
+    pub(super) membership: Arc<Membership<D>>,
+    pub(super) mirror: Arc<Mirror<D, V>>,
+    pub(super) failover: Failover<D, V>,
+    pub(super) catch_up: CatchUp<D, V>,
     pub(super) status: watch::Sender<ReplicationStatus>,
 }
 
-pub(super) struct Monitor {
-    roles: Roles,
+pub(super) struct Monitor<D, V> {
+    roles: Roles<D, V>,
     redis_health: RedisHealth,
     sql_health: SqlHealth,
     /// Since when copies to Redis fail.
@@ -50,8 +52,8 @@ pub(super) struct Monitor {
     is_starting: bool,
 }
 
-impl Monitor {
-    pub(super) fn new(roles: Roles) -> Self {
+impl<D: DurableStore, V: VolatileStore> Monitor<D, V> {
+    pub(super) fn new(roles: Roles<D, V>) -> Self {
         Self {
             roles,
             redis_health: RedisHealth::new(),

@@ -33,28 +33,21 @@ const PATIENCE: Duration = Duration::from_millis(2_500);
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// Two stores behind one contract; clones share them.
-#[derive(Clone)]
-pub struct ReplicatedStore {
-    sql: Arc<dyn DurableStore>,
-    redis: Arc<dyn VolatileStore>,
+pub struct ReplicatedStore<D, V> {
+    sql: Arc<D>,
+    redis: Arc<V>,
     leader: Arc<Leader>,
-    membership: Arc<Membership>,
-    mirror: Arc<Mirror>,
+    membership: Arc<Membership<D>>,
+    mirror: Arc<Mirror<D, V>>,
     status: watch::Receiver<ReplicationStatus>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl ReplicatedStore {
+impl<D: DurableStore, V: VolatileStore> ReplicatedStore<D, V> {
     /// Starts the mirror and the monitor, which run until [`ReplicatedStore::stop`]. Returns as soon as a store takes
     /// commits, or after a few seconds without one: then updates wait.
-    pub async fn start(
-        sql: Arc<dyn DurableStore>,
-        redis: Arc<dyn VolatileStore>,
-        clock: Clock,
-        rng: &Rng,
-        ttl: Duration,
-    ) -> Self {
+    pub async fn start(sql: Arc<D>, redis: Arc<V>, clock: Clock, rng: &Rng, ttl: Duration) -> Self {
         let leader = Arc::new(Leader::new());
         let membership = Membership::new(Arc::clone(&sql), clock.clone(), rng.number().cast_signed());
         let membership = Arc::new(membership);
@@ -148,7 +141,22 @@ impl ReplicatedStore {
     }
 }
 
-impl fmt::Debug for ReplicatedStore {
+impl<D, V> Clone for ReplicatedStore<D, V> {
+    fn clone(&self) -> Self {
+        Self {
+            sql: Arc::clone(&self.sql),
+            redis: Arc::clone(&self.redis),
+            leader: Arc::clone(&self.leader),
+            membership: Arc::clone(&self.membership),
+            mirror: Arc::clone(&self.mirror),
+            status: self.status.clone(),
+            stop: self.stop.clone(),
+            tasks: self.tasks.clone(),
+        }
+    }
+}
+
+impl<D, V> fmt::Debug for ReplicatedStore<D, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplicatedStore").field("view", &self.leader.view()).finish_non_exhaustive()
     }
@@ -176,7 +184,7 @@ async fn superseded(commit: &Commit<'_>, store: &dyn SessionStore) -> Result<Com
 }
 
 #[async_trait]
-impl SessionStore for ReplicatedStore {
+impl<D: DurableStore, V: VolatileStore> SessionStore for ReplicatedStore<D, V> {
     async fn load(&self, key: SessionKey) -> Result<Option<Session>, StoreError> {
         self.attempt(move |_, store| store.load(key)).await
     }
@@ -196,7 +204,7 @@ impl SessionStore for ReplicatedStore {
 }
 
 #[async_trait]
-impl Replicated for ReplicatedStore {
+impl<D: DurableStore, V: VolatileStore> Replicated for ReplicatedStore<D, V> {
     async fn await_replication(&self, session: &Session) -> Result<(), StoreError> {
         if self.is_in_sql(session) {
             return Ok(());
@@ -227,7 +235,7 @@ impl Replicated for ReplicatedStore {
 }
 
 #[async_trait]
-impl SessionInspection for ReplicatedStore {
+impl<D: DurableStore, V: VolatileStore> SessionInspection for ReplicatedStore<D, V> {
     async fn unreadable(&self, key: SessionKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.attempt(move |_, store| store.unreadable(key)).await
     }

@@ -15,7 +15,7 @@ use crate::stores::{after, session};
 /// One instance, and how it says its stores are.
 struct Alone {
     world: Arc<World>,
-    failover: ReplicatedStore,
+    failover: ReplicatedStore<Model, Model>,
     status: watch::Receiver<ReplicationStatus>,
 }
 

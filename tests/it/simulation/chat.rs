@@ -86,7 +86,7 @@ impl View {
 pub(super) struct Outside {
     pub(super) chat: Model,
     pub(super) sql: Model,
-    pub(super) stores: ReplicatedStore,
+    pub(super) stores: ReplicatedStore<Model, Model>,
 }
 
 impl Outside {
