@@ -40,7 +40,7 @@ if [ "$(cat "$copy/made-of" 2>/dev/null)" != "$made_of" ]; then
     echo 'mod seeded_fault;' >>"$copy/src/lib.rs"
     # Another name, so that the bot itself is not overwritten; and a workspace of its own.
     sed --in-place 's/^name = "depot-bot"$/name = "seeded-depot-bot"/; s/^default-run = .*//;
-        s/^\[profile\.\(.*\)\.package\.depot-bot\]/[profile.\1.package.seeded-depot-bot]/' "$copy"/Cargo.{toml,lock}
+        s/^depot-bot = /seeded-depot-bot = /' "$copy"/Cargo.{toml,lock}
     grep --quiet '^\[workspace\]' "$copy/Cargo.toml" || printf '\n[workspace]\n' >>"$copy/Cargo.toml"
     for patch in tests/seeded_faults/*.patch; do
         patch --directory "$copy" --strip 1 --silent --no-backup-if-mismatch <"$patch" >&2 || {
