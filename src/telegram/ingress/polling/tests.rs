@@ -116,7 +116,7 @@ impl HandleUpdate for Script {
             None => {}
             Some(Act::Retry) => return Disposition::Retry,
             Some(Act::Hold) => return Disposition::Held,
-            Some(Act::Panic) => panic!("planted"),
+            Some(Act::Panic) => panic!("on purpose"),
             Some(Act::Hang) => std::future::pending().await,
             Some(Act::Wait) => self.gate.notified().await,
         }
