@@ -35,6 +35,10 @@ impl RedisStore {
 
     /// The documents of these sessions, without those that are gone meanwhile.
     async fn found(&self, keys: &[SessionKey]) -> Result<Vec<FoundSession>, StoreError> {
+        // An empty pipeline would have no reply to wait for.
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut gets = pipe();
         // One document of another type must not hide the others.
         gets.ignore_errors();
