@@ -22,13 +22,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use bot_api_simulator::{Options, Simulator, SystemClock, User, UserProfile};
+use deposit::{BotId, ChatId, UserId};
 use depot_bot::clock::Clock;
-use depot_bot::deposit::{BotId, ChatId, UserId};
-use depot_bot::session::{Session, SessionKey};
-use depot_bot::simulator::{Options, Simulator, SystemClock, User, UserProfile};
 use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
 use depot_bot::store::replication::VolatileStore as _;
 use depot_bot::store::{Commit, Committed, SessionStore as _, StoredSession};
+use session::{Session, SessionKey};
 
 use harness::servers::{PostgresServer, RedisServer};
 

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use depot_bot::session::Language;
-use depot_bot::taxonomy::Taxonomy;
+use deposit::taxonomy::Taxonomy;
 use note_reader::Classifier;
 use note_reader::score::{Labelled, Read, Scores, kilograms};
 use note_reader::site::Site;
+use session::Language;
 
 const NOTES: &str = "tests/it/understand/notes.jsonl";
 const FOLDS: u64 = 5;

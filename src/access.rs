@@ -11,8 +11,8 @@ use lru::LruCache;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, AccessMode};
 use crate::database::DatabaseError;
-use crate::deposit::UserId;
 use crate::ledger::{Members, Role};
+use deposit::UserId;
 
 /// How long a cached role is used without reading the ledger again.
 const ROLE_TTL: Duration = Duration::from_secs(5);

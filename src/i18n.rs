@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
-use crate::session::Language;
+use session::Language;
 
 const FRENCH: &str = include_str!("../locales/fr/main.ftl");
 const ENGLISH: &str = include_str!("../locales/en/main.ftl");

@@ -53,9 +53,3 @@ pub mod shutdown;
 
 #[cfg(feature = "demo")]
 pub mod demo;
-
-#[cfg(feature = "demo")]
-pub use ::bot_api_simulator as simulator;
-pub use ::deposit;
-pub use ::session;
-pub use deposit::taxonomy;

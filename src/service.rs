@@ -16,13 +16,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::deposit::{BotId, ChatId, UserId};
 use crate::rng::Rng;
 use crate::service::cache::Cache;
 use crate::service::expiry::Expiry;
 use crate::service::observer::CommitObserver;
-use crate::session::{Cause, EffectId, Event, Lane, Session, SessionKey, Tap, TapAnswer, Verdict};
 use crate::store::{SessionStore, Statistics, StoreError};
+use deposit::{BotId, ChatId, UserId};
+use session::{Cause, EffectId, Event, Lane, Session, SessionKey, Tap, TapAnswer, Verdict};
 
 /// How often a commit is tried against a document that other commits keep changing.
 const CONFLICTS_MAX: u32 = 16;

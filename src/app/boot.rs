@@ -97,7 +97,7 @@ pub fn telegrams_clock(
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::deposit::BotId;
+    use deposit::BotId;
 
     #[test]
     fn a_file_of_another_bot_is_refused_unless_it_is_allowed_and_a_server_is_a_warning() {

@@ -29,10 +29,8 @@ use crate::model::Embedded;
 use crate::rng::Rng;
 use crate::service::observer::CommitObserver;
 use crate::service::{ValidationSessionService, clean_up};
-use crate::session::Language;
 use crate::store::redis::RedisStore;
 use crate::store::sql::SqlStore;
-use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::client::Client;
 use crate::telegram::deliver;
@@ -46,6 +44,8 @@ use crate::telegram::routing::{BotEffects, Router, replay};
 use crate::telegram::send_limiter::SendLimiter;
 use crate::telegram::views::messages;
 use crate::telemetry;
+use deposit::taxonomy::Taxonomy;
+use session::Language;
 
 /// How long one loop may take for an iteration before the process counts as stuck.
 const LOOP_LIMIT: Duration = Duration::from_secs(60);

@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
-use crate::deposit::BotId;
 use crate::rng::Rng;
 use crate::store::SessionStore;
 use crate::store::redis::{self, PoolOptions, RedisOptions, RedisStore};
 use crate::store::replication::{DurableStore, Primary, VolatileStore};
 use crate::store::replication::{ReplicatedStore, ReplicationStatus};
 use crate::store::sql::SqlStore;
+use deposit::BotId;
 
 /// The stores of a running bot.
 #[derive(Debug)]

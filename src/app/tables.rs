@@ -2,11 +2,11 @@
 
 use crate::clock::Clock;
 use crate::database::Database;
-use crate::deposit::BotId;
 use crate::ledger::{Feedback, Ledger, Members};
 use crate::operations::{
     AnswerCache, DeadLetters, Deliveries, LastIntake, Quarantine, Retention, WebhookRegistration,
 };
+use deposit::BotId;
 
 /// All tables of one bot beside its sessions. A component takes the ones that it needs, not this.
 #[derive(Clone, Debug)]

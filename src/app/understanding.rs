@@ -16,8 +16,8 @@ use crate::remote::cache::Cache;
 use crate::speech::Speech;
 use crate::speech::{NoTranscriber, Transcribe};
 use crate::store::redis::RedisStore;
-use crate::taxonomy::Taxonomy;
 use crate::telegram::chat::TelegramChat;
+use deposit::taxonomy::Taxonomy;
 
 /// The transcriber of voice notes.
 pub(super) fn transcriber(

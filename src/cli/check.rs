@@ -13,8 +13,8 @@ use crate::database::Database;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::failpoint;
 use crate::remote::Server;
-use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client, WebhookState};
+use deposit::taxonomy::Taxonomy;
 
 /// Prints one line per diagnostic and counts those that keep the bot from working.
 #[derive(Default)]

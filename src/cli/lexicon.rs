@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::cli::{answer, layers, tables};
 use crate::config::Config;
-use crate::taxonomy::Taxonomy;
+use deposit::taxonomy::Taxonomy;
 use note_reader::names;
 use note_reader::site::learned;
 

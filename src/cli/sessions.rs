@@ -17,10 +17,10 @@ use crate::cli::{answer, layers};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
-use crate::deposit::{ChatId, UserId};
-use crate::session::SessionKey;
 use crate::store::SessionInspection as _;
 use crate::store::sql::SqlStore;
+use deposit::{ChatId, UserId};
+use session::SessionKey;
 
 /// The action on sessions.
 #[derive(Clone, Debug, Subcommand)]

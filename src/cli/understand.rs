@@ -16,11 +16,11 @@ use crate::app::understanding;
 use crate::cli::layers;
 use crate::clock::Clock;
 use crate::config;
-use crate::deposit::{CategoryKey, WeightSource};
 use crate::model::{Embedded, Understand};
-use crate::session::{Language, Understanding};
-use crate::taxonomy::Taxonomy;
+use deposit::taxonomy::Taxonomy;
+use deposit::{CategoryKey, WeightSource};
 use note_reader::score::{Labelled, Read, Scores, kilograms, said};
+use session::{Language, Understanding};
 
 /// What to do with the notes.
 #[derive(Clone, Debug, Args)]
@@ -98,7 +98,7 @@ async fn answer(reader: &dyn Understand) -> anyhow::Result<()> {
 }
 
 fn answered<'a>(text: &'a str, found: &'a Understanding) -> Output<'a> {
-    let line = |line: &'a crate::deposit::Line| OutputLine {
+    let line = |line: &'a deposit::Line| OutputLine {
         object: &line.object,
         quantity: line.quantity,
         weight_kg: said(line),

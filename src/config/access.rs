@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use serde::Deserialize;
 
 use crate::config::{MergedLayers, Noted};
-use crate::deposit::UserId;
+use deposit::UserId;
 
 /// The most updates per minute and user that a limit can name.
 const RATE_MAX: u32 = 10_000;

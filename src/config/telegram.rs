@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::config::{MergedLayers, Noted, TELEGRAM_API_URL};
-use crate::deposit::BotId;
+use deposit::BotId;
 
 /// The shortest secret part that Telegram's own server issues tokens with; today it is 35.
 const TOKEN_SECRET_MIN: usize = 30;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::demo::controls::{self, Control, ControlError};
 use crate::demo::harness::Harness;
 use crate::demo::page;
-use crate::simulator::User;
+use bot_api_simulator::User;
 use harness::personas::Persona;
 
 /// The longest time that goes by at once, in seconds.

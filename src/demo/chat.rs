@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::simulator::{self, Entity, User};
+use bot_api_simulator::{Entity, User};
 
 /// How many messages of a chat are shown, the newest.
 const MESSAGES_MAX: usize = 100;
@@ -50,10 +50,10 @@ pub(super) fn messages(user: &User) -> Vec<Shown> {
     there.into_iter().skip(old).map(shown).collect()
 }
 
-fn shown(message: &simulator::Message) -> Shown {
+fn shown(message: &bot_api_simulator::Message) -> Shown {
     let file = |media: &Value| media.get("file_id").cloned();
     let buttons = message.rows().iter().map(|row| {
-        let button = |button: &simulator::Button| Button {
+        let button = |button: &bot_api_simulator::Button| Button {
             text: button.text.clone(),
             data: button.data.clone(),
             url: button.url.clone(),

@@ -1,7 +1,7 @@
 //! The simulator's time is the bot's.
 
 use crate::clock::Clock;
-use crate::simulator;
+use bot_api_simulator as simulator;
 
 impl simulator::Clock for Clock {
     fn now(&self) -> simulator::Timestamp {

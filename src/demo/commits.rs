@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::demo::inspector::title;
 use crate::service::observer::{Applied, CommitObserver};
-use crate::session::{Cause, Effect, EffectId, Session};
+use session::{Cause, Effect, EffectId, Session};
 
 /// How many are shown, the newest.
 const SHOWN_MAX: usize = 30;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::demo::harness::Harness;
-use crate::simulator::{Fault, Faults, Rule};
+use bot_api_simulator::{Fault, Faults, Rule};
 
 /// Telegram takes its time.
 const SLOW: Fault = Fault::Delay(Duration::from_secs(2));

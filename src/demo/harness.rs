@@ -23,9 +23,9 @@ use crate::demo::bot::Bot;
 use crate::demo::commits::Commits;
 use crate::demo::personas;
 use crate::demo::settings::{Settings, clear_redis};
-use crate::deposit::UserId;
-use crate::simulator::{Options, Simulator, User};
-use crate::taxonomy::Taxonomy;
+use bot_api_simulator::{Options, Simulator, User};
+use deposit::UserId;
+use deposit::taxonomy::Taxonomy;
 
 /// How long anything is waited for that users are to see, in real time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

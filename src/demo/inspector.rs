@@ -8,11 +8,11 @@ use harness::personas::{PERSONAS, Persona};
 
 use crate::app;
 use crate::demo::harness::Harness;
-use crate::deposit::{ChatId, Line, UserId};
 use crate::ledger::LedgerEntry;
-use crate::session::{Effect, Lane, Language, Session, SessionKey};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::{self, metric};
+use deposit::{ChatId, Line, UserId};
+use session::{Effect, Lane, Language, Session, SessionKey};
 
 /// How many deposits are shown, the newest.
 const DEPOSITS_MAX: u32 = 20;

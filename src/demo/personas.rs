@@ -3,9 +3,9 @@
 use harness::personas::{CAMILLE, ODILE, PERSONAS, Persona};
 
 use crate::database::DatabaseError;
-use crate::deposit::UserId;
 use crate::ledger::{Members, Role};
-use crate::session::Language;
+use deposit::UserId;
+use session::Language;
 
 /// The role in which a persona begins.
 pub(super) fn role(persona: &Persona) -> Role {

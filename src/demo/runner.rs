@@ -18,8 +18,8 @@ use crate::demo::harness::{Harness, PATIENCE};
 use crate::demo::page;
 use crate::demo::personas;
 use crate::demo::scenario::{Line, Scenario, Statement};
-use crate::deposit::{Status, UserId};
-use crate::simulator::{Chat, Message};
+use bot_api_simulator::{Chat, Message};
+use deposit::{Status, UserId};
 
 /// When the clock of a scenario starts.
 const START: Timestamp = Timestamp(1_780_000_000_000);

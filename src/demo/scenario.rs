@@ -21,7 +21,7 @@
 use std::time::Duration;
 
 use crate::demo::controls::Control;
-use crate::deposit::Status;
+use deposit::Status;
 use harness::personas::{PERSONAS, Persona};
 
 /// The longest time that goes by in one statement, in seconds.

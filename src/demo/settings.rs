@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::config::DEMO_TOKEN;
 use crate::demo::personas;
 use crate::demo::voice::Voice;
-use crate::simulator::Simulator;
+use bot_api_simulator::Simulator;
 use harness::proxy::FaultProxy;
 
 /// How long Redis may take for each answer when it is cleared.

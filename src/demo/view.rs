@@ -14,8 +14,8 @@ use crate::demo::controls::Controls;
 use crate::demo::harness::Harness;
 use crate::demo::inspector::{self, Deposit, Measure, SessionView, StoreView};
 use crate::demo::personas;
-use crate::deposit::UserId;
 use crate::ledger::Role;
+use deposit::UserId;
 use harness::personas::{PERSONAS, Persona};
 
 /// How often snapshots are sent at most.

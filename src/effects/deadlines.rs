@@ -13,8 +13,8 @@ use crate::effects::Effects;
 use crate::effects::execute::Chat;
 use crate::ledger::Record;
 use crate::service::{ServiceError, ValidationSessionService};
-use crate::session::{Cause, Event, SessionKey};
 use crate::store::StoreError;
+use session::{Cause, Event, SessionKey};
 
 /// How often the due index is read.
 const READ_EVERY: Duration = Duration::from_millis(500);

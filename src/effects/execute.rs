@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::deposit::{Leaving, MessageId, Recorded};
 use crate::effects::retry::{self, Failure};
 use crate::ledger::{Record, RecordError};
 use crate::model::{Understand, UnderstandError};
 use crate::rng::Rng;
-use crate::session::{Effect, Event, Note, Sentence, Session};
 use crate::speech::{Transcribe, TranscribeError};
+use deposit::{Leaving, MessageId, Recorded};
+use session::{Effect, Event, Note, Sentence, Session};
 
 /// The longest an effect takes, whatever it waits for: shorter than its lease.
 const DEADLINE: Duration = Duration::from_secs(12);

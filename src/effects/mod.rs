@@ -20,7 +20,7 @@ use crate::effects::execute::{Chat, Executor};
 use crate::ledger::Record;
 use crate::service::span::session_span;
 use crate::service::{Handled, ValidationSessionService};
-use crate::session::{Effect, EffectId, Event, Lane, Session, Verdict};
+use session::{Effect, EffectId, Event, Lane, Session, Verdict};
 
 /// How many lanes one instance runs at a time; an update that brings more work waits before it is acknowledged.
 const LANES_MAX: usize = 512;

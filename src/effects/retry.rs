@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::session::{Effect, Event};
+use session::{Effect, Event};
 
 /// How often a message to the chat is tried before an operator has to look at it.
 pub const CHAT_ATTEMPTS_MAX: u32 = 8;
@@ -67,7 +67,7 @@ fn deferred(attempts: u32, now: Timestamp, jitter: f64) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Sentence;
+    use session::Sentence;
 
     const NOW: Timestamp = Timestamp(1_000_000);
 

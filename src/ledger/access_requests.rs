@@ -2,7 +2,6 @@
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, DatabaseError, Job, job};
-use crate::deposit::UserId;
 use crate::ledger::display_name::clean_name;
 use crate::ledger::members::{Grant, GrantSource, Members, grant, read_role, set_role};
 use crate::ledger::request_cards::{
@@ -12,8 +11,9 @@ use crate::ledger::role::Role;
 use crate::ledger::transaction_lock::TransactionLock;
 use crate::operations::deliveries::enqueue;
 use crate::operations::{AccessRequestRef, DeliveryKind};
-use crate::session::Language;
 use crate::{execute, fetch_optional};
+use deposit::UserId;
+use session::Language;
 
 /// The outcome of asking for access.
 #[must_use]

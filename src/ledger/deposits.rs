@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use crate::database::{Connection, Job, alone, storable_text};
-use crate::deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
 use crate::ledger::entry::Owner;
 use crate::ledger::rows::{RevisionRows, StoredDraft, entry, read_lines, weight_source_word};
 use crate::ledger::transaction_lock::TransactionLock;
 use crate::ledger::{Ledger, LedgerError, quality};
 use crate::{fetch_one, fetch_optional, on};
+use deposit::{LINES_MAX, Leaving, Line, Recorded, Status};
 
 impl Ledger {
     /// Writes a deposit that left its conversation: the revision `leaving.draft.revision`, with its lines.

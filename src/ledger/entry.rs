@@ -1,7 +1,7 @@
 //! A deposit as the ledger holds it.
 
 use crate::clock::Timestamp;
-use crate::deposit::{ChatId, Draft, Recorded, Status, UserId};
+use deposit::{ChatId, Draft, Recorded, Status, UserId};
 
 /// The member who made a deposit, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::database::{Connection, Database, job};
-use crate::deposit::{BotId, CategoryKey, Destination, Line, Status, UserId, Weight};
 use crate::fetch_all;
 use crate::ledger::LedgerError;
 use crate::ledger::csv::{inert, write_row};
 use crate::ledger::entry::LedgerEntry;
 use crate::ledger::rows::{DepositRow, LineRow, RevisionRows, entry, line, weight_source_word};
+use deposit::{BotId, CategoryKey, Destination, Line, Status, UserId, Weight};
 
 /// The format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn grams_become_kilograms_without_noise() {
-        let weighed = |grams| Some(Weight { grams, source: crate::deposit::WeightSource::Weighed });
+        let weighed = |grams| Some(Weight { grams, source: deposit::WeightSource::Weighed });
         assert_eq!(text_of(kilograms(weighed(2_345))), "2.345");
         assert_eq!(text_of(kilograms(weighed(6_000))), "6");
         assert_eq!(text_of(kilograms(None)), "");

@@ -6,8 +6,8 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Connection, Database, DatabaseError, job};
-use crate::deposit::{BotId, Choice, UserId};
 use crate::{execute, fetch_all};
+use deposit::{BotId, Choice, UserId};
 
 /// How many choices are read at most, the newest: a site that corrects ten lines a day makes them in five years.
 const CHOICES_MAX: i64 = 20_000;

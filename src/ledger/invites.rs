@@ -6,14 +6,14 @@ use secrecy::SecretString;
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, DatabaseError, Job, job};
-use crate::deposit::UserId;
 use crate::digest::sha256_hex;
 use crate::ledger::display_name::clean_name;
 use crate::ledger::members::{Grant, GrantSource, Members, grant, read_role};
 use crate::ledger::role::Role;
 use crate::ledger::transaction_lock::TransactionLock;
-use crate::session::Language;
 use crate::{execute, fetch_optional};
+use deposit::UserId;
+use session::Language;
 
 /// How long an invitation can be used.
 pub const INVITE_TTL: Duration = Duration::from_secs(15 * 60);

@@ -2,14 +2,14 @@
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Connection, Database, DatabaseError, Job, job};
-use crate::deposit::{BotId, UserId};
 use crate::ledger::display_name::clean_name;
 use crate::ledger::request_cards::{close_open_request, retry_missed_cards, show_open_requests};
 use crate::ledger::role::Role;
 use crate::ledger::transaction_lock::TransactionLock;
 use crate::operations::Deliveries;
-use crate::session::Language;
 use crate::{execute, fetch_all, fetch_optional};
+use deposit::{BotId, UserId};
+use session::Language;
 
 /// The members, access requests and invitations of one bot; a clone is cheap and shares the connections.
 ///

@@ -35,7 +35,7 @@ pub use crate::ledger::role::Role;
 
 use crate::clock::Clock;
 use crate::database::{Database, DatabaseError};
-use crate::deposit::BotId;
+use deposit::BotId;
 
 /// The deposits of one bot; clones are cheap and share the connections.
 #[derive(Clone, Debug)]

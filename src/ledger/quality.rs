@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::database::job;
-use crate::deposit::{CategoryKey, Confidence, Line};
 use crate::fetch_all;
 use crate::ledger::{Ledger, LedgerError};
+use deposit::{CategoryKey, Confidence, Line};
 
 /// How many lines were validated, and of how many the proposal stood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

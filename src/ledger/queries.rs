@@ -1,11 +1,11 @@
 //! Reading deposits: by the name on their buttons, by their owner, and by status.
 
 use crate::database::{Connection, job};
-use crate::deposit::{DepositRef, Draft, Status, UserId};
 use crate::ledger::entry::LedgerEntry;
 use crate::ledger::rows::{DepositRow, RevisionRows, entry, read_lines};
 use crate::ledger::{Ledger, LedgerError};
 use crate::{fetch_all, fetch_optional};
+use deposit::{DepositRef, Draft, Status, UserId};
 
 impl Ledger {
     /// The latest revision of the deposit that a button names.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::database::{Connection, Job, alone};
-use crate::deposit::{Leaving, Recorded};
 use crate::ledger::{Ledger, LedgerError, Owner};
-use crate::session::Session;
 use crate::store::replication::MirrorOutcome;
 use crate::store::sql::SqlStore;
 use crate::store::{SessionStore, StoreError};
+use deposit::{Leaving, Recorded};
+use session::Session;
 
 /// The recording of deposits, as the effects need it: by the [`Recorder`], or by a model in a simulation.
 pub trait Record: Send + Sync + 'static {

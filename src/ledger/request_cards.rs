@@ -2,11 +2,11 @@
 
 use crate::clock::Timestamp;
 use crate::database::Connection;
-use crate::deposit::UserId;
 use crate::operations::deliveries::{enqueue, replace_view};
 use crate::operations::{AccessRequestRef, DeliveryKind};
-use crate::session::Language;
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use deposit::UserId;
+use session::Language;
 
 /// How many requests may be undecided at once.
 pub(super) const OPEN_REQUESTS_MAX: i64 = 20;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
-use crate::deposit::{DepositRef, Recorded, Status, UserId};
 use crate::execute;
 use crate::ledger::members::read_role;
 use crate::ledger::queries::read_by_reference;
 use crate::ledger::rows::RevisionRows;
 use crate::ledger::{Ledger, LedgerError, Role};
+use deposit::{DepositRef, Recorded, Status, UserId};
 
 /// The right by which a member undoes a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

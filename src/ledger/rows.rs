@@ -5,13 +5,13 @@ use sqlx::FromRow;
 
 use crate::clock::Timestamp;
 use crate::database::Connection;
-use crate::deposit::{
-    Attachment, CategoryKey, ChatId, DepositId, Destination, Draft, Line, Proposal, Status, UserId, Weight,
-    WeightSource,
-};
 use crate::fetch_all;
 use crate::ledger::LedgerError;
 use crate::ledger::entry::{LedgerEntry, Owner};
+use deposit::{
+    Attachment, CategoryKey, ChatId, DepositId, Destination, Draft, Line, Proposal, Status, UserId, Weight,
+    WeightSource,
+};
 
 /// Reads revisions of deposits `where …`; the row type is [`DepositRow`].
 macro_rules! entry {

@@ -20,15 +20,15 @@ use tokio::time::Instant;
 pub use crate::model::llm::budget::Budget;
 
 use crate::clock::Clock;
-use crate::deposit::{Attachment, CategoryKey, Line, Proposal, SURE, Weight, WeightSource};
 use crate::model::llm::answer::Proposed;
 use crate::model::{Understand, UnderstandError};
 use crate::remote::cache::{Cache, Kept, Kind};
 use crate::remote::recordings::Recordings;
 use crate::remote::{Remote, RemoteError, RemoteSetupError, Server};
-use crate::session::{Correction, Language, OnCard, Understanding};
-use crate::taxonomy::Taxonomy;
+use deposit::taxonomy::Taxonomy;
+use deposit::{Attachment, CategoryKey, Line, Proposal, SURE, Weight, WeightSource};
 use note_reader::{site, typical};
+use session::{Correction, Language, OnCard, Understanding};
 
 /// How long the model may take: a volunteer waits.
 const DEADLINE: Duration = Duration::from_secs(6);

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use crate::deposit::Attachment;
-use crate::session::{Correction, Language, OnCard, Understanding};
-use crate::taxonomy::Taxonomy;
+use deposit::Attachment;
+use deposit::taxonomy::Taxonomy;
 use note_reader::site::{Learned, Site};
 use note_reader::{Classifier, correction, typical};
+use session::{Correction, Language, OnCard, Understanding};
 
 /// Turns a note into lines.
 #[async_trait]
@@ -132,7 +132,7 @@ impl Understand for Embedded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deposit::{Destination, LINES_MAX, Line, Weight, WeightSource};
+    use deposit::{Destination, LINES_MAX, Line, Weight, WeightSource};
     use note_reader::{MODEL, OBJECT_CHARS_MAX};
 
     async fn understood(note: &str) -> Vec<Line> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::database::{Database, DatabaseError, job, storable_text};
-use crate::deposit::BotId;
 use crate::{execute, fetch_one, fetch_optional};
+use deposit::BotId;
 
 /// For how many days the number of calls is stored.
 const DAYS_STORED: i64 = 7;

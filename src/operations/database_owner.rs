@@ -1,8 +1,8 @@
 //! Whose database this is: several bots may share one, and a token that was swapped by mistake must not pass unnoticed.
 
 use crate::database::{Database, DatabaseError, job};
-use crate::deposit::BotId;
 use crate::{fetch_one, fetch_optional};
+use deposit::BotId;
 
 /// Another bot with rows in a database that holds none of `bot`; `None` for a new database and for one of `bot`'s own.
 ///

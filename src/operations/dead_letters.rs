@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Connection, Database, DatabaseError, job, storable_text};
-use crate::deposit::BotId;
 use crate::digest::sha256_hex;
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use deposit::BotId;
 
 /// An update that could not be handled.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,11 +18,11 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Connection, Database, DatabaseError, job};
-use crate::deposit::{BotId, ChatId, MessageId};
 use crate::operations::delivery_kind::DeliveryKind;
 use crate::operations::delivery_leases::{DeliveryOutcome, EndLease, LeaseDue};
-use crate::session::Language;
 use crate::{execute, fetch_one, fetch_optional};
+use deposit::{BotId, ChatId, MessageId};
+use session::Language;
 
 /// A leased message: to be edited if `message` is known, else to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::deposit::UserId;
+use deposit::UserId;
 
 /// The content of a message to another chat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

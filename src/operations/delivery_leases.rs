@@ -4,10 +4,10 @@ use sqlx::FromRow;
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
-use crate::deposit::{ChatId, MessageId};
 use crate::operations::deliveries::Delivery;
-use crate::session::Language;
 use crate::{execute, fetch_all};
+use deposit::{ChatId, MessageId};
+use session::Language;
 
 /// Leases due deliveries, the longest due first; no row is leased to two instances.
 pub(super) struct LeaseDue {

@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::database::{Database, DatabaseError, job};
-use crate::deposit::BotId;
 use crate::{execute, fetch_optional};
+use deposit::BotId;
 
 /// The row of one bot in the table `intake`; a clone is cheap and shares the connections.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::database::{Database, DatabaseError, job, storable_text};
 use crate::digest::sha256_hex;
 use crate::execute;
-use crate::session::SessionKey;
+use session::SessionKey;
 
 /// The table `quarantine`; a clone is cheap and shares the connections.
 #[derive(Clone, Debug)]

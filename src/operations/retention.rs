@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::database::{Database, DatabaseError, job};
-use crate::deposit::BotId;
 use crate::{execute, fetch_one};
+use deposit::BotId;
 
 /// How many rows one transaction takes; others commit in between.
 const BATCH: i64 = 200;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Connection, Database, DatabaseError, Job, job};
-use crate::deposit::BotId;
 use crate::{execute, fetch_optional};
+use deposit::BotId;
 
 /// The settings that Telegram is told; two webhooks are the same if all three are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::deposit::Attachment;
+use deposit::Attachment;
 
 /// Fetches what was sent from where it is kept.
 #[async_trait]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
-use crate::session::{Session, SessionKey};
+use session::{Session, SessionKey};
 
 /// How many documents are cached.
 const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();

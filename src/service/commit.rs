@@ -8,14 +8,14 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use crate::clock::Timestamp;
-use crate::deposit::{DepositId, DepositRef};
 use crate::rng::Rng;
 use crate::service::observer::Applied;
 use crate::service::span::session_span;
 use crate::service::{CONFLICTS_MAX, Handled, ServiceError, ValidationSessionService};
-use crate::session::{Cause, Context, Event, Fresh, Lane, SCHEMA, Session, SessionKey, Transition, Verdict};
 use crate::store::{Commit, Committed, retry};
 use crate::telemetry::milliseconds;
+use deposit::{DepositId, DepositRef};
+use session::{Cause, Context, Event, Fresh, Lane, SCHEMA, Session, SessionKey, Transition, Verdict};
 
 impl ValidationSessionService {
     /// Loads, applies the steps, commits, and does so again if another commit was first.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::failpoint;
 use crate::service::observer::{Applied, CommitObserver};
-use crate::session::{Cause, Event, Lane, Session, Verdict};
+use session::{Cause, Event, Lane, Session, Verdict};
 
 /// A file that is written line by line, each at once: what is written before the end of the process is there after it.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::clock::Timestamp;
-use crate::session::{Cause, Event, Lane, Session, Verdict};
+use session::{Cause, Event, Lane, Session, Verdict};
 
 /// Follows what becomes of commits. Each method is called as it happens, and must not wait.
 pub trait CommitObserver: Debug + Send + Sync {

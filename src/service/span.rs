@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use tracing::Span;
 
-use crate::session::SessionKey;
+use session::SessionKey;
 
 /// The span of a session, or the current one where that is a session's: no line is about two sessions. Its `key` is a
 /// hash, so that a log that is passed on names no user.

@@ -19,14 +19,14 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::deposit::Attachment;
 use crate::remote::cache::{Cache, Kept, Kind};
 use crate::remote::recordings::{FetchError, Recordings};
 use crate::remote::{Remote, RemoteError, RemoteSetupError, Server};
-use crate::session::Language;
 use crate::speech::answer::Heard;
 use crate::speech::recording::Format;
-use crate::taxonomy::Taxonomy;
+use deposit::Attachment;
+use deposit::taxonomy::Taxonomy;
+use session::Language;
 
 /// Turns a recording into text.
 #[async_trait]
@@ -259,7 +259,7 @@ fn vocabulary(taxonomy: &Taxonomy, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deposit::Media;
+    use deposit::Media;
 
     #[test]
     fn the_vocabulary_names_the_categories_and_is_short() {

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::session::{DOCUMENT_BYTES_MAX, SCHEMA, Session, SessionKey};
 use crate::store::StoreError;
+use session::{DOCUMENT_BYTES_MAX, SCHEMA, Session, SessionKey};
 
 /// Writes a document.
 ///
@@ -63,7 +63,7 @@ fn place(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::deposit::{BotId, ChatId, UserId};
+    use deposit::{BotId, ChatId, UserId};
 
     const KEY: SessionKey = SessionKey { bot: BotId(1), chat: ChatId(2), user: UserId(3) };
 
@@ -121,8 +121,8 @@ mod tests {
 
     /// Neither asking it when it is due nor its next event makes it panic.
     fn goes_on(session: &Session) {
-        use crate::deposit::{DepositId, DepositRef};
-        use crate::session::{Cause, Context, Event, Fresh};
+        use deposit::{DepositId, DepositRef};
+        use session::{Cause, Context, Event, Fresh};
         let ttl = std::time::Duration::from_secs(300);
         let (_due, _kept) = (session.due_at(ttl), session.kept_for());
         let fresh = Fresh { id: DepositId(uuid::Uuid::nil()), reference: DepositRef(1) };

@@ -15,8 +15,8 @@
 
 use std::time::Duration;
 
-use crate::deposit::{BotId, ChatId, UserId};
-use crate::session::SessionKey;
+use deposit::{BotId, ChatId, UserId};
+use session::SessionKey;
 
 /// The prefix if none is configured.
 pub const PREFIX: &str = "depot:";

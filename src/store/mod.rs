@@ -22,7 +22,7 @@ use async_trait::async_trait;
 pub use crate::store::stored::StoredSession;
 
 use crate::clock::Timestamp;
-use crate::session::{Session, SessionKey};
+use session::{Session, SessionKey};
 
 /// Where sessions live: one document per [`SessionKey`], written by one compare-and-set. What else a caller may want of
 /// a store is in [`Replicated`] and [`SessionInspection`].

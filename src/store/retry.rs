@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::rng::Rng;
-use crate::session::{Session, SessionKey};
 use crate::store::{Commit, Committed, SessionStore, StoreError};
+use session::{Session, SessionKey};
 
 /// How often a call that was certainly not executed is tried.
 const TRIES: u32 = 3;
@@ -96,8 +96,8 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::deposit::{BotId, ChatId, UserId};
     use crate::store::{Replicated, SessionInspection, SessionPage, Statistics};
+    use deposit::{BotId, ChatId, UserId};
 
     const NO_TIME: Duration = Duration::ZERO;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::session::Session;
 use crate::store::Commit;
+use session::Session;
 
 /// A session's document with the columns that the stores keep beside it.
 #[derive(Clone, Debug, PartialEq)]

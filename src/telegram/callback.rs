@@ -8,10 +8,10 @@
 
 use std::fmt::Write as _;
 
-use crate::deposit::{CategoryKey, DepositRef, Destination};
-use crate::session::{Part, Verb};
-use crate::taxonomy::{Taxonomy, key_hash};
 use crate::telegram::views::view::ButtonAction;
+use deposit::taxonomy::{Taxonomy, key_hash};
+use deposit::{CategoryKey, DepositRef, Destination};
+use session::{Part, Verb};
 
 const VERSION: &str = "1";
 /// The values of an argument, encoded by their index: append only.

@@ -7,20 +7,20 @@ use jiff::tz::TimeZone;
 use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity, MessageEntityKind};
 
 use crate::clock::Clock;
-use crate::deposit::{ChatId, MessageId};
 use crate::effects::execute::{Chat, Shown};
 use crate::effects::retry::Failure;
 use crate::i18n::I18n;
 use crate::ledger::{Feedback, Ledger, LedgerError, Members};
 use crate::operations::{DeadLetters, Deliveries, Quarantine};
-use crate::session::{Sentence, Session};
-use crate::taxonomy::Taxonomy;
 use crate::telegram::client::{CallError, Client};
 use crate::telegram::send_limiter::{Priority, SendError, SendLimiter};
 use crate::telegram::views::messages::{self, Listed};
 use crate::telegram::views::view::{Style, View};
 use crate::telegram::{callback, views::card};
+use deposit::taxonomy::Taxonomy;
+use deposit::{ChatId, MessageId};
 use note_reader::site;
+use session::{Sentence, Session};
 
 /// How many deposits `/mesdepots` lists.
 const LISTED: u32 = 10;

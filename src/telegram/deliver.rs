@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
 use crate::database::DatabaseError;
-use crate::deposit::MessageId;
 use crate::effects::retry::Failure;
 use crate::operations::{Delivery, DeliveryKind};
 use crate::telegram::chat::TelegramChat;
@@ -15,6 +14,7 @@ use crate::telegram::send_limiter::Priority;
 use crate::telegram::views::access_card;
 use crate::telegram::views::messages::{self, Notification};
 use crate::telegram::views::view::View;
+use deposit::MessageId;
 
 /// How often the table is polled when no delivery was added in this process.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::deposit::Attachment;
 use crate::remote::recordings::{FetchError, Recordings};
 use crate::telegram::client::{CallError, Client};
+use deposit::Attachment;
 
 #[async_trait]
 impl Recordings for Client {

@@ -13,8 +13,8 @@ use std::time::Duration;
 use lru::LruCache;
 
 use crate::clock::{Clock, Timestamp};
-use crate::deposit::ChatId;
 use crate::telegram::client::CallError;
+use deposit::ChatId;
 
 /// How many chats are remembered; the least recently used is forgotten first.
 const CHATS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();

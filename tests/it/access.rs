@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use depot_bot::deposit::UserId;
+use bot_api_simulator::{Chat, Fault, Faults, Message, Rule, User, UserProfile};
+use deposit::UserId;
 use depot_bot::ledger::Role;
-use depot_bot::simulator::{Chat, Fault, Faults, Message, Rule, User, UserProfile};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -359,8 +359,8 @@ async fn a_group_hears_one_sentence_and_the_bot_leaves_also_where_only_anonymous
     let group = bot.user(7).in_group(-100_500, "Équipe");
     // Telegram does not do what it is asked the first time.
     bot.telegram.faults(|faults| {
-        let fault = depot_bot::simulator::Fault::ServerError;
-        faults.add(depot_bot::simulator::Rule::next(1, fault).on("leaveChat"));
+        let fault = bot_api_simulator::Fault::ServerError;
+        faults.add(bot_api_simulator::Rule::next(1, fault).on("leaveChat"));
     });
     group.adds_bot();
     quiet(&bot).await;

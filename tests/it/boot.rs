@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 #[cfg(feature = "failpoints")]
 use std::time::Duration;
 
+use bot_api_simulator::{Simulator, UserProfile};
 use depot_bot::clock::{Clock, Timestamp};
-use depot_bot::simulator::{Simulator, UserProfile};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 

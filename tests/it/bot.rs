@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bot_api_simulator::{Options, Simulator, User, UserProfile};
+use deposit::{Status, UserId};
 use depot_bot::app::{self, App};
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::config::{Config, Layers};
 use depot_bot::database::Database;
-use depot_bot::deposit::{Status, UserId};
 use depot_bot::ledger::LedgerEntry;
-use depot_bot::simulator::{Options, Simulator, User, UserProfile};
 use harness::rest::until_none;
 use secrecy::SecretString;
 use tempfile::TempDir;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::process::Output;
 
+use bot_api_simulator::UserProfile;
 use depot_bot::config::DEMO_TOKEN;
-use depot_bot::simulator::UserProfile;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, BufReader};

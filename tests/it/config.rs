@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use deposit::{BotId, UserId};
 use depot_bot::config::{AccessMode, Config, DEMO_TOKEN, DatabaseEngine, Layers, LogFormat, VARIABLES};
-use depot_bot::deposit::{BotId, UserId};
 use depot_bot::telemetry::Redactor;
 use secrecy::ExposeSecret;
 

@@ -1,11 +1,11 @@
 //! Corrections in words and by buttons, through the front door: the text of the card and the rows of the ledger.
 
-use depot_bot::deposit::{Destination, Line, Status, WeightSource};
+use deposit::{Destination, Line, Status, WeightSource};
 
 use crate::bot::TestBot;
 
 /// A bot, and a user whose card shows this note.
-async fn card_of(note: &str) -> (TestBot, depot_bot::simulator::User) {
+async fn card_of(note: &str) -> (TestBot, bot_api_simulator::User) {
     let bot = TestBot::start().await;
     let user = bot.user(7);
     user.says(note);
@@ -13,7 +13,7 @@ async fn card_of(note: &str) -> (TestBot, depot_bot::simulator::User) {
     (bot, user)
 }
 
-async fn validated(bot: &TestBot, user: &depot_bot::simulator::User) -> Vec<Line> {
+async fn validated(bot: &TestBot, user: &bot_api_simulator::User) -> Vec<Line> {
     user.taps("Valider").unwrap();
     user.sees_new("enregistré").await.unwrap();
     bot.deposits(7).await.remove(0).draft.lines

@@ -7,7 +7,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
-use depot_bot::simulator::User;
+use bot_api_simulator::User;
 use futures_util::{StreamExt as _, stream};
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
@@ -204,7 +204,7 @@ async fn ends_at_the_point(harness: &Harness, way: Way, bot: &mut Process, rng: 
         },
         Way::Stops => {
             bot.says("the bot is started").await;
-            let shown = |it: &depot_bot::simulator::Simulator| it.calls("sendMessage");
+            let shown = |it: &bot_api_simulator::Simulator| it.calls("sendMessage");
             let goal = shown(&harness.telegram) + rng.random_range(1..8);
             harness.telegram.wait_for("some answers", |it| shown(it) >= goal).await.unwrap();
             bot.signal(Signal::SIGTERM);

@@ -1,6 +1,6 @@
 //! A volunteer's day, through the front door: the user's chat and the rows of the ledger.
 
-use depot_bot::deposit::Status;
+use deposit::Status;
 
 use crate::bot::{Behind, TestBot};
 
@@ -288,7 +288,7 @@ async fn a_group_gets_one_sentence_and_the_bot_leaves() {
     let bot = TestBot::start().await;
     let group = bot.user(7).in_group(-100_500, "Équipe");
     group.adds_bot();
-    group.wait_for("the bot to leave", depot_bot::simulator::Chat::bot_has_left).await.unwrap();
+    group.wait_for("the bot to leave", bot_api_simulator::Chat::bot_has_left).await.unwrap();
     let sentences = group.messages().iter().filter(|message| message.from_bot()).count();
     assert_eq!(sentences, 1);
 }

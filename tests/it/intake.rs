@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bot_api_simulator::{Fault, Options, Rule, Simulator, User, UserProfile};
+use deposit::{ChatId, MessageId};
 use depot_bot::clock::{Clock, Timestamp};
-use depot_bot::deposit::{ChatId, MessageId};
 use depot_bot::http::serve::{Limits, serve};
-use depot_bot::simulator::{Fault, Options, Rule, Simulator, User, UserProfile};
 use depot_bot::telegram::client::{CallError, Client};
 use depot_bot::telegram::incoming::{Content, Incoming, IncomingKind};
 use depot_bot::telegram::ingress::pipeline::{DeadLetterReason, Disposition, HandleUpdate, Pipeline};

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use bot_api_simulator::{Entry, Fault, Happened, Rule};
 use depot_bot::clock::Timestamp;
-use depot_bot::simulator::{Entry, Fault, Happened, Rule};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::time::{interval, timeout};
@@ -92,7 +92,7 @@ async fn everything_goes_wrong(behind: Behind) {
         bot = harness.start(&[]).await;
     }
     trouble.ends(&harness).await;
-    harness.telegram.faults(depot_bot::simulator::Faults::clear);
+    harness.telegram.faults(bot_api_simulator::Faults::clear);
     let healed_at = harness.now();
     let went_home = crowd.goes_home().await;
     let report = harness.ends(bot, "ok").await;

@@ -1,7 +1,7 @@
 //! A site teaches the bot by its corrections, sees the learned names, and retracts them.
 
-use depot_bot::deposit::WeightSource;
-use depot_bot::simulator::User;
+use bot_api_simulator::User;
+use deposit::WeightSource;
 
 use crate::bot::{Behind, TestBot};
 use crate::process::run;
@@ -133,7 +133,7 @@ async fn a_typical_weight_is_suggested_and_never_taken_for_a_weighed_one() {
     user.sees_new("enregistré").await.unwrap();
     let deposits = bot.deposits(7).await;
     let [oven, fridges] = deposits[0].draft.lines.as_slice() else { panic!("{deposits:?}") };
-    let weight = |line: &depot_bot::deposit::Line| line.weight.map(|weight| (weight.grams, weight.source));
+    let weight = |line: &deposit::Line| line.weight.map(|weight| (weight.grams, weight.source));
     assert_eq!(weight(fridges), Some((90_000, WeightSource::Estimated)));
     assert_eq!(weight(oven), Some((11_500, WeightSource::Stated)));
 }

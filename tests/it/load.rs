@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use bot_api_simulator::{Chat, Fault, Rule, User};
+use deposit::Status;
 use depot_bot::clock::Clock;
-use depot_bot::deposit::Status;
-use depot_bot::simulator::{Chat, Fault, Rule, User};
 use tokio::task::JoinSet;
 
 use crate::bot::{Behind, TestBot};
@@ -73,7 +73,7 @@ async fn all_users_are_served(behind: Behind, by_webhook: bool) {
         });
     }
     people.join_all().await;
-    bot.telegram.faults(depot_bot::simulator::Faults::clear);
+    bot.telegram.faults(bot_api_simulator::Faults::clear);
     assert!(bot.telegram.calls_with("sendMessage", 0) > 0, "the network was bad");
     assert_eq!(bot.telegram.webhook_url().is_some(), by_webhook);
     strays_are_answered(&bot).await;

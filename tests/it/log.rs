@@ -1,6 +1,6 @@
 //! The log of one deposit: every line says its update, session, commit and effect, and none quotes a user.
 
-use depot_bot::simulator::UserProfile;
+use bot_api_simulator::UserProfile;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use depot_bot::deposit::UserId;
+use deposit::UserId;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};

@@ -1,6 +1,6 @@
 //! The ops server of a real bot: probes that name the fault, metrics without personal data, and no secret anywhere.
 
-use depot_bot::simulator::{Fault, Faults, Rule, UserProfile};
+use bot_api_simulator::{Fault, Faults, Rule, UserProfile};
 use depot_bot::telemetry::metric;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};

@@ -6,8 +6,8 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bot_api_simulator::{Options, Simulator};
 use depot_bot::clock::Clock;
-use depot_bot::simulator::{Options, Simulator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use deposit::{BotId, Status};
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::database::{Connection, Database, Job};
-use depot_bot::deposit::{BotId, Status};
 use depot_bot::operations::{DeadLetters, Retained};
 use depot_bot::{execute, fetch_one};
 use secrecy::SecretString;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::memory::MemoryStore;
+use deposit::{BotId, Destination, Line, MessageId, Proposal, Status, UserId};
 use depot_bot::clock::{Clock, Timestamp};
-use depot_bot::deposit::{BotId, Destination, Line, MessageId, Proposal, Status, UserId};
 use depot_bot::rng::Rng;
 use depot_bot::service::ValidationSessionService;
-use depot_bot::session::{
-    Cause, Event, Lane, Language, Note, State, Tap, TapAnswer, Understanding, Verb, Verdict,
-};
 use depot_bot::store::replication::DurableStore as _;
 use depot_bot::store::replication::ReplicatedStore;
+use session::{Cause, Event, Lane, Language, Note, State, Tap, TapAnswer, Understanding, Verb, Verdict};
 
 const TTL: Duration = Duration::from_secs(300);
 

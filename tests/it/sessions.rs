@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bot_api_simulator::{Simulator, UserProfile};
+use deposit::BotId;
 use depot_bot::clock::Clock;
 use depot_bot::database::{Connection, Database, Job};
-use depot_bot::deposit::BotId;
 use depot_bot::operations::{DeadLetter, DeadLetters};
-use depot_bot::simulator::{Simulator, UserProfile};
 use depot_bot::{execute, fetch_one};
 use nix::sys::signal::Signal;
 use secrecy::SecretString;
@@ -197,7 +197,7 @@ async fn an_operator_sees_and_replays(telegram: &Simulator, variables: &Variable
 async fn a_dead_letter_is_handled_again(
     telegram: &Simulator,
     variables: &Variables,
-    user: &depot_bot::simulator::User,
+    user: &bot_api_simulator::User,
 ) {
     let first = user.says("/aide").message_id;
     // More than a conversation remembers, so that the replayed message seems older than all of them.

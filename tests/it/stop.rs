@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use depot_bot::simulator::{Fault, Rule, Simulator, User, UserProfile};
+use bot_api_simulator::{Fault, Rule, Simulator, User, UserProfile};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -90,7 +90,7 @@ async fn a_second_signal_exits_at_once_and_loses_nothing() {
     first.signal(Signal::SIGTERM);
     let status = first.ended().await;
     assert_eq!(status.code(), Some(130), "{}", first.lines.join("\n"));
-    telegram.faults(depot_bot::simulator::Faults::clear);
+    telegram.faults(bot_api_simulator::Faults::clear);
     let _second = Process::start(&variables).await;
     user.sees("Dépôt n°\u{a0}1 enregistré").await.unwrap();
     assert_eq!(listed(&variables).await.get("completed"), Some(&1));

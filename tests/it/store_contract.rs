@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::memory::MemoryStore;
-use depot_bot::session::{DOCUMENT_BYTES_MAX, Session, SessionKey};
 use depot_bot::store::{Commit, Committed, SessionStore, Statistics, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use session::{DOCUMENT_BYTES_MAX, Session, SessionKey};
 
 use crate::stores::{BOT, Engine, NOW, OTHER_BOT, Subject, after, key, session};
 
@@ -74,7 +74,7 @@ async fn a_commit_is_loaded_as_it_was(subject: Subject) {
     assert_eq!(store.commit(&after(0, &first)).await.unwrap(), Committed::Applied);
     assert_eq!(store.load(first.key).await.unwrap(), Some(first.clone()));
     let mut second = session(first.key, 2);
-    second.language = depot_bot::session::Language::En;
+    second.language = session::Language::En;
     assert_eq!(store.commit(&after(1, &second)).await.unwrap(), Committed::Applied);
     assert_eq!(store.load(first.key).await.unwrap(), Some(second));
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::memory::MemoryStore;
+use deposit::{BotId, ChatId, UserId};
 use depot_bot::clock::Timestamp;
 use depot_bot::database::{Connection, Database, Job};
-use depot_bot::deposit::{BotId, ChatId, UserId};
 use depot_bot::execute;
-use depot_bot::session::{Session, SessionKey};
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::store::redis::{PoolOptions, RedisOptions, RedisStore};
 use depot_bot::store::replication::VolatileStore as _;
 use depot_bot::store::sql::SqlStore;
 use depot_bot::store::{Commit, SessionStore};
 use secrecy::SecretString;
+use session::{Session, SessionKey};
 
 use crate::servers::{RedisServer, postgres_database};
 use crate::simulation::calm_model;

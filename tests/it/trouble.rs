@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use depot_bot::deposit::{Status, UserId};
-use depot_bot::session::{Session, State};
-use depot_bot::simulator::{Fault, Faults, Happened, Rule};
+use bot_api_simulator::{Fault, Faults, Happened, Rule};
+use deposit::{Status, UserId};
 use depot_bot::store::sql::SqlStore;
 use depot_bot::store::{Commit, Committed, SessionStore as _};
 use serde_json::json;
+use session::{Session, State};
 
 use crate::bot::{Behind, PATIENCE, TestBot};
 

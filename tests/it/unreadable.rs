@@ -1,11 +1,11 @@
 //! Conversations that cannot be read, through the front door: a corrupt one begins anew, a newer one is left alone.
 
+use deposit::{BotId, ChatId, Status, UserId};
 use depot_bot::database::{Connection, Database, Job};
-use depot_bot::deposit::{BotId, ChatId, Status, UserId};
-use depot_bot::session::SessionKey;
 use depot_bot::store::keys::{Keys, PREFIX};
 use depot_bot::{execute, fetch_all, fetch_one};
 use secrecy::SecretString;
+use session::SessionKey;
 
 use crate::bot::{Behind, TestBot};
 
@@ -149,7 +149,7 @@ async fn left_by_a_newer_release(bot: &mut TestBot) -> String {
     bot.stop().await;
     let text = stored(bot).await;
     let document = &text[text.find('{').unwrap()..];
-    let current = format!("\"schema\":{},", depot_bot::session::SCHEMA);
+    let current = format!("\"schema\":{},", session::SCHEMA);
     spoil(bot, &document.replacen(&current, "\"schema\":1000,", 1)).await;
     let newer = stored(bot).await;
     assert!(newer.contains("\"schema\":1000,"));

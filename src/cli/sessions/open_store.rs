@@ -11,9 +11,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, DatabaseEngine};
 use crate::database::{Database, DatabaseError};
 use crate::operations::DeadLetters;
-use crate::session::SessionKey;
 use crate::store::sql::SqlStore;
 use crate::store::{FoundSession, SessionStore, StoreError};
+use session::SessionKey;
 
 /// How many documents are read at a time.
 const PAGE_SIZE: usize = 200;

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::deposit::{CategoryKey, Destination, GRAMS_MAX, LINES_MAX, QUANTITY_MAX, Weight, WeightSource};
 use crate::model::llm::schema::DESTINATIONS;
-use crate::taxonomy::Taxonomy;
+use deposit::taxonomy::Taxonomy;
+use deposit::{CategoryKey, Destination, GRAMS_MAX, LINES_MAX, QUANTITY_MAX, Weight, WeightSource};
 use note_reader::OBJECT_CHARS_MAX;
 
 /// What a model proposes, within all bounds.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::deposit::{Destination, LINES_MAX};
-use crate::taxonomy::Taxonomy;
+use deposit::taxonomy::Taxonomy;
+use deposit::{Destination, LINES_MAX};
 
 /// Where lines may go, by the words that the ledger has for it.
 pub(super) const DESTINATIONS: [Destination; 3] =

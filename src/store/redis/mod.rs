@@ -22,11 +22,11 @@ use tokio::time::Instant;
 pub use crate::store::redis::inspect::Description;
 pub use crate::store::redis::options::{AddressError, DEADLINE, PoolOptions, RedisOptions};
 
-use crate::session::SessionKey;
 use crate::store::keys::Keys;
 use crate::store::redis::error::LinkError;
 use crate::store::redis::link::{Call, Link, Route};
 use crate::store::{Replicated, StoreError};
+use session::SessionKey;
 
 /// The sessions of one bot in Redis.
 pub struct RedisStore {

@@ -7,7 +7,7 @@ use redis::io::tcp::TcpSettings;
 use redis::{ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::deposit::BotId;
+use deposit::BotId;
 
 /// How long a commit may take, getting a connection included. No setting: an instance that takes over from another one
 /// waits for as long until none of the other's commits can be executed any more.

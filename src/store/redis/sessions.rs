@@ -7,7 +7,6 @@ use redis::{RedisResult, pipe};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::session::{Session, SessionKey};
 use crate::store::keys::Keys;
 use crate::store::redis::error::LinkError;
 use crate::store::redis::link::{Call, Route};
@@ -16,6 +15,7 @@ use crate::store::{
     Commit, Committed, FoundSession, SessionInspection, SessionPage, SessionStore, Statistics, StoreError,
     document, no_such_cursor,
 };
+use session::{Session, SessionKey};
 
 /// The verdict of `commit.lua`, Redis' time in ms, and the document as it is now.
 type Reply = (String, i64, Option<Vec<u8>>);

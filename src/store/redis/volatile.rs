@@ -10,12 +10,12 @@ use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::diagnostic::Severity;
-use crate::session::SessionKey;
 use crate::store::keys::{COPYING_KEPT, Keys, PROBE_KEPT};
 use crate::store::redis::link::{Call, Route};
 use crate::store::redis::{NAME, RedisStore, unavailable, without_effect};
 use crate::store::replication::{Branch, Probe, VolatileStore};
 use crate::store::{StoreError, StoredSession, document};
+use session::SessionKey;
 
 /// The reply of `probe.lua`: Redis time, the epoch served, the backlog, and the oldest dirty marker.
 type ProbeReply = (i64, String, u64, i64);

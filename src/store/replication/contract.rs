@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::session::SessionKey;
 use crate::store::replication::{Leadership, MirrorOutcome};
 use crate::store::{SessionStore, StoreError, StoredSession};
+use session::SessionKey;
 
 /// The leadership row and the members, as an instance reads them every 250 ms.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::session::Session;
 use crate::store::replication::queue::{QueueEntry, ReplicationQueue, Urgency};
 use crate::store::replication::{DurableStore, MirrorOutcome, VolatileStore};
 use crate::store::{StoreError, StoredSession};
+use session::Session;
 
 /// The pause after a group that could not be written.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::session::{Session, SessionKey};
 use crate::store::StoredSession;
 use crate::store::replication::mirror::ReplicationOutcome;
+use session::{Session, SessionKey};
 
 /// How long an entry without a waiter lingers, so that the next commit of its session replaces it. Shorter than the
 /// time after which a dirty marker makes any instance replicate the document once more.
@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::deposit::{BotId, ChatId, UserId};
+    use deposit::{BotId, ChatId, UserId};
 
     fn stored(user: i64, epoch: u64, version: u64) -> StoredSession {
         let key = SessionKey { bot: BotId(1), chat: ChatId(user), user: UserId(user) };

@@ -14,7 +14,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Timestamp};
 use crate::rng::Rng;
-use crate::session::{Session, SessionKey};
 use crate::store::replication::catch_up::CatchUp;
 use crate::store::replication::failover::Failover;
 use crate::store::replication::membership::Membership;
@@ -26,6 +25,7 @@ use crate::store::{
     Commit, Committed, Replicated, SessionInspection, SessionPage, SessionStore, Statistics, StoreError,
     StoredSession,
 };
+use session::{Session, SessionKey};
 
 /// How long a call waits while the primary changes; within the 5 s that an update has for one try.
 const PATIENCE: Duration = Duration::from_millis(2_500);

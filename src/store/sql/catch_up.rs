@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, Job};
-use crate::deposit::{BotId, ChatId, UserId};
-use crate::session::SessionKey;
 use crate::store::replication::{Branch, CopyPage};
 use crate::store::sql::mirror::INSERT_CONFLICT;
 use crate::store::{StoredSession, document};
 use crate::{execute, fetch_all};
+use deposit::{BotId, ChatId, UserId};
+use session::SessionKey;
 
 const REMOVE: &str = "delete from sessions where bot = $1 and chat = $2 and owner = $3";
 

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::database::Job;
-use crate::session::SessionKey;
 use crate::store::replication::{
     Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Primary,
 };
@@ -16,6 +15,7 @@ use crate::store::sql::catch_up::{ReadCopies, RecordConflicts, Remove};
 use crate::store::sql::leadership::{ChangeLeadership, Deregister, Heartbeat, ReadCluster};
 use crate::store::sql::mirror::{Mirror, MirroredDocument};
 use crate::store::{SessionInspection as _, StoreError, StoredSession};
+use session::SessionKey;
 
 /// A member runs as long as its heartbeat is younger.
 const MEMBER_FOR: Duration = Duration::from_secs(10);

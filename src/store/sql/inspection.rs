@@ -4,13 +4,13 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, Engine, Job};
-use crate::deposit::{ChatId, UserId};
-use crate::session::SessionKey;
 use crate::store::sql::{Load, SqlStore};
 use crate::store::{
     FoundSession, SessionInspection, SessionPage, Statistics, StoreError, document, position_after,
 };
 use crate::{execute, fetch_all, fetch_one};
+use deposit::{ChatId, UserId};
+use session::SessionKey;
 
 const DISCARD: &str = "delete from sessions where bot = $1 and chat = $2 and owner = $3 and document = $4";
 

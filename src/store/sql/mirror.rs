@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::database::{Connection, Job, one_by_one};
-use crate::session::SessionKey;
 use crate::store::replication::{MirrorOutcome, SqlCopy};
 use crate::store::sql::leadership::{LEADERSHIP, LeadershipRow, read_leadership};
 use crate::store::{StoreError, StoredSession, document};
 use crate::{execute, fetch_optional, on};
+use session::SessionKey;
 
 const INTO: &str = "
     insert into sessions

@@ -13,12 +13,12 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::database::{Connection, Database, DatabaseError, Job};
-use crate::deposit::{BotId, ChatId, UserId};
-use crate::session::{Session, SessionKey};
 use crate::store::{
     Commit, Committed, Replicated, SessionInspection as _, SessionStore, StoreError, document,
 };
 use crate::{execute, fetch_all, fetch_one, fetch_optional};
+use deposit::{BotId, ChatId, UserId};
+use session::{Session, SessionKey};
 
 /// The statements that write check the leadership row. On PostgreSQL they hold it, so that a change of it waits for
 /// them, and a read after the change sees what they wrote. On SQLite there is one writer at a time anyway.

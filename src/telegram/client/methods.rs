@@ -15,12 +15,12 @@ use teloxide::types::{
     LinkPreviewOptions, MessageEntity, MessageId as TelegramMessage, ReplyMarkup,
 };
 
-use crate::deposit::{ChatId, MessageId};
-use crate::session::Language;
 use crate::telegram::client::responses::{Batch, Me, StoredFile, WebhookState};
 use crate::telegram::client::{CallError, Client, DEADLINE};
 use crate::telegram::incoming::ALLOWED_UPDATES;
 use crate::telegram::lenient::Object;
+use deposit::{ChatId, MessageId};
+use session::Language;
 
 /// A tap spins on the user's screen until it is answered.
 const TAP_DEADLINE: Duration = Duration::from_secs(5);

@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
-use crate::deposit::BotId;
 use crate::telegram::lenient::{Object, items};
+use deposit::BotId;
 
 /// The bot itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

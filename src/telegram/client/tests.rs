@@ -5,9 +5,9 @@ use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity}
 
 use super::methods::NAMES;
 use super::*;
-use crate::deposit::{BotId, ChatId, MessageId};
-use crate::session::Language;
 use crate::telegram::stub::{Reply, Stub, TOKEN};
+use deposit::{BotId, ChatId, MessageId};
+use session::Language;
 
 const CHAT: ChatId = ChatId(7);
 

@@ -8,7 +8,7 @@ mod read;
 mod tests;
 
 use crate::clock::Timestamp;
-use crate::deposit::{Attachment, ChatId, MessageId, UserId};
+use deposit::{Attachment, ChatId, MessageId, UserId};
 
 /// The kinds of update that this bot requests; every getUpdates and setWebhook names them, because Telegram keeps the
 /// setting and any other caller can change it.

@@ -7,8 +7,8 @@ use super::{
     Unreadable, Unsupported,
 };
 use crate::clock::Timestamp;
-use crate::deposit::{Attachment, ChatId, Media, MessageId, UserId};
 use crate::telegram::lenient::Object;
+use deposit::{Attachment, ChatId, Media, MessageId, UserId};
 
 /// Telegram's own accounts that act for others: anonymous admins, channel forwards, channels as authors.
 const STAND_INS: [i64; 3] = [1_087_968_824, 777_000, 136_817_688];

@@ -6,7 +6,7 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::deposit::Media;
+use deposit::Media;
 
 fn text_update() -> Value {
     json!({"update_id": 10, "message": {"message_id": 5, "date": 1_764_763_200,

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Timestamp;
 use crate::operations::LastIntake;
 use crate::service::ValidationSessionService;
-use crate::session::{Cause, Event};
 use crate::telegram::ingress::status::IntakeStatus;
 use crate::telegram::routing::BotEffects;
+use session::{Cause, Event};
 
 /// How long Telegram keeps a tap (`add_update` of a callback query in tdlib/telegram-bot-api).
 const TAP_KEPT: Duration = Duration::from_secs(150);

@@ -2,7 +2,7 @@
 
 use teloxide::utils::command::{BotCommands, ParseError};
 
-use crate::session::Language;
+use session::Language;
 
 /// A command that this bot knows.
 #[derive(Clone, Debug, PartialEq, Eq, BotCommands)]

@@ -14,11 +14,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{AccessNotice, AccessRules, Admission};
 use crate::database::DatabaseError;
-use crate::deposit::{ChatId, Media, UserId};
 use crate::effects::Effects;
 use crate::ledger::{LedgerError, Recorder, Role};
 use crate::service::{Handled, ServiceError, ValidationSessionService};
-use crate::session::{Cause, Event, Language, Note, Sentence, TapAnswer, Verb, Verdict};
 use crate::store::StoreError;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::incoming::{
@@ -28,7 +26,9 @@ use crate::telegram::ingress::pipeline::{DeadLetterReason, Disposition, HandleUp
 use crate::telegram::routing::commands::{Command, Parsed};
 use crate::telegram::send_limiter::Priority;
 use crate::telegram::views::messages::{self, Notification, Toast};
+use deposit::{ChatId, Media, UserId};
 use note_reader::names;
+use session::{Cause, Event, Language, Note, Sentence, TapAnswer, Verb, Verdict};
 
 /// The effects of a running bot: in its chats, and in its ledger.
 pub type BotEffects = Effects<TelegramChat, Recorder>;

@@ -1,15 +1,15 @@
 //! Strangers, who are no members or not yet: one notice an hour, a way to ask, and invitations.
 
 use crate::access::AccessNotice;
-use crate::deposit::ChatId;
 use crate::ledger::Role;
-use crate::session::Language;
 use crate::telegram::incoming::Sender;
 use crate::telegram::routing::commands::{Command, Parsed};
 use crate::telegram::routing::{Router, UpdateError, UpdateOutcome};
 use crate::telegram::send_limiter::Priority;
 use crate::telegram::views::access_card;
 use crate::telegram::views::messages::Notification;
+use deposit::ChatId;
+use session::Language;
 
 impl Router {
     /// A message of a stranger: nothing changes but by a valid invitation.

@@ -1,17 +1,17 @@
 //! Taps: answered by the instance that received them, straight after the commit, once, and never stored.
 
 use crate::access::Admission;
-use crate::deposit::{MessageId, Recorded, UserId};
 use crate::ledger::{AccessRequest, Decision, Reversal, UndoRight};
 use crate::operations::AccessRequestRef;
 use crate::service::Handled;
-use crate::session::{self, Cause, Event, Language, TapAnswer, Verb, Verdict};
 use crate::telegram::callback;
 use crate::telegram::incoming::IncomingTap;
 use crate::telegram::routing::{Interpreted, Request, Router, UpdateError, UpdateOutcome};
 use crate::telegram::views::card::{self, UNDO_WINDOW};
 use crate::telegram::views::messages::{self, Toast};
 use crate::telegram::views::view::ButtonAction;
+use deposit::{MessageId, Recorded, UserId};
+use session::{self, Cause, Event, Language, TapAnswer, Verb, Verdict};
 
 impl Router {
     /// What a tap asks: the session, where it names a deposit; else it is answered here.

@@ -1,14 +1,14 @@
 //! Sessions that this release cannot read: a corrupt document goes to quarantine so that its owner can go on; one that a
 //! newer release wrote is left alone.
 
-use crate::deposit::ChatId;
 use crate::service::ServiceError;
-use crate::session::{Language, Sentence, SessionKey};
 use crate::store::StoreError;
 use crate::telegram::incoming::{Incoming, IncomingKind, Sender};
 use crate::telegram::routing::{Router, UpdateError, UpdateOutcome};
 use crate::telegram::send_limiter::Priority;
 use crate::telegram::views::messages::{self, Notification};
+use deposit::ChatId;
+use session::{Language, Sentence, SessionKey};
 
 impl Router {
     /// Turns the outcomes that no repetition mends into commits: an update of an unknown kind, or one whose session is

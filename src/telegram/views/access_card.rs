@@ -1,8 +1,8 @@
 //! The views of access: for a stranger, for the admins who decide a request, and for its sender.
 
-use crate::deposit::UserId;
 use crate::i18n::Localizer;
 use crate::telegram::views::view::{Button, ButtonAction, Style, View, one_line, shortened};
+use deposit::UserId;
 
 /// The longest name that is shown to another user, in UTF-16 units.
 const NAME_UNITS_MAX: usize = 64;
@@ -76,7 +76,7 @@ fn shown_name(localizer: Localizer<'_>, name: &str) -> String {
 mod tests {
     use super::*;
     use crate::i18n::I18n;
-    use crate::session::Language;
+    use session::Language;
 
     const EVE: UserId = UserId(7_001);
 

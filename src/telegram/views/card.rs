@@ -11,11 +11,11 @@ mod tests;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::deposit::{Draft, Media, Recorded};
 use crate::i18n::{I18n, Localizer};
-use crate::session::{Asked, CardView, Effect, Language, Notice, Session, State, Verb};
-use crate::taxonomy::Taxonomy;
 use crate::telegram::views::view::{Button, ButtonAction, Style, View, one_line, shortened};
+use deposit::taxonomy::Taxonomy;
+use deposit::{Draft, Media, Recorded};
+use session::{Asked, CardView, Effect, Language, Notice, Session, State, Verb};
 
 pub use crate::telegram::views::card::entry::UNDO_WINDOW;
 
@@ -178,7 +178,7 @@ fn fitting(render: impl Fn(usize) -> View) -> View {
 
 /// Whether the ledger failed at least once to record the deposit.
 fn is_slow(session: &Session) -> bool {
-    let failed = |pending: &crate::session::Pending| {
+    let failed = |pending: &session::Pending| {
         matches!(pending.effect, Effect::RecordDeposit(_)) && pending.attempts > 0
     };
     session.pending.iter().any(failed)

@@ -7,11 +7,11 @@ mod tests;
 use jiff::tz::TimeZone;
 
 use crate::clock::Timestamp;
-use crate::deposit::{Recorded, Status, WeightSource};
 use crate::i18n::Localizer;
-use crate::session::{Sentence, TapAnswer};
 use crate::telegram::routing::commands;
 use crate::telegram::views::view::{Style, View, one_line, shortened};
+use deposit::{Recorded, Status, WeightSource};
+use session::{Sentence, TapAnswer};
 
 pub use crate::telegram::views::messages::quality::{lexicon, quality};
 

@@ -3,9 +3,9 @@
 //!
 //! Telegram counts in UTF-16 code units: 4096 for a text, and the offsets of entities likewise.
 
-use crate::deposit::DepositRef;
 use crate::ledger::display_name::is_direction_mark;
-use crate::session::Verb;
+use deposit::DepositRef;
+use session::Verb;
 
 /// The longest text of a message, in UTF-16 code units (Bot API, `sendMessage`).
 pub const TEXT_UNITS_MAX: usize = 4096;

@@ -4,10 +4,10 @@ mod states;
 
 use std::time::Duration;
 
+use deposit::UserId;
 use depot_bot::clock::Clock;
-use depot_bot::deposit::UserId;
-use depot_bot::session::{Cause, Event};
 use serde_json::Value;
+use session::{Cause, Event};
 use tokio::time::timeout;
 
 use crate::bot::{Behind, TestBot};

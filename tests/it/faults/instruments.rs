@@ -164,7 +164,7 @@ async fn a_bot_finds_its_engines_through_proxies_and_its_postgres_can_be_ended()
         assert!(proxy.done().answered > 0, "{proxy:?}");
     }
     assert!(postgres.terminate_backends() >= 2);
-    let ping = || async { bot.app().tables().ledger.latest_of(depot_bot::deposit::UserId(7), 1).await };
+    let ping = || async { bot.app().tables().ledger.latest_of(deposit::UserId(7), 1).await };
     postgres.pause();
     assert!(ping().await.is_err());
     postgres.resume();

@@ -1,6 +1,6 @@
 //! Late users: F73.
 
-use depot_bot::deposit::{Status, UserId};
+use deposit::{Status, UserId};
 use depot_bot::store::keys::{Keys, PREFIX};
 use tokio::time::timeout;
 
@@ -92,7 +92,7 @@ async fn f73_an_undo_that_is_tapped_again_after_its_session_delays_no_user() {
     assert_eq!(statuses, [Status::Completed, Status::Reversed]);
 }
 
-fn button(user: &depot_bot::simulator::User, message: i64, label: &str) -> String {
+fn button(user: &bot_api_simulator::User, message: i64, label: &str) -> String {
     let message = user.messages().into_iter().find(|it| it.id == message).unwrap();
     message.button(label).unwrap().data.clone().unwrap()
 }

@@ -16,8 +16,8 @@ mod telegram;
 
 use std::collections::BTreeSet;
 
-use depot_bot::deposit::Status;
-use depot_bot::simulator::{Chat, User};
+use bot_api_simulator::{Chat, User};
+use deposit::Status;
 
 use crate::bot::TestBot;
 

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use bot_api_simulator::{Simulator, UserProfile};
 use depot_bot::clock::Clock;
-use depot_bot::simulator::{Simulator, UserProfile};
 use nix::sys::signal::Signal;
 use tokio::task::block_in_place;
 

@@ -1,8 +1,8 @@
 //! Faults of Telegram's queue: it goes silent, repeats itself, restarts its numbers, forgets taps: F45, F46, F51, F52.
 
+use bot_api_simulator::{Sent, User};
+use deposit::Status;
 use depot_bot::clock::Clock;
-use depot_bot::deposit::Status;
-use depot_bot::simulator::{Sent, User};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};

@@ -1,7 +1,7 @@
 //! The log of an outage: ERROR when a store goes, WARN when the database becomes the primary, INFO when it is over; each
 //! once per change, however often the bot looks meanwhile.
 
-use depot_bot::simulator::UserProfile;
+use bot_api_simulator::UserProfile;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::task::{block_in_place, yield_now};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use depot_bot::simulator::{Fault, Rule, Simulator, User, UserProfile};
+use bot_api_simulator::{Fault, Rule, Simulator, User, UserProfile};
 use nix::sys::signal::Signal;
 use reqwest::Client;
 

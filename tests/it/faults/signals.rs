@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use depot_bot::simulator::{Fault, Happened, Rule, Simulator, Tap, User, UserProfile};
+use bot_api_simulator::{Fault, Happened, Rule, Simulator, Tap, User, UserProfile};
 use nix::sys::signal::Signal;
 use sqlx::{Connection as _, SqliteConnection};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use depot_bot::simulator::User;
+use bot_api_simulator::User;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

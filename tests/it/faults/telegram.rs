@@ -1,8 +1,8 @@
 //! Telegram pauses, fails, answers nonsense, or drops the connection before or after a call: F40, F41, F42, F50.
 
+use bot_api_simulator::{Fault, Faults, Happened, Rule, Simulator, User, UserProfile};
+use deposit::Status;
 use depot_bot::clock::Clock;
-use depot_bot::deposit::Status;
-use depot_bot::simulator::{Fault, Faults, Happened, Rule, Simulator, User, UserProfile};
 
 use crate::bot::{Behind, TestBot};
 use crate::faults::{deposits, deposits_patiently, describes, holds_what_was_seen};

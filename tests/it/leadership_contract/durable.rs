@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use depot_bot::session::SessionKey;
 use depot_bot::store::replication::{Branch, DurableStore, Leadership, MirrorOutcome};
 use depot_bot::store::{Commit, Committed, StoreError, StoredSession};
 use futures_util::future::join_all;
+use session::SessionKey;
 
 use super::{Durable, document, due, stored};
 use crate::stores::{NOW, after, key};

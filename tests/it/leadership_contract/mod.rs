@@ -13,11 +13,11 @@ use crate::memory::MemoryStore;
 use depot_bot::clock::Timestamp;
 use depot_bot::database::{Connection, Database, Job};
 use depot_bot::fetch_one;
-use depot_bot::session::{Session, SessionKey};
 use depot_bot::store::StoredSession;
 use depot_bot::store::replication::{DurableStore, VolatileStore};
 use depot_bot::store::sql::SqlStore;
 use secrecy::SecretString;
+use session::{Session, SessionKey};
 
 use crate::servers::{RedisServer, postgres_database};
 use crate::simulation::calm_model;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::memory::MemoryStore;
-use depot_bot::session::{Session, SessionKey};
 use depot_bot::store::replication::{DurableStore as _, Leadership, Primary, VolatileStore};
 use depot_bot::store::{SessionStore, StoreError, StoredSession};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use session::{Session, SessionKey};
 use tokio::runtime::Runtime;
 
 use super::{Durable, Volatile, document};

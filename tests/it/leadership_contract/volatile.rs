@@ -151,7 +151,7 @@ async fn only_a_higher_document_is_restored(subject: Volatile) {
     let [Branch { key: whose, document: text, stamp }] = lost.as_slice() else { panic!("{lost:?}") };
     let third = document(key(3), 1, 3);
     assert_eq!((*whose, *stamp), (key(3), (1, 3, third.commit)));
-    assert_eq!(serde_json::from_str::<depot_bot::session::Session>(text).unwrap(), third);
+    assert_eq!(serde_json::from_str::<session::Session>(text).unwrap(), third);
     let stamp = async |chat| {
         let session = subject.store.load(key(chat)).await.unwrap().unwrap();
         (session.epoch, session.version)

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use deposit::{BotId, ChatId, MessageId, UserId};
 use depot_bot::app::Tables;
 use depot_bot::database::DatabaseError;
-use depot_bot::deposit::{BotId, ChatId, MessageId, UserId};
 use depot_bot::ledger::invites::INVITE_TTL;
 use depot_bot::ledger::{AccessRequest, Decision, Role};
 use depot_bot::operations::{AccessRequestRef, Delivery, DeliveryKind};
-use depot_bot::session::Language;
 use secrecy::{ExposeSecret, SecretString};
+use session::Language;
 
 use crate::ledger::{ANNE, Ground, on_both_engines};
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use deposit::{ChatId, MessageId, UserId};
 use depot_bot::app::Tables;
-use depot_bot::deposit::{ChatId, MessageId, UserId};
 use depot_bot::ledger::{AccessRequest, Decision};
 use depot_bot::operations::{AccessRequestRef, Delivery, DeliveryKind};
-use depot_bot::session::Language;
+use session::Language;
 
 use crate::ledger::{ANNE, Ground, NOW, on_both_engines};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use deposit::{DepositRef, Draft, Leaving, Status, UserId};
 use depot_bot::database::{Connection, Job};
-use depot_bot::deposit::{DepositRef, Draft, Leaving, Status, UserId};
 use depot_bot::ledger::{LedgerEntry, Reversal, Role, UndoRight};
 
 use crate::ledger::{ANNE, Ground, NOW, TAXONOMY, WINDOW, draft, leaving, on_both_engines, owner};

@@ -1,6 +1,6 @@
 //! The export: every deposit once, each text as it was said, nothing a spreadsheet would run.
 
-use depot_bot::deposit::{BotId, Draft, Status};
+use deposit::{BotId, Draft, Status};
 use depot_bot::ledger::export::{Format, Revisions, write_deposits};
 use depot_bot::ledger::{Reversal, UndoRight};
 use serde_json::{Value, json};

@@ -8,13 +8,13 @@ mod intake;
 
 use std::time::Duration;
 
-use depot_bot::app::Tables;
-use depot_bot::clock::{Clock, Timestamp};
-use depot_bot::database::{Connection, Database, Job};
-use depot_bot::deposit::{
+use deposit::{
     Attachment, BotId, ChatId, DepositId, DepositRef, Destination, Draft, Leaving, Line, Media, Proposal,
     Status, UserId, Weight, WeightSource,
 };
+use depot_bot::app::Tables;
+use depot_bot::clock::{Clock, Timestamp};
+use depot_bot::database::{Connection, Database, Job};
 use depot_bot::ledger::Owner;
 use depot_bot::{execute, fetch_all};
 use secrecy::SecretString;

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use depot_bot::clock::Timestamp;
-use depot_bot::deposit::{
+use deposit::{
     Attachment, BotId, CategoryKey, ChatId, DepositId, DepositRef, Destination, Line, Media, MessageId,
     Proposal, Recorded, Status, UserId,
 };
-use depot_bot::session::{
+use depot_bot::clock::Timestamp;
+use session::{
     Cause, Change, Context, Correction, Effect, Event, Fresh, Lane, Language, Note, Session, SessionKey,
     State, Tap, TapAnswer, Understanding, Verb, Verdict,
 };

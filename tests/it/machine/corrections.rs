@@ -1,7 +1,7 @@
 //! Corrections as conversations: a change that fits is made and told, one that no longer fits is not made.
 
-use depot_bot::deposit::{Destination, MessageId, Weight, WeightSource};
-use depot_bot::session::{
+use deposit::{Destination, MessageId, Weight, WeightSource};
+use session::{
     Asked, CardView, Change, Corrected, Correction, Done, Event, Note, Notice, Part, State, Unclear, Verb,
 };
 
@@ -166,7 +166,7 @@ fn only_a_reply_to_the_card_counts_as_one() {
     for (message, is_reply) in [(card, true), (MessageId(card.0 - 1), false)] {
         let text = "une imprimante".to_owned();
         chat.update(&Event::NoteReceived(Note { text, reply_to: Some(message), ..Note::default() }), true);
-        let Some(depot_bot::session::Effect::Understand(note)) =
+        let Some(session::Effect::Understand(note)) =
             chat.session.pending.last().map(|pending| pending.effect.clone())
         else {
             panic!("{:?}", chat.session.pending)
@@ -184,7 +184,7 @@ fn a_reply_to_a_card_whose_number_is_not_known_yet_counts() {
     let text = "une imprimante".to_owned();
     chat.update(&Event::NoteReceived(Note { text, reply_to: Some(anew), ..Note::default() }), true);
     let pending = chat.session.pending.last().map(|pending| pending.effect.clone());
-    let Some(depot_bot::session::Effect::Understand(note)) = pending else { panic!("{pending:?}") };
+    let Some(session::Effect::Understand(note)) = pending else { panic!("{pending:?}") };
     assert_eq!(note.reply_to, Some(anew));
 }
 

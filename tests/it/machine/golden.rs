@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use depot_bot::deposit::{Destination, Media, Weight, WeightSource};
-use depot_bot::session::{Event, SCHEMA, Session, State, Verb};
+use deposit::{Destination, Media, Weight, WeightSource};
+use session::{Event, SCHEMA, Session, State, Verb};
 
 use crate::machine::conversation::Conversation;
 

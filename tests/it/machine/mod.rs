@@ -8,8 +8,8 @@ mod states;
 
 use std::time::Duration;
 
-use depot_bot::deposit::{CategoryKey, DepositId, DepositRef, Draft, Media, MessageId, Recorded, Status};
-use depot_bot::session::{
+use deposit::{CategoryKey, DepositId, DepositRef, Draft, Media, MessageId, Recorded, Status};
+use session::{
     Cause, DOCUMENT_BYTES_MAX, Effect, EffectId, Event, Lane, Language, Note, Sentence, State, Tap,
     TapAnswer, Verb, Verdict,
 };

@@ -1,12 +1,10 @@
 //! Invariants of the machine over any sequence of events.
 
-use depot_bot::deposit::{
+use deposit::{
     CategoryKey, Destination, GRAMS_MAX, LINES_MAX, Line, Media, QUANTITY_MAX, Weight, WeightSource,
 };
-use depot_bot::session::{
-    Change, Correction, Effect, Event, PENDING_MAX, Part, Session, State, Unclear, Verb,
-};
 use proptest::prelude::*;
+use session::{Change, Correction, Effect, Event, PENDING_MAX, Part, Session, State, Unclear, Verb};
 
 use crate::machine::conversation::{self, Conversation, TTL};
 
@@ -145,6 +143,6 @@ proptest! {
         prop_assert_eq!(keys.len(), all, "a deposit was recorded twice:\n{}", chat.log);
         let json = serde_json::to_string(&chat.session).unwrap();
         prop_assert_eq!(&serde_json::from_str::<Session>(&json).unwrap(), &chat.session);
-        prop_assert!(json.len() < depot_bot::session::DOCUMENT_BYTES_MAX);
+        prop_assert!(json.len() < session::DOCUMENT_BYTES_MAX);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use depot_bot::deposit::{Draft, Media, MessageId};
-use depot_bot::session::{Cause, Change, EffectId, Event, Lane, Session, State, Tap, Verb};
+use deposit::{Draft, Media, MessageId};
+use session::{Cause, Change, EffectId, Event, Lane, Session, State, Tap, Verb};
 
 use crate::machine::conversation::Conversation;
 

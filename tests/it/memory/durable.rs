@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use depot_bot::clock::Timestamp;
-use depot_bot::session::SessionKey;
 use depot_bot::store::replication::{
     Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome,
 };
 use depot_bot::store::{StoreError, StoredSession, document};
+use session::SessionKey;
 
 use crate::memory::{Held, MemoryStore, Row};
 

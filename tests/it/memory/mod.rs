@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use deposit::BotId;
 use depot_bot::clock::Timestamp;
-use depot_bot::deposit::BotId;
-use depot_bot::session::{Session, SessionKey};
 use depot_bot::store::replication::{Branch, Leadership, SqlCopy};
 use depot_bot::store::{
     Commit, Committed, FoundSession, Replicated, SessionInspection, SessionPage, SessionStore, Statistics,
     StoreError, StoredSession, document, position_after,
 };
+use session::{Session, SessionKey};
 use tokio::time::Instant;
 
 const NAME: &str = "memory";

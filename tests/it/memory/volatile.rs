@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use depot_bot::clock::Timestamp;
-use depot_bot::session::SessionKey;
 use depot_bot::store::replication::{Branch, Probe, VolatileStore};
 use depot_bot::store::{StoreError, StoredSession};
+use session::SessionKey;
 use tokio::time::Instant;
 
 use crate::memory::{MemoryStore, NAME, Row};

@@ -13,8 +13,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use bot_api_simulator::{Entry, Happened};
 use depot_bot::clock::Timestamp;
-use depot_bot::simulator::{Entry, Happened};
 
 use crate::oracle::updates::{Deaths, Update, updates};
 

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
+use bot_api_simulator::Happened;
+use deposit::taxonomy::Taxonomy;
+use deposit::{BotId, Status, UserId};
 use depot_bot::app::Tables;
 use depot_bot::clock::{Clock, Timestamp};
 use depot_bot::database::Database;
-use depot_bot::deposit::{BotId, Status, UserId};
 use depot_bot::i18n::I18n;
-use depot_bot::session::Language;
-use depot_bot::simulator::{self, Happened};
-use depot_bot::taxonomy::Taxonomy;
 use depot_bot::telegram::views::card;
 use secrecy::SecretString;
 use serde_json::Value;
+use session::Language;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, FromRow};
@@ -24,7 +24,7 @@ use crate::oracle::updates::Deaths;
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     /// The journal of Telegram, in order.
-    pub(super) telegram: Vec<simulator::Entry>,
+    pub(super) telegram: Vec<bot_api_simulator::Entry>,
     /// Commits that were sent, by id.
     pub(super) sent: HashMap<String, Sent>,
     /// Ids of commits that a store said it applied.

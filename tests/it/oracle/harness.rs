@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bot_api_simulator::{Entry, Options, Simulator, User, UserProfile};
+use deposit::BotId;
 use depot_bot::clock::{Clock, Timestamp};
-use depot_bot::deposit::BotId;
-use depot_bot::simulator::{Entry, Options, Simulator, User, UserProfile};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::time::{interval, timeout};

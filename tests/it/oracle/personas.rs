@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use depot_bot::simulator::{Chat, User};
+use bot_api_simulator::{Chat, User};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 

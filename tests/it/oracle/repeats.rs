@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use bot_api_simulator::Happened;
 use depot_bot::clock::Timestamp;
-use depot_bot::simulator::Happened;
 
 use crate::oracle::Report;
 use crate::oracle::evidence::Evidence;

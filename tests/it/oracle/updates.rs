@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bot_api_simulator::{Entry, Happened};
 use depot_bot::clock::Timestamp;
-use depot_bot::simulator::{Entry, Happened};
 
 /// When bots died, on the harness's clock, and how much quicker than outside that one goes.
 #[derive(Clone, Debug)]

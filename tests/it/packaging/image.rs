@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
+use bot_api_simulator::{Options, Simulator, UserProfile};
 use depot_bot::config::DEMO_TOKEN;
-use depot_bot::simulator::{Options, Simulator, UserProfile};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, chown};
 use tempfile::TempDir;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use depot_bot::deposit::{Media, Status, UserId};
-use depot_bot::session::Lane;
+use deposit::{Media, Status, UserId};
+use session::Lane;
 
 use super::{Behaviour, KEY, Server};
 use crate::bot::{Behind, TestBot};

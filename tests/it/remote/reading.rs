@@ -1,7 +1,7 @@
 //! Notes for a chat model: its request, the checks of its answer, and the embedded model behind it.
 
-use depot_bot::deposit::{Line, SURE, WeightSource};
-use depot_bot::taxonomy::Taxonomy;
+use deposit::taxonomy::Taxonomy;
+use deposit::{Line, SURE, WeightSource};
 use serde_json::{Value, json};
 
 use super::{Behaviour, KEY, Server};

@@ -1,7 +1,7 @@
 //! Voice notes of which there is no text: kept, asked about, never lost.
 
-use depot_bot::deposit::Status;
-use depot_bot::simulator::{Fault, Rule};
+use bot_api_simulator::{Fault, Rule};
+use deposit::Status;
 use serde_json::json;
 
 use super::hearing::{NOTE, OGG, listening};
@@ -91,9 +91,9 @@ async fn an_instruction_that_is_heard_is_words_like_any() {
     user.sends_voice(4, OGG);
     user.sees_new("entendu").await.unwrap();
     assert!(bot.deposits(7).await.is_empty(), "nothing is recorded that nobody tapped");
-    let taxonomy = depot_bot::taxonomy::Taxonomy::built_in().unwrap();
+    let taxonomy = deposit::taxonomy::Taxonomy::built_in().unwrap();
     let service = bot.app().service();
-    let session = service.get(service.key(depot_bot::deposit::UserId(7))).await.unwrap().unwrap();
+    let session = service.get(service.key(deposit::UserId(7))).await.unwrap().unwrap();
     for line in &session.draft().unwrap().lines {
         assert!(taxonomy.category(line.category()).is_some() && line.chosen.is_none(), "{line:?}");
     }
@@ -196,7 +196,7 @@ async fn neither_keys_nor_transcripts_are_in_the_log() {
     .enumerate()
     {
         server.behaves(behaviour);
-        let user = telegram.user(depot_bot::simulator::UserProfile::new(
+        let user = telegram.user(bot_api_simulator::UserProfile::new(
             i64::try_from(number).unwrap() + 7,
             "Zoé",
             "fr",

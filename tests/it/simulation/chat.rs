@@ -3,20 +3,16 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use deposit::{DepositId, DepositRef, Destination, Leaving, Line, MessageId, Proposal, Recorded, Status};
 use depot_bot::database::DatabaseError;
-use depot_bot::deposit::{
-    DepositId, DepositRef, Destination, Leaving, Line, MessageId, Proposal, Recorded, Status,
-};
 use depot_bot::effects::execute::{Chat, Shown};
 use depot_bot::effects::retry::Failure;
 use depot_bot::ledger::LedgerError;
 use depot_bot::ledger::{Record, RecordError};
 use depot_bot::model::{Understand, UnderstandError};
-use depot_bot::session::{
-    CardView, Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb,
-};
 use depot_bot::store::replication::{DurableStore as _, MirrorOutcome, ReplicatedStore};
 use depot_bot::store::{Replicated as _, StoreError};
+use session::{CardView, Correction, Language, OnCard, Sentence, Session, State, Understanding, Verb};
 use tokio::time::sleep;
 
 use super::model::{Lost, Model};

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::memory::MemoryStore;
-use depot_bot::deposit::Status;
+use deposit::Status;
 use depot_bot::effects::retry::COMPUTE_ATTEMPTS_MAX;
-use depot_bot::session::{Session, SessionKey, Waiting};
 use depot_bot::store::SessionStore as _;
 use depot_bot::store::replication::{DurableStore as _, Primary, VolatileStore as _};
 use futures_util::FutureExt as _;
+use session::{Session, SessionKey, Waiting};
 
 use super::chat::short;
 use super::world::{Seen, Stamp, World, key};
@@ -150,8 +150,7 @@ fn ended(seen: &Seen, key: SessionKey, session: &Session, found: &mut Vec<String
     for row in rows {
         let of_row = room.iter().flat_map(|room| &room.ends).filter(|(_, end)| end == row);
         let messages: BTreeSet<i64> = of_row.map(|(message, _)| *message).collect();
-        let is_last =
-            matches!(&session.state, depot_bot::session::State::Closed { recorded } if recorded == row);
+        let is_last = matches!(&session.state, session::State::Closed { recorded } if recorded == row);
         if messages.is_empty() && (is_last || row.status == Status::Completed) && seen.repeats == 0 {
             found.push(format!("nobody was told that {} is {:?}", short(row.id), row.status));
         }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use depot_bot::effects::execute::Executor;
 use depot_bot::effects::{Effects, deadlines};
 use depot_bot::service::ValidationSessionService;
-use depot_bot::session::{Cause, Event, Language, Verdict};
 use depot_bot::speech::NoTranscriber;
 use depot_bot::store::replication::ReplicatedStore;
+use session::{Cause, Event, Language, Verdict};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

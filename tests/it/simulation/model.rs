@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::memory::MemoryStore;
-use depot_bot::session::SessionKey;
 use depot_bot::store::StoreError;
+use session::SessionKey;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 

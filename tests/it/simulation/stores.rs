@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::memory::MemoryStore;
 use async_trait::async_trait;
 use depot_bot::clock::Timestamp;
-use depot_bot::session::{Session, SessionKey};
 use depot_bot::store::replication::{
     Branch, ClusterState, CopyPage, DurableStore, Leadership, MirrorOutcome, Probe, VolatileStore,
 };
@@ -14,6 +13,7 @@ use depot_bot::store::{
     StoredSession,
 };
 use futures_util::FutureExt as _;
+use session::{Session, SessionKey};
 use tokio::time::sleep_until;
 
 use super::model::{Kind, Model, failure};

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use deposit::MessageId;
 use depot_bot::clock::Timestamp;
-use depot_bot::deposit::MessageId;
-use depot_bot::session::{Event, Note, Sentence, Tap};
+use session::{Event, Note, Sentence, Tap};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 

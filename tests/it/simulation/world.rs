@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use deposit::{BotId, ChatId, Recorded, UserId};
 use depot_bot::clock::Clock;
-use depot_bot::deposit::{BotId, ChatId, Recorded, UserId};
 use depot_bot::rng::Rng;
-use depot_bot::session::SessionKey;
+use session::SessionKey;
 use tokio::time::Instant;
 
 use super::chat::Room;

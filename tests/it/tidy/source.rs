@@ -106,7 +106,7 @@ impl Source {
         }
     }
 
-    /// Notes a path; one that begins with a dependency's name leads to no file of ours.
+    /// Notes a path; of those that begin with the name of a dependency, the values and the machine count.
     fn note(&mut self, path: &str) {
         let (path, own) = (path.trim_start_matches("::").trim_end_matches("::self"), self.path());
         let module = own.split_once("src/").map_or(String::new(), |(_, module)| module.replace('/', "::"));
@@ -115,6 +115,7 @@ impl Source {
             Some(("crate", rest)) => rest.to_owned(),
             Some(("super", rest)) => format!("{parent}::{rest}"),
             Some(("self", rest)) => format!("{module}::{rest}"),
+            Some(("deposit" | "session", _)) => path.to_owned(),
             _ => format!("{module}::{path}"),
         };
         self.imports.insert(whole.trim_start_matches("::").to_owned());

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::deposit::{Leaving, Recorded, Status};
-use crate::session::Verb;
 use crate::telegram::views::card::{Renderer, fitting};
 use crate::telegram::views::view::{Button, ButtonAction, Style, View};
+use deposit::{Leaving, Recorded, Status};
+use session::Verb;
 
 /// How long after the decision a completed deposit offers to be undone.
 pub const UNDO_WINDOW: Duration = Duration::from_secs(10 * 60);

@@ -1,9 +1,9 @@
 //! The lines of a deposit in words, and the question about the first doubtful one.
 
-use crate::deposit::{CategoryKey, Confidence, Destination, Draft, Line, Weight, WeightSource};
-use crate::session::Verb;
 use crate::telegram::views::card::{Renderer, button};
 use crate::telegram::views::view::{View, one_line, shortened};
+use deposit::{CategoryKey, Confidence, Destination, Draft, Line, Weight, WeightSource};
+use session::Verb;
 
 /// How many other categories are offered beside the proposal.
 const ALTERNATIVES_SHOWN: usize = 2;

@@ -1,9 +1,9 @@
 //! The menus of a correction: the line, the part of it, and the new category, quantity, weight or destination.
 
-use crate::deposit::{Destination, Draft};
-use crate::session::{Part, QUANTITIES, Verb, WEIGHTS};
 use crate::telegram::views::card::{Renderer, button, fitting, with_ending};
 use crate::telegram::views::view::{Button, Style, View};
+use deposit::{Destination, Draft};
+use session::{Part, QUANTITIES, Verb, WEIGHTS};
 
 /// How many categories one page shows, in two columns.
 const PAGE: usize = 8;

@@ -1,8 +1,8 @@
 //! The notices on the card: the result of a correction stands above the title, every other notice below it.
 
-use crate::session::{Corrected, Done, Language, Notice, Unclear};
 use crate::telegram::views::card::Renderer;
 use crate::telegram::views::view::{Style, View, one_line, shortened};
+use session::{Corrected, Done, Language, Notice, Unclear};
 
 /// How long an object may be in the result of a correction, in UTF-16 units.
 const OBJECT_UNITS: usize = 30;

@@ -6,11 +6,11 @@ mod limits;
 use std::sync::LazyLock;
 
 use super::*;
-use crate::deposit::{
+use deposit::{
     Attachment, BotId, CategoryKey, ChatId, DepositId, DepositRef, Destination, LINES_MAX, Leaving, Line,
     Proposal, Status, UserId, Weight, WeightSource,
 };
-use crate::session::{Pending, SessionKey};
+use session::{Pending, SessionKey};
 
 const NOW: Timestamp = Timestamp(1_764_763_200_000);
 const TTL: Duration = Duration::from_secs(300);

@@ -1,14 +1,14 @@
 //! The lists for managers: how often proposals are right, and the names that the bot learned from the site's corrections.
 
-use crate::deposit::CategoryKey;
-use crate::deposit::Confidence;
 use crate::i18n::Localizer;
 use crate::ledger::quality::{Agreement, Quality};
-use crate::session::Sentence;
-use crate::taxonomy::Taxonomy;
 use crate::telegram::views::messages::sentence;
 use crate::telegram::views::view::{Style, View, one_line, shortened};
+use deposit::CategoryKey;
+use deposit::Confidence;
+use deposit::taxonomy::Taxonomy;
 use note_reader::site::Learned;
+use session::Sentence;
 
 /// How many categories are named, those with the most lines that had to be corrected first.
 const CATEGORIES: usize = 8;

@@ -1,12 +1,12 @@
 //! Every sentence has its text in both languages and keeps Telegram's limits.
 
 use super::*;
-use crate::deposit::CategoryKey;
 use crate::i18n::I18n;
 use crate::ledger::quality::Agreement;
-use crate::session::Language;
 use crate::telegram::views::view::{TEXT_UNITS_MAX, units};
+use deposit::CategoryKey;
 use note_reader::site::Learned;
+use session::Language;
 
 /// 2025-12-03, 12:00 UTC.
 const NOW: Timestamp = Timestamp(1_764_763_200_000);
@@ -179,7 +179,7 @@ fn ten_long_deposits_fit() {
 
 #[test]
 fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
-    let (i18n, taxonomy) = (I18n::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
+    let (i18n, taxonomy) = (I18n::new().unwrap(), deposit::taxonomy::Taxonomy::built_in().unwrap());
     let (small, screens) = (CategoryKey::from("small_equipment"), CategoryKey::from("screens"));
     let mut found = crate::ledger::quality::Quality {
         all: Agreement { lines: 10, right: 8 },
@@ -189,7 +189,7 @@ fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
     found.models.insert("embedded-2".to_owned(), found.all);
     found.categories =
         [(small, Agreement { lines: 8, right: 6 }), (screens, Agreement { lines: 2, right: 2 })].into();
-    found.bands = [(crate::deposit::Confidence::VerySure, Agreement { lines: 4, right: 4 })].into();
+    found.bands = [(deposit::Confidence::VerySure, Agreement { lines: 4, right: 4 })].into();
     let text =
         quality(i18n.localizer(Language::Fr), &taxonomy, &found).text.replace(['\u{a0}', '\u{202f}'], " ");
     for said in [
@@ -207,7 +207,7 @@ fn quality_names_models_categories_corrections_and_how_sure_the_bot_was() {
 
 #[test]
 fn however_much_was_learned_the_list_fits() {
-    let (i18n, taxonomy) = (I18n::new().unwrap(), crate::taxonomy::Taxonomy::built_in().unwrap());
+    let (i18n, taxonomy) = (I18n::new().unwrap(), deposit::taxonomy::Taxonomy::built_in().unwrap());
     let entry = |number: usize| Learned {
         name: format!("{} {number}", "théière".repeat(20)),
         category: "household".into(),

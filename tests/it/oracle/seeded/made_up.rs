@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use bot_api_simulator::{Entry, Happened};
 use depot_bot::clock::Timestamp;
-use depot_bot::simulator::{self, Entry, Happened};
 
 use crate::oracle::answers::{longest_wait, unanswered};
 use crate::oracle::evidence::Evidence;
@@ -16,7 +16,9 @@ const CHAT: i64 = 7;
 /// Entries, each so many ms after the start.
 fn journal(entries: impl IntoIterator<Item = (i64, Happened)>) -> Vec<Entry> {
     let numbered = (1..).zip(entries);
-    numbered.map(|(number, (at, what))| Entry { number, at: simulator::Timestamp(at), what }).collect()
+    numbered
+        .map(|(number, (at, what))| Entry { number, at: bot_api_simulator::Timestamp(at), what })
+        .collect()
 }
 
 fn deaths(at: &[i64]) -> Deaths {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use depot_bot::simulator::{Chat, Fault, Rule};
+use bot_api_simulator::{Chat, Fault, Rule};
 use nix::sys::signal::Signal;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;

@@ -1,7 +1,7 @@
 //! The results of corrections, also of impossible ones, and the menus of a line.
 
 use super::*;
-use crate::session::{Corrected, Done, Unclear};
+use session::{Corrected, Done, Unclear};
 
 fn noticed(language: Language, notice: Notice) -> String {
     let mut draft = draft();

@@ -47,8 +47,8 @@ fn views(draft: &Draft) -> Vec<View> {
         CardView::Destinations { line: 19 },
     ];
     let object = draft.lines.first().map(|line| line.object.chars().take(40).collect()).unwrap_or_default();
-    let done = crate::session::Done::Renamed { line: 19, was: object, object: "é".repeat(40) };
-    let corrected = crate::session::Corrected { done: vec![done; 3], more: usize::MAX, outdated: true };
+    let done = session::Done::Renamed { line: 19, was: object, object: "é".repeat(40) };
+    let corrected = session::Corrected { done: vec![done; 3], more: usize::MAX, outdated: true };
     let notices = [Notice::VoiceKept, Notice::Corrected(corrected)];
     let open = views.into_iter().flat_map(|view| {
         let with_notice = |notice: &Notice| State::AwaitingValidation {
