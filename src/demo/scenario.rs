@@ -206,7 +206,7 @@ mod tests {
         for (line, why) in [
             ("Camille", "is no statement"),
             ("Camille:", "says nothing"),
-            ("Gaston: bonjour", "names nobody"),
+            ("Gaston: bonjour", "names no persona"),
             ("Camille jumps: high", "no such verb"),
             ("5 years pass", "no such unit"),
             ("0 s pass", "between"),
