@@ -1,6 +1,7 @@
 //! The composition root: the only place that knows all concrete types, and how they start and stop.
 
 pub mod boot;
+mod bot;
 mod health_monitor;
 mod learning;
 mod retention;
@@ -15,8 +16,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::bot::Bot;
 pub use crate::app::start::start;
-use crate::app::start::{Bot, OpsServer, Persistence, RunningIntake};
+use crate::app::start::{OpsServer, Persistence, RunningIntake};
 pub use crate::app::stores::{redis_store, session_store};
 pub use crate::app::tables::Tables;
 use crate::http::Health;

@@ -5,34 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::AccessRules;
+use crate::app::bot::Bot;
 use crate::app::health_monitor::HealthMonitor;
 use crate::app::stores::{self, Stores};
 use crate::app::tables::Tables;
-use crate::app::{App, Loops, boot, learning, redis_store, retention, understanding};
+use crate::app::{App, Loops, boot, learning, redis_store, retention};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::database::Database;
-use crate::effects::execute::Executor;
-use crate::effects::{Effects, deadlines};
+use crate::effects::deadlines;
 use crate::http::serve::{Limits, serve};
 use crate::http::{self, Health};
-use crate::i18n::I18n;
-use crate::ledger::Recorder;
-use crate::model::Embedded;
-use crate::rng::Rng;
+use crate::service::clean_up;
 use crate::service::observer::CommitObserver;
-use crate::service::{ValidationSessionService, clean_up};
 use crate::store::redis::RedisStore;
-use crate::store::sql::SqlStore;
 use crate::telegram::chat::TelegramChat;
-use crate::telegram::client::Client;
 use crate::telegram::deliver;
 use crate::telegram::ingress::expiry_permit;
 use crate::telegram::ingress::gap::IntakeGap;
@@ -40,11 +32,9 @@ use crate::telegram::ingress::pipeline::Pipeline;
 use crate::telegram::ingress::polling::Polling;
 use crate::telegram::ingress::status::IntakeStatus;
 use crate::telegram::ingress::webhook::{SqlRecord, Wanted, WebhookReceiver};
-use crate::telegram::routing::{BotEffects, Router, replay};
-use crate::telegram::send_limiter::SendLimiter;
+use crate::telegram::routing::{Router, replay};
 use crate::telegram::views::messages;
 use crate::telemetry;
-use deposit::taxonomy::Taxonomy;
 use session::Language;
 
 /// How long one loop may take for an iteration before the process counts as stuck.
@@ -139,7 +129,7 @@ pub(super) struct Persistence {
     pub(super) tables: Tables,
     pub(super) stores: Stores,
     /// The Redis of the stores: its pool serves the cache of answers, too.
-    redis: Option<Arc<RedisStore>>,
+    pub(super) redis: Option<Arc<RedisStore>>,
 }
 
 impl Persistence {
@@ -159,88 +149,6 @@ impl Persistence {
         let stores = Box::pin(stores::open(config, &database, redis.clone(), clock)).await?;
         Ok(Self { database, tables, stores, redis })
     }
-}
-
-/// The bot between the intake and the stores.
-#[derive(Debug)]
-pub(super) struct Bot {
-    pub(super) service: Arc<ValidationSessionService>,
-    pub(super) effects: BotEffects,
-    pub(super) answers: TaskTracker,
-    chat: TelegramChat,
-    router: Router,
-    embedded: Embedded,
-}
-
-impl Bot {
-    fn assemble(
-        config: &Config,
-        clock: &Clock,
-        persistence: &Persistence,
-        observer: Option<Arc<dyn CommitObserver>>,
-    ) -> anyhow::Result<Self> {
-        let Persistence { database, tables, stores, .. } = persistence;
-        let (bot, ttl) = (config.telegram.bot, config.session.ttl);
-        let service = ValidationSessionService::new(stores.sessions(), clock.clone(), bot, ttl);
-        let service = Arc::new(match observer {
-            Some(observer) => service.observed_by(observer),
-            None => service,
-        });
-        let chat = telegram_chat(config, tables, clock)?;
-        let embedded = Embedded::start(Arc::clone(&chat.taxonomy));
-        let recorder =
-            Recorder::new(&tables.ledger, SqlStore::new(database.clone(), bot), stores.sessions(), clock);
-        let executor = executor(config, &chat, persistence, recorder, embedded.clone())?;
-        let effects = Effects::new(Arc::clone(&service), executor, clock.clone());
-        let answers = TaskTracker::new();
-        let router = Router {
-            service: Arc::clone(&service),
-            effects: effects.clone(),
-            access: Arc::new(AccessRules::new(&config.access, tables.members.clone(), clock.clone())),
-            chat: chat.clone(),
-            answers: answers.clone(),
-            looks_at_photos: config.llm.as_ref().is_some_and(|llm| llm.vision),
-            replays: false,
-        };
-        Ok(Self { service, effects, answers, chat, router, embedded })
-    }
-}
-
-fn telegram_chat(config: &Config, tables: &Tables, clock: &Clock) -> anyhow::Result<TelegramChat> {
-    Ok(TelegramChat {
-        client: Client::new(&config.telegram.api_url, &config.telegram.token)?,
-        limiter: SendLimiter::new(clock.clone()),
-        i18n: Arc::new(I18n::new()?),
-        taxonomy: Arc::new(Taxonomy::load(config.taxonomy_file.as_deref())?),
-        ledger: tables.ledger.clone(),
-        feedback: tables.feedback.clone(),
-        members: tables.members.clone(),
-        deliveries: tables.deliveries.clone(),
-        dead_letters: tables.dead_letters.clone(),
-        quarantine: tables.quarantine.clone(),
-        clock: clock.clone(),
-        ttl: config.session.ttl,
-        zone: TimeZone::system(),
-    })
-}
-
-fn executor(
-    config: &Config,
-    chat: &TelegramChat,
-    persistence: &Persistence,
-    recorder: Recorder,
-    embedded: Embedded,
-) -> anyhow::Result<Executor<TelegramChat, Recorder>> {
-    let cache = understanding::cache(config, &persistence.tables.answer_cache, persistence.redis.clone());
-    Ok(Executor {
-        chat: chat.clone(),
-        recorder,
-        transcriber: understanding::transcriber(config, chat, cache.clone())?,
-        understanding: understanding::reader(config, chat, embedded, cache)?,
-        taxonomy: chat.taxonomy.id.clone(),
-        clock: chat.clock.clone(),
-        rng: Rng::system(),
-    })
 }
 
 /// Polling or the webhook, and the pipeline behind it.

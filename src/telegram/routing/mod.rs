@@ -3,6 +3,7 @@
 //! [`Router::handle`] decides whether the update may be acknowledged; `Router::route` is the way of the update itself.
 
 pub mod commands;
+mod events;
 pub mod replay;
 mod strangers;
 mod taps;
@@ -20,15 +21,16 @@ use crate::service::{Handled, ServiceError, ValidationSessionService};
 use crate::store::StoreError;
 use crate::telegram::chat::TelegramChat;
 use crate::telegram::incoming::{
-    ChatKind, Content, Incoming, IncomingChat, IncomingKind, IncomingTap, Message, Sender, Unsupported,
+    ChatKind, Content, Incoming, IncomingChat, IncomingKind, IncomingTap, Message, Sender,
 };
 use crate::telegram::ingress::pipeline::{DeadLetterReason, Disposition, HandleUpdate};
 use crate::telegram::routing::commands::{Command, Parsed};
+use crate::telegram::routing::events::{command_of, event_of_command, event_of_content};
 use crate::telegram::send_limiter::Priority;
 use crate::telegram::views::messages::{self, Notification, Toast};
-use deposit::{ChatId, Media, UserId};
+use deposit::{ChatId, UserId};
 use note_reader::names;
-use session::{Cause, Event, Language, Note, Sentence, TapAnswer, Verb, Verdict};
+use session::{Cause, Event, Language, Sentence, TapAnswer, Verb, Verdict};
 
 /// The effects of a running bot: in its chats, and in its ledger.
 pub type BotEffects = Effects<TelegramChat, Recorder>;
@@ -315,52 +317,6 @@ impl Router {
     ) -> Result<UpdateOutcome, UpdateError> {
         self.chat.dead_letters.add(update.unwrap_or_default(), raw, reason).await?;
         Ok(UpdateOutcome::DeadLetter)
-    }
-}
-
-/// The command that a text begins with. There is no other bot in a private chat, so a name after `@` is ours.
-fn command_of(content: &Content) -> Option<Parsed> {
-    let Content::Text(text) = content else { return None };
-    let word = text.split_whitespace().next().unwrap_or_default();
-    commands::parse(text, word.split_once('@').map_or("", |(_, name)| name))
-}
-
-fn event_of_command(command: Parsed, role: Role) -> Event {
-    let Parsed::Known(command) = command else { return Event::Asked(Sentence::UnknownCommand) };
-    match command {
-        Command::Start(_) => Event::Asked(Sentence::Welcome),
-        Command::Help if role >= Role::Manager => Event::Asked(Sentence::HelpForManagers),
-        Command::Help => Event::Asked(Sentence::Help),
-        Command::Quality | Command::Lexicon | Command::Forget(_) if role < Role::Manager => {
-            Event::Asked(Sentence::ForManagers)
-        }
-        Command::Quality => Event::Asked(Sentence::Quality),
-        Command::Lexicon => Event::Asked(Sentence::Lexicon),
-        Command::Forget(name) if names::key(&name).is_some() => Event::Asked(Sentence::Forgotten),
-        Command::Forget(_) => Event::Asked(Sentence::ForgetWhat),
-        Command::Depot(text) if text.is_empty() => Event::OpeningRequested,
-        Command::Depot(text) => Event::NoteReceived(Note { text, ..Note::default() }),
-        Command::Cancel => Event::CancelRequested,
-        Command::MyDeposits => Event::Asked(Sentence::MyDeposits),
-        Command::Status => Event::StatusRequested,
-    }
-}
-
-fn event_of_content(message: &Message, looks_at_photos: bool) -> Event {
-    let reply_to = message.reply_to;
-    match &message.content {
-        Content::Text(text) => Event::NoteReceived(Note { text: text.clone(), reply_to, ..Note::default() }),
-        Content::File { attachment, caption, album } => Event::NoteReceived(Note {
-            text: caption.clone().unwrap_or_default(),
-            attachment: Some(attachment.clone()),
-            album: album.clone(),
-            reply_to,
-            look: looks_at_photos && attachment.media == Media::Photo,
-        }),
-        Content::Unsupported { what: Unsupported::File, .. } => Event::Asked(Sentence::UnsupportedFile),
-        Content::Unsupported { what: Unsupported::Other, .. } | Content::Service(_) => {
-            Event::Asked(Sentence::Unsupported)
-        }
     }
 }
 
