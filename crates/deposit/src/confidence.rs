@@ -3,14 +3,14 @@
 /// Below this confidence a line is doubtful and its best alternatives are offered as buttons.
 pub const SURE: f32 = 0.70;
 
-/// How sure a proposal is, from least to most: what the card says, and what quality is counted by.
+/// How sure a proposal is, from least to most: the word on the card, and the measure by which quality is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
-    /// The card says that it does not know.
+    /// The card shows that it does not know.
     Unknown,
     /// The card asks to check.
     ToCheck,
-    /// The card says that it is sure.
+    /// The card shows that it is sure.
     Sure,
     /// As sure, and counted apart.
     VerySure,

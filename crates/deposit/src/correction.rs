@@ -9,9 +9,9 @@ pub const QUANTITIES: [u32; 12] = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 50];
 /// The weights that buttons offer, in grams.
 pub const WEIGHTS: [u32; 12] =
     [500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 8_000, 10_000, 15_000, 20_000, 30_000];
-/// How many of the things that one correction did are told one by one.
+/// How many effects of one correction are listed one by one.
 pub const TOLD_MAX: usize = 3;
-/// What about a line is corrected by a menu of its own; its category has the groups.
+/// The part of a line that a menu of its own corrects; its category has the groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// How many.
@@ -29,9 +29,9 @@ pub enum Change {
     Renamed {
         /// Which line.
         line: usize,
-        /// What it is, in the volunteer's words.
+        /// The object, in the volunteer's words.
         object: String,
-        /// What the model says of it.
+        /// The model's suggestion for it.
         proposal: Proposal,
     },
     /// A human chose its category.
@@ -48,7 +48,7 @@ pub enum Change {
         /// How many.
         quantity: Option<u32>,
     },
-    /// What the whole line weighs; `None` for a weight that is not known.
+    /// The weight of the whole line; `None` for a weight that is not known.
     Weighed {
         /// Which line.
         line: usize,
@@ -69,21 +69,21 @@ pub enum Change {
     },
     /// Another line.
     Added(Line),
-    /// What all lines weigh together.
+    /// The weight of all lines together.
     TotalWeighed(Weight),
 }
 
-/// What a note says about the lines that its author had before them.
+/// A note about the lines that its author had before them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Correction {
     /// Something else is so.
     Changes {
-        /// The lines as they were when the note was read: what has changed since is left alone.
+        /// The lines as they were when the note was read: a line that has changed since is left alone.
         seen: Vec<Line>,
-        /// What is to be changed, in the order it was said.
+        /// The changes, in the order in which they were said.
         changes: Vec<Change>,
     },
-    /// A correction, but nobody can tell of what: nothing is changed, and its author is asked.
+    /// A correction, but not clear of which line: nothing is changed, and its author is asked.
     Unclear(Unclear),
 }
 
@@ -91,11 +91,11 @@ pub enum Correction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unclear {
-    /// Several lines could be meant. What was said waits for the number of one; empty if it is too long for that.
+    /// Several lines could be meant. The change waits for the number of one; empty if it is too long for that.
     Which(String),
     /// No line is called so.
     NoSuchLine,
-    /// It says that something is wrong, but not what.
+    /// It states that something is wrong, but not which thing.
     What,
     /// A wish to take away all lines: that is what ❌ is for.
     Everything,
@@ -103,7 +103,7 @@ pub enum Unclear {
     Total,
 }
 
-/// Something that a correction did, as the card tells it; lines by their place after it, from 0.
+/// One effect of a correction, as the card shows it; lines by their place after it, from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "done", rename_all = "snake_case")]
 pub enum Done {
@@ -111,16 +111,16 @@ pub enum Done {
     Renamed {
         /// Which line.
         line: usize,
-        /// What it was called.
+        /// Its name before.
         was: String,
-        /// What it is called.
+        /// Its name now.
         object: String,
     },
     /// It is of another category.
     Sorted {
         /// Which line.
         line: usize,
-        /// What it is.
+        /// The object.
         object: String,
         /// Its category.
         category: CategoryKey,
@@ -129,7 +129,7 @@ pub enum Done {
     Counted {
         /// Which line.
         line: usize,
-        /// What it is.
+        /// The object.
         object: String,
         /// How many there were.
         was: Option<u32>,
@@ -140,32 +140,32 @@ pub enum Done {
     Weighed {
         /// Which line.
         line: usize,
-        /// What it is.
+        /// The object.
         object: String,
-        /// What it weighed, in grams, if a human had said so.
+        /// Its weight before, in grams, if a human had stated it.
         was: Option<u32>,
-        /// What it weighs, in grams.
+        /// Its weight now, in grams.
         grams: Option<u32>,
     },
     /// It goes somewhere else.
     Sent {
         /// Which line.
         line: usize,
-        /// What it is.
+        /// The object.
         object: String,
         /// Where to.
         destination: Destination,
     },
     /// It is gone.
     Removed {
-        /// What it was.
+        /// The object before.
         object: String,
     },
     /// It is new.
     Added {
         /// Which line.
         line: usize,
-        /// What it is.
+        /// The object.
         object: String,
     },
     /// All of it is so heavy.
@@ -175,7 +175,7 @@ pub enum Done {
     },
 }
 
-/// What came of a correction.
+/// The outcome of a correction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Corrected {
     /// The first things it did, at most [`TOLD_MAX`]; none if all was so before.

@@ -11,7 +11,7 @@ pub const SAID_CHARS_MAX: usize = 4096;
 /// The most attachments (voice notes, photos) one deposit keeps.
 pub const ATTACHMENTS_MAX: usize = 20;
 
-/// What kind of file came with a note.
+/// The kind of file that came with a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Media {
@@ -28,16 +28,16 @@ pub enum Media {
 /// A file kept by Telegram and named by its id; the bytes stay there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
-    /// What it is.
+    /// Its kind.
     pub media: Media,
     /// Telegram's id for fetching it with this bot.
     pub file: String,
-    /// Its length, for what can be listened to.
+    /// Its length, for a recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u32>,
 }
 
-/// What a deposit consists of while it is being made, and what the ledger keeps of it.
+/// The content of a deposit while it is being made, and of its entry in the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// The deposit's id for ever.
@@ -51,13 +51,13 @@ pub struct Draft {
     pub opened_at: Timestamp,
     /// The view of the card that the buttons belong to; grows with every change that a tap could refer to.
     pub step: u32,
-    /// What was understood so far.
+    /// The lines understood so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
-    /// What was said, in the volunteer's words.
+    /// The notes, in the volunteer's words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,
-    /// Which of what was said was last heard in a voice note, from 0: the card quotes it.
+    /// Which of the notes was last heard in a voice note, from 0: the card quotes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<usize>,
     /// One weight for the whole deposit, where it was said so.

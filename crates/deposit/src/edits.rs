@@ -60,12 +60,12 @@ fn change_line(draft: &mut Draft, at: usize, change: &Change) -> Option<Done> {
         Change::Renamed { object: name, proposal, .. } => {
             let is_new = line.object != *name || line.category() != &proposal.category;
             line.object.clone_from(name);
-            // What was guessed is the weight of another thing.
+            // The guessed weight is that of another thing.
             line.weight = line.weight.filter(|weight| is_said(*weight));
             if proposal.confidence >= SURE {
                 line.chosen = Some(proposal.category.clone());
             } else {
-                // Nobody is sure what the new thing is: its owner is asked, as of any other thing.
+                // The category of the new thing is not sure: its owner is asked, as of any other thing.
                 (line.proposal, line.chosen) = (proposal.clone(), None);
             }
             is_new.then(|| Done::Renamed { line: at, was: object, object: told(&draft.lines, at) })
@@ -126,7 +126,7 @@ fn weigh_all(draft: &mut Draft, all: Weight) -> bool {
     let rest = all.grams.min(GRAMS_MAX).checked_sub(said).filter(|rest| *rest > 0);
     let Some(grams) = rest.filter(|_| draft.lines.iter().any(is_unweighed)) else { return false };
     draft.total_weight = Some(Weight { grams, ..all });
-    // What was guessed of a line is within what is known of all.
+    // The guessed weights of the lines are within the known weight of all.
     draft.lines.iter_mut().filter(|line| is_unweighed(line)).for_each(|line| line.weight = None);
     true
 }
@@ -163,7 +163,7 @@ impl Corrected {
     }
 }
 
-/// Whether nobody said what the line weighs.
+/// Whether the weight of the line was never stated.
 #[must_use]
 pub fn is_unweighed(line: &Line) -> bool {
     !line.weight.is_some_and(is_said)
@@ -176,7 +176,7 @@ fn is_said(weight: Weight) -> bool {
     }
 }
 
-/// A guess is that of so many; what somebody said stands.
+/// A guess is that of so many; a stated weight stands.
 fn guessed_again(weight: Weight, was: Option<u32>, quantity: Option<u32>) -> Option<Weight> {
     if is_said(weight) || was == quantity {
         return Some(weight);

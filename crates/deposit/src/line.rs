@@ -32,7 +32,7 @@ impl Destination {
     }
 }
 
-/// What a model suggested for a line; kept beside the validation, never overwritten by it.
+/// A model's suggestion for a line; kept beside the validation, never overwritten by it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
     /// The suggested category.
@@ -49,18 +49,18 @@ pub struct Proposal {
 /// One kind of thing within a deposit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// What it is, in the volunteer's words.
+    /// The object, in the volunteer's words.
     pub object: String,
     /// How many; `None` for a lot or a mass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u32>,
-    /// What the whole line weighs, if known.
+    /// The weight of the whole line, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<Weight>,
     /// Where it goes.
     #[serde(default)]
     pub destination: Destination,
-    /// What the model suggested.
+    /// The model's suggestion.
     pub proposal: Proposal,
     /// The category a human chose, if one did: the same as the proposal or a correction of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -61,10 +61,10 @@ impl Status {
     }
 }
 
-/// A deposit on its way into the ledger: what leaves a conversation, whatever its end.
+/// A deposit on its way into the ledger: the content of a session that ended, whatever its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Leaving {
-    /// What it consists of.
+    /// Its content.
     pub draft: Draft,
     /// How it ended: completed, cancelled, expired or failed.
     pub status: Status,
@@ -72,7 +72,7 @@ pub struct Leaving {
     pub decided_at: Timestamp,
 }
 
-/// A deposit as the ledger holds it: what the confirmation shows.
+/// A deposit as the ledger holds it, and as the confirmation shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
     /// Its id.

@@ -27,7 +27,7 @@ const LEGACY: &str = include_str!("taxonomy/legacy10.toml");
 pub struct Taxonomy {
     /// The name of this set, as `fr-reemploi-22`.
     pub id: String,
-    /// What to call it.
+    /// Its title.
     pub title: Label,
     /// The groups, in the order of their buttons.
     pub groups: Vec<Group>,
@@ -51,7 +51,7 @@ pub struct Label {
 pub struct Group {
     /// Its stable name.
     pub key: String,
-    /// What people call it.
+    /// Its name for users.
     pub label: Label,
     /// Its sign; may be empty.
     pub emoji: String,
@@ -70,7 +70,7 @@ pub struct Category {
     pub label: Label,
     /// Its name on a button, at most 40 characters.
     pub short: Label,
-    /// What belongs to it and what does not; may be empty.
+    /// The things that belong to it and those that do not; may be empty.
     pub description: Label,
     /// Its sign; may be empty.
     pub emoji: String,

@@ -1,8 +1,8 @@
-//! What a note is read as, and what it is read against.
+//! The result of reading a note, and the card that it is read against.
 
 use crate::{Line, Part, Weight};
 
-/// What was made of a note.
+/// The result of reading a note.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Understanding {
     /// The lines, in the order they were said.
@@ -11,7 +11,7 @@ pub struct Understanding {
     pub total_weight: Option<Weight>,
 }
 
-/// What the author of a note had before them: an open card with lines.
+/// The open card with lines that the author of a note had before them.
 #[derive(Clone, Copy, Debug)]
 pub struct OnCard<'a> {
     /// The lines, at least one.

@@ -77,7 +77,7 @@ pub(super) fn read(text: &str) -> Result<Taxonomy, Vec<String>> {
     if faults.0.is_empty() { Ok(taxonomy) } else { Err(faults.0) }
 }
 
-/// What is wrong so far; each reading method gives a value in any case, so that the next fault is found too.
+/// The faults found so far; each reading method gives a value in any case, so that the next fault is found too.
 struct Faults(Vec<String>);
 
 impl Faults {
@@ -157,7 +157,7 @@ impl Faults {
         }
     }
 
-    /// What can only be seen of the whole.
+    /// Checks the taxonomy as a whole: faults that no single entry shows.
     fn whole(&mut self, taxonomy: &Taxonomy) {
         let Taxonomy { groups, categories, fallback, .. } = taxonomy;
         self.distinct("group", groups.iter().map(|group| group.key.as_str()));

@@ -1,4 +1,4 @@
-//! What a taxonomy file may say, and all that can be wrong with one.
+//! The content that a taxonomy file may have, and every fault of one.
 
 use super::*;
 
