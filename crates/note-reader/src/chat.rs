@@ -128,7 +128,7 @@ const POLITE: &[&str] = &[
     "pour", "l", "aide", "cool", "c", "est", "note", "bien", "there", "everyone", "de", "rien", "eh", "euh",
     "hum", "ah", "oh", "lol",
 ];
-/// Words in which somebody speaks to a colleague, wherever they stand.
+/// Words in which a volunteer speaks to a colleague, wherever they stand.
 const TOLD: &[&str] = &[
     "reunion",
     "planning",

@@ -21,15 +21,15 @@ pub const MODEL: &str = "embedded-2";
 
 /// How many other categories a proposal names.
 pub(super) const ALTERNATIVES: usize = 2;
-/// What the linear model's opinion counts.
+/// The weight of the linear model's opinion.
 const LINEAR: f32 = 1.0;
-/// What a name counts that is all there is of names in the text.
+/// The weight of a name that is the only one in the text.
 const NAMED: f32 = 5.0;
 /// How much less each further name counts.
 const FADING: f32 = 0.5;
 /// The rarity that a name needs to be believed by half.
 const DOUBT: f32 = 3.0;
-/// What makes shares of right answers follow the confidence; fitted as `docs/UNDERSTANDING.md` says.
+/// The factor that makes shares of right answers follow the confidence; fitted as `docs/UNDERSTANDING.md` says.
 const TEMPERATURE: f32 = 1.6;
 
 /// Words that say that a thing has a plug or a battery, that it has none, that it burns fuel.
@@ -38,7 +38,7 @@ const POWERED: &[&str] =
 const UNPOWERED: &[&str] = &["manuel", "manuelle", "mecanique", "manual", "mechanical"];
 const FUELLED: &[&str] = &["thermique", "essence", "diesel", "petrol"];
 
-/// What was learned.
+/// The trained model of a taxonomy.
 #[derive(Debug)]
 pub struct Classifier {
     categories: Vec<(CategoryKey, bool)>,
@@ -54,8 +54,8 @@ impl Classifier {
         Self::train_on(taxonomy, &entries(taxonomy))
     }
 
-    /// Learns as [`Classifier::train`] does, but not what these objects are called: what happens to things that nobody
-    /// wrote down. `widely` leaves out every name that holds all words of an object: with "lampe" go all lamps.
+    /// Learns as [`Classifier::train`] does, but not the names of these objects: so it meets things that no taxonomy
+    /// lists. `widely` leaves out every name that holds all words of an object: with "lampe" go all lamps.
     #[must_use]
     pub fn train_without(taxonomy: &Taxonomy, objects: &[&str], widely: bool) -> Self {
         let objects: Vec<_> =
@@ -96,12 +96,12 @@ impl Classifier {
         }
     }
 
-    /// What things are called.
+    /// The names of things.
     pub(super) fn lexicon(&self) -> &Lexicon {
         &self.lexicon
     }
 
-    /// The lines of a note with a proposal for each; none where it is no deposit. What the site has learned comes first.
+    /// The lines of a note with a proposal for each; none where it is no deposit. The site's lessons come first.
     #[must_use]
     pub fn understand(&self, note: &str, language: Language, site: &Site) -> Understanding {
         let (said, total_weight) = lines::read(note, language, &self.lexicon);
@@ -116,7 +116,7 @@ impl Classifier {
         Understanding { lines: said.into_iter().map(line).collect(), total_weight }
     }
 
-    /// What is proposed for a thing; what the site has learned comes first.
+    /// The proposal for a thing; a choice that the site has learned comes first.
     pub(super) fn propose_for(&self, said: &lines::Said, site: &Site) -> Proposal {
         site.propose(&said.object, || self.words_named(&said.object), self.propose(&said.words))
     }
@@ -155,7 +155,7 @@ impl Classifier {
         }
     }
 
-    /// Adds what the names in the text say.
+    /// Adds the votes of the names in the text.
     fn add_named(&self, tokens: &[Token], scores: &mut [f32]) {
         let says =
             |words: &[&str]| tokens.iter().any(|token| words.contains(&token.word.trim_end_matches('s')));

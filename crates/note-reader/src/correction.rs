@@ -1,4 +1,4 @@
-//! What a note says about the lines that its author has before them, by rules.
+//! A note about the lines that its author has before them, read by rules.
 //!
 //! Every word has to be accounted for: a note with a word that is not understood is no correction but a description, as
 //! before, unless it says clearly that something is wrong. Then nothing is changed, and its author is asked.
@@ -22,10 +22,10 @@ use deposit::{Correction, Language, OnCard, Unclear};
 
 /// The longest correction that waits for the number of its line, in characters.
 const WAITING_CHARS_MAX: usize = 200;
-/// The most words of a correction: who says more describes something.
+/// The most words of a correction: a longer note is a description.
 const WORDS_MAX: usize = 60;
 
-/// What a correction is read against.
+/// The card, the note and the site that a correction is read against.
 struct Scene<'a> {
     note: &'a str,
     tokens: &'a [Token],
@@ -158,7 +158,7 @@ impl Scene<'_> {
         }
     }
 
-    /// What is asked about a note that could not be read to its end; nothing if it may well be a description.
+    /// The question about a note that could not be read to its end; none if it may well be a description.
     fn not_parsed(&self) -> Option<Unclear> {
         let first = (0..self.tokens.len()).find(|at| !words::SKIPPED.contains(&self.word(*at)))?;
         let removes = words::REMOVE.contains(&self.word(first));

@@ -5,7 +5,7 @@ use crate::tokens::Token;
 use deposit::Destination;
 use deposit::Language;
 
-/// Words that say where a thing comes from or where people are.
+/// Words for the origin of a thing, or for the place where volunteers are.
 const CAME: [&str; 9] =
     ["recup", "trouve", "vient", "viens", "provenan", "found", "ramasse", "sorti", "from"];
 /// Words that lead to a place.

@@ -1,4 +1,4 @@
-//! What things are called: the taxonomy's examples and the shipped lexicon, found again in a note.
+//! The names of things: the taxonomy's examples and the shipped lexicon, found again in a note.
 
 mod names;
 mod spelling;
@@ -9,7 +9,7 @@ pub(super) use crate::lexicon::names::{entries, telling};
 use crate::lexicon::spelling::{distance, sound};
 use crate::tokens::{Token, plain_letters, stem};
 
-/// Words that tell no thing from another.
+/// Words that do not distinguish one thing from another.
 const FUNCTION: &[&str] = &[
     "a", "au", "aux", "avec", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les", "of", "the", "un",
     "une", "pour", "and", "for", "with", "sur", "sous", "par", "dans",
@@ -36,7 +36,7 @@ pub(super) struct Lexicon {
     uses: Vec<u32>,
     /// The names that begin with each word.
     first: Vec<Vec<u32>>,
-    /// Words by their first letter and their length, for what is misspelt.
+    /// Words by their first letter and their length, for misspelt ones.
     spellings: HashMap<(u8, usize), Vec<Spelling>>,
     /// Words by how they sound.
     sounds: HashMap<Box<str>, u32>,

@@ -9,7 +9,7 @@ const EPOCHS: usize = 4;
 const RATE: f32 = 1.2;
 /// How long the pieces of a word are, in letters; the space around it is one of them.
 const PIECES: std::ops::RangeInclusive<usize> = 3..=5;
-/// What a feature counts beside a whole word.
+/// The weight of a feature beside that of a whole word.
 const PIECE: f32 = 0.35;
 const PAIR: f32 = 0.7;
 const HEAD: f32 = 0.7;

@@ -1,6 +1,6 @@
 //! From a note to lines: object, quantity, weight and destination of each thing, by rules.
 //!
-//! What they cannot read stays unknown, and the card shows what was read.
+//! A word that they cannot read stays unknown, and the card shows the rest.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use crate::weights::GRAMS_MAX;
 use deposit::Language;
 use deposit::{Destination, LINES_MAX, QUANTITY_MAX, Weight, WeightSource};
 
-/// The longest object label that is kept; the whole note stays in what was said.
+/// The longest object label that is kept; the whole note stays in the deposit's words.
 pub const OBJECT_CHARS_MAX: usize = 120;
 /// Words that a note has in one language only.
 const ENGLISH: &[&str] = &[

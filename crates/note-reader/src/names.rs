@@ -1,11 +1,11 @@
-//! Values by what things are called: found by the whole name, or by what it begins with.
+//! Values by the names of things: found by the whole name, or by its beginning.
 
 use std::collections::HashMap;
 
 use crate::lexicon::is_function;
 use crate::tokens::{plain_letters, stem};
 
-/// A longer name is a description, and nobody says it twice.
+/// A longer name is a description, and is not said twice.
 pub(super) const WORDS_MAX: usize = 6;
 
 /// Values by name; "Les théières", "théière" and "theieres" are one name.
@@ -14,7 +14,7 @@ pub(super) struct Names<T> {
     values: HashMap<Box<str>, T>,
 }
 
-/// What a name was found as.
+/// A name found in a text, with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Match<'a, T> {
     pub(super) value: &'a T,
@@ -39,7 +39,7 @@ impl<T> Default for Names<T> {
 }
 
 impl<T> Names<T> {
-    /// Adds a value; of several for one name the first stays. What is no name is left out.
+    /// Adds a value; of several for one name the first stays. Text that is no name is left out.
     pub(super) fn add(&mut self, name: &str, value: T) {
         if let Some(key) = key(name) {
             self.values.entry(key.into()).or_insert(value);

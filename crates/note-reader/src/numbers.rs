@@ -21,7 +21,7 @@ pub(super) fn number(tokens: &[Token], language: Language) -> Option<(u64, usize
     let (whole, used) = whole(tokens, language)?;
     let is_comma = tokens.get(used).is_some_and(|token| matches!(token.word.as_str(), "virgule" | "point"));
     let stops = tokens.get(used - 1).is_none_or(|token| token.stops);
-    // "deux et demi", "four and a half"; "deux et demie bouteilles" is nobody's.
+    // "deux et demi", "four and a half"; "deux et demie bouteilles" is not said.
     match (said(used), said(used + 1), said(used + 2)) {
         _ if stops => {}
         ("et", "demi" | "demie", _) => return Some((whole.saturating_add(500), used + 2)),
@@ -32,7 +32,7 @@ pub(super) fn number(tokens: &[Token], language: Language) -> Option<(u64, usize
     Some(decimals.map_or((whole, used), |(more, length)| (whole.saturating_add(more), used + 1 + length)))
 }
 
-/// What is said behind the comma: "quatre" is 400 thousandths, "vingt-cinq" 250, "zéro cinq" 50.
+/// The digits behind the comma: "quatre" is 400 thousandths, "vingt-cinq" 250, "zéro cinq" 50.
 fn decimals(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
     let (mut value, mut used) = whole(tokens, language)?;
     let mut scale = 10;

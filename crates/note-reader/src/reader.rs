@@ -68,7 +68,7 @@ pub(super) struct Reader<'a> {
     begins: bool,
     /// Whether "avec" or "with" led here.
     with: bool,
-    /// Whether what was said last is taken back.
+    /// Whether the last statement is taken back.
     corrects: bool,
     /// Whether words are said about a thing and count nothing.
     aside: bool,
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         self.found
     }
 
-    /// Takes what begins here; how many tokens it is.
+    /// Takes the words that begin here; returns how many tokens it is.
     fn step(&mut self) -> usize {
         let rest = self.tokens.get(self.at..).unwrap_or_default();
         if self.takes_back() {
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         holds
     }
 
-    /// Whether the word here takes back what was said before it.
+    /// Whether the word here takes back the statement before it.
     fn takes_back(&self) -> bool {
         let word = self.word(0);
         let figure_follows =

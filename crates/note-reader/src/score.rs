@@ -1,4 +1,4 @@
-//! How good an understanding is: what was read of labelled notes against their labels.
+//! The quality of an understanding: the lines read of labelled notes against their labels.
 
 mod pairs;
 mod shown;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::score::pairs::pairs;
 use deposit::{Line, Weight, WeightSource};
 
-/// A labelled note; what it does not say is empty.
+/// A labelled note; a fact that it does not state is empty.
 #[derive(Debug, Deserialize)]
 pub struct Labelled {
     /// The note.
@@ -22,11 +22,11 @@ pub struct Labelled {
 /// A thing of a labelled note.
 #[derive(Debug, Deserialize)]
 pub struct Item {
-    /// What it is.
+    /// The object.
     pub object: String,
     /// How many; `None` for a lot.
     pub quantity: Option<u32>,
-    /// What all of them weigh, in kg.
+    /// The weight of all of them, in kg.
     pub weight_kg: Option<f64>,
     /// Its category.
     pub category: String,
@@ -70,7 +70,7 @@ impl Read {
     }
 }
 
-/// What a line weighs in kg, as far as somebody said so: a suggestion does not count.
+/// The weight of a line in kg, where one was stated: a suggestion does not count.
 #[must_use]
 pub fn said(line: &Line) -> Option<f64> {
     line.weight.filter(|weight| weight.source != WeightSource::Estimated).map(kilograms)
@@ -174,7 +174,7 @@ impl Item {
 }
 
 impl Scores {
-    /// Counts one note. `is_electrical` tells the categories apart.
+    /// Counts one note. `is_electrical` distinguishes the categories.
     pub fn add(
         &mut self,
         note: &Labelled,

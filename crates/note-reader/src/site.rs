@@ -1,4 +1,4 @@
-//! What a site's people chose: the same name corrected twice the same way is proposed so the third time.
+//! The choices of a site's volunteers: the same name corrected twice the same way is proposed so the third time.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,14 @@ use crate::names::{self, Names};
 use deposit::Timestamp;
 use deposit::{CategoryKey, Choice, Proposal};
 
-/// The name under which proposals that people taught are kept.
+/// The name under which the proposals that a site has learned are kept.
 pub const MODEL: &str = "site-1";
 /// How many of the last choices for a name are looked at: a site may change its mind.
 const LOOKED_AT: usize = 5;
 /// How often a category must have been chosen.
 const CHOSEN_MIN: usize = 2;
 
-/// What follows from the choices for one name.
+/// The lesson of the choices for one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learned {
     /// The name, as it was said last.
@@ -26,16 +26,16 @@ pub struct Learned {
     pub against: usize,
 }
 
-/// What a site has learned.
+/// The lessons that a site has learned.
 #[derive(Debug, Default)]
 pub struct Site {
     names: Names<Learned>,
 }
 
-/// What follows from `choices`, newest first: a name whose last five choices have one category at least twice, and more
+/// The lessons of `choices`, newest first: a name whose last five choices have one category at least twice, and more
 /// often than any other. In the order in which the names were chosen last.
 ///
-/// What was chosen for a name before it was `forgotten` counts no more.
+/// Choices for a name from before it was `forgotten` count no more.
 #[must_use]
 pub fn learned(choices: &[Choice], forgotten: &[(String, Timestamp)]) -> Vec<Learned> {
     let forgotten: HashMap<_, _> = forgotten.iter().map(|(name, at)| (name.as_str(), *at)).collect();
@@ -71,7 +71,7 @@ fn decided(name: String, chosen: &[&CategoryKey]) -> Option<Learned> {
 }
 
 impl Site {
-    /// What these entries teach.
+    /// The site that these lessons make.
     #[must_use]
     pub fn new(learned: Vec<Learned>) -> Self {
         let mut names = Names::default();
@@ -82,7 +82,7 @@ impl Site {
         Self { names }
     }
 
-    /// What the site would say of an object, beside what a model says; `named` is how many words the longest name has that
+    /// The site's proposal for an object, beside a model's; `named` is how many words the longest name has that
     /// the model's lexicon finds at the beginning of the object, so that a learned "table" does not take a "table à
     /// repasser".
     #[must_use]
@@ -122,7 +122,7 @@ fn share(times: usize, against: usize, is_whole: bool) -> f32 {
 mod tests {
     use super::*;
 
-    /// What choices teach that were made at 9, 8, 7, …
+    /// The lessons of choices that were made at 9, 8, 7, …
     fn choices(chosen: &[(&str, &str)], forgotten: &[(String, Timestamp)]) -> Vec<Learned> {
         let choice = |(at, (object, category)): (i64, &(&str, &str))| Choice {
             object: (*object).to_owned(),

@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(super) struct Token {
     /// Lower case, without accents.
     pub(super) word: String,
-    /// What it is worth if it is written in digits, in thousandths.
+    /// Its value if it is written in digits, in thousandths.
     pub(super) thousandths: Option<u64>,
     /// Whether the clause ends behind it: a comma, a full stop, the end of the note.
     pub(super) stops: bool,
@@ -18,7 +18,7 @@ pub(super) struct Token {
     pub(super) at: Range<usize>,
 }
 
-/// What may stand right behind digits as the unit of a number: "12kg", "60x40".
+/// Units that may stand right behind the digits of a number: "12kg", "60x40".
 const GLUED: &[&str] = &[
     "kg", "kgs", "kilo", "kilos", "k", "g", "gr", "l", "cl", "ml", "mm", "cm", "m", "w", "v", "x", "p", "go",
     "gb", "to", "tb", "t", "lb", "lbs", "oz", "h", "ans", "e",

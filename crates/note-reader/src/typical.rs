@@ -1,4 +1,4 @@
-//! A weight for a thing that nobody weighed: suggested, marked as estimated, never counted as weighed.
+//! A weight for a thing that was not weighed: suggested, marked as estimated, never counted as weighed.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use deposit::{GRAMS_MAX, Line, Weight, WeightSource};
 /// Objects with their least, typical and greatest weight in kg; where each figure comes from is its last column.
 const FILE: &str = include_str!("typical-weights.csv");
 
-/// What one piece weighs as a rule, in grams, and the category for which that is true.
+/// The typical weight of one piece, in grams, and the category for which that is true.
 static PIECES: LazyLock<Names<(u32, &str)>> = LazyLock::new(|| {
     let mut names = Names::default();
     for row in FILE.lines().skip(1) {
@@ -33,7 +33,7 @@ pub fn suggest(found: &mut Understanding) {
     }
 }
 
-/// What the things of a line weigh as a rule; `None` for a lot, and for what nobody has weighed.
+/// The typical weight of the things of a line; `None` for a lot, and for things without a typical weight.
 #[must_use]
 pub fn suggested(line: &Line) -> Option<Weight> {
     let (each, category) = PIECES.find(&line.object)?.value;

@@ -1,4 +1,4 @@
-//! The words that a note's grammar turns on, from `vocabulary.txt`.
+//! The words that a note's grammar depends on, from `vocabulary.txt`.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ pub(super) static GRAMS: Words = LazyLock::new(|| section("grams"));
 pub(super) static CONTAINERS: Words = LazyLock::new(|| section("containers"));
 /// The containers that are things as well: with a number and without contents they are counted.
 pub(super) static THINGS_TOO: Words = LazyLock::new(|| section("things_too"));
-/// What a number before it measures instead of counting.
+/// Units and the like: a number before one of them measures instead of counting.
 pub(super) static MEASURES: Words = LazyLock::new(|| section("measures"));
 /// Those that are things of their own when nothing stands before the number.
 pub(super) static COUNTED_TOO: Words = LazyLock::new(|| section("counted_too"));
@@ -29,9 +29,9 @@ pub(super) static COUNTED_TOO: Words = LazyLock::new(|| section("counted_too"));
 pub(super) static NAMING: Words = LazyLock::new(|| section("naming"));
 /// Adjectives that stand before a thing and are no thing.
 pub(super) static BEFORE_NOUN: Words = LazyLock::new(|| section("before_noun"));
-/// What is wrong with some of the things that were counted already.
+/// Defects of some of the things that were counted already.
 pub(super) static STATES: Words = LazyLock::new(|| section("states"));
-/// What is said of things that were named already.
+/// Attributes of things that were named already.
 pub(super) static ADJECTIVES: Words = LazyLock::new(|| section("adjectives"));
 /// Things that belong to what was named before them.
 pub(super) static ACCESSORIES: Words = LazyLock::new(|| section("accessories"));
@@ -39,13 +39,13 @@ pub(super) static ACCESSORIES: Words = LazyLock::new(|| section("accessories"));
 pub(super) static ASIDES: Words = LazyLock::new(|| section("asides"));
 /// Verbs: what they follow is being described, not brought.
 pub(super) static VERBS: Words = LazyLock::new(|| section("verbs"));
-/// What a thing is made of or looks like: no thing of its own behind a comma.
+/// Materials and looks of a thing: no thing of its own behind a comma.
 pub(super) static MATERIALS: Words = LazyLock::new(|| section("materials"));
-/// What is left at the ends of an object when its figures are taken out.
+/// Words left at the ends of an object when its figures are taken out.
 pub(super) static LEFTOVERS: Words = LazyLock::new(|| section("leftovers"));
-/// What people say before they say what they bring.
+/// Words that volunteers say before they name a thing.
 pub(super) static FILLERS: Words = LazyLock::new(|| section("fillers"));
-/// What takes back what was said last.
+/// Words that take back the last statement.
 pub(super) static CORRECTIONS: Words = LazyLock::new(|| section("corrections"));
 /// How near a figure is to the truth; `_` between the words.
 pub(super) static ABOUT: Words = LazyLock::new(|| section("about"));
@@ -55,7 +55,7 @@ pub(super) static TOGETHER: Words = LazyLock::new(|| section("together"));
 pub(super) static EACH: Words = LazyLock::new(|| section("each"));
 /// Things that come in pairs and are counted so.
 pub(super) static PAIRED: Words = LazyLock::new(|| section("paired"));
-/// Masses: what nobody counts.
+/// Masses: things that are not counted.
 pub(super) static MASSES: Words = LazyLock::new(|| section("masses"));
 /// Masses only in the plural: one book is one.
 pub(super) static SINGULAR_COUNTS: Words = LazyLock::new(|| section("singular_counts"));

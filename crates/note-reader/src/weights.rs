@@ -1,11 +1,11 @@
-//! Weights as people say them: "deux kilos cinq", "un kilo et demi", "cinq cents grammes", "une livre".
+//! Weights in words: "deux kilos cinq", "un kilo et demi", "cinq cents grammes", "une livre".
 
 use crate::numbers::number;
 use crate::tokens::Token;
 use crate::vocabulary::{ADJECTIVES, CORRECTIONS, EACH, GRAMS, KILOGRAMS};
 use deposit::Language;
 
-/// What else weighs, in grams.
+/// Other units of weight, in grams.
 const OTHER_UNITS: &[(&str, u64)] = &[
     ("tonne", 1_000_000),
     ("tonnes", 1_000_000),
@@ -22,10 +22,10 @@ const OTHER_UNITS: &[(&str, u64)] = &[
 ];
 /// The greatest weight of a deposit, as the arithmetic here has it.
 pub(super) const GRAMS_MAX: u64 = deposit::GRAMS_MAX as u64;
-/// What may stand between a number and its unit: "un bon kilo", "une dizaine de kilos".
+/// Words that may stand between a number and its unit: "un bon kilo", "une dizaine de kilos".
 const BETWEEN: &[&str] =
     &["bon", "bons", "petit", "petits", "gros", "demi", "de", "d", "ou", "small", "good", "tout"];
-/// What may follow "deux kilos cinq" when the five is half a kilo.
+/// Words that may follow "deux kilos cinq" when the five is half a kilo.
 const AFTER_FRACTION: &[&str] = &[
     "et", "plus", "pour", "le", "la", "les", "l", "en", "au", "a", "environ", "tout", "total", "and", "in",
     "direct", "peu", "pas", "net", "brut", "hors", "avec", "sans", "dont", "mais", "chaque", "pile", "pres",
@@ -121,7 +121,7 @@ fn between(tokens: &[Token], language: Language) -> Option<(u64, usize)> {
     is_spread.then_some((u64::midpoint(least, most), gap + 1 + length))
 }
 
-/// What a unit weighs, in grams.
+/// The weight of a unit, in grams.
 pub(super) fn unit(word: &str) -> Option<u64> {
     if KILOGRAMS.contains(&word) {
         Some(1000)
@@ -132,8 +132,8 @@ pub(super) fn unit(word: &str) -> Option<u64> {
     }
 }
 
-/// What follows the unit at `at`: "deux kilos et demi", "trois kilos deux" (3.2 kg), "6 kilos cent" (6.1 kg). In thousandths, with
-/// the tokens it takes. "deux kilos cinq" ends there, "deux kilos cinq chaises" goes on.
+/// The fraction behind the unit at `at`: "deux kilos et demi", "trois kilos deux" (3.2 kg), "6 kilos cent" (6.1 kg). In
+/// thousandths, with the tokens it takes. "deux kilos cinq" ends there, "deux kilos cinq chaises" goes on.
 fn fraction(tokens: &[Token], at: usize, language: Language) -> (u64, usize) {
     let word = |ahead: usize| tokens.get(at + ahead).map_or("", |token| token.word.as_str());
     let from = tokens.get(at + 1..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is recognised, and what a confidence is.
+//! The things that are recognised, and the meaning of a confidence.
 
 use super::*;
 

@@ -8,12 +8,12 @@ use crate::correction::{Scene, Value, words_of};
 use crate::tokens::stem;
 use deposit::{GRAMS_MAX, QUANTITY_MAX};
 
-/// What a clause speaks of.
+/// The lines that a clause is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// This line.
     Line(usize),
-    /// One of several, nobody can tell which.
+    /// One of several, with no way to tell which.
     Several,
     /// A line that is not there.
     Missing,
@@ -21,10 +21,10 @@ pub(super) enum Target {
     All,
 }
 
-/// What a clause does.
+/// The action of a clause.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Says how something is.
+    /// States how something is.
     #[default]
     Say,
     /// Takes something away.
@@ -33,15 +33,15 @@ pub(super) enum Act {
     Add(String),
 }
 
-/// One thing that is said.
+/// One statement.
 #[derive(Debug, Default)]
 pub(super) struct Clause {
     pub(super) act: Act,
     pub(super) targets: Vec<Target>,
     pub(super) values: Vec<Value>,
-    /// What it is not: "quatre, pas trois".
+    /// The values that it denies: "quatre, pas trois".
     pub(super) was: Vec<Value>,
-    /// Whether a line is spoken of by its place, or by an article and its name.
+    /// Whether a line is named by its place, or by an article and its name.
     pub(super) names_line: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Parsed {
     pub(super) clauses: Vec<Clause>,
     /// Whether it says that something is wrong.
     pub(super) denied: bool,
-    /// Whether it says what something is.
+    /// Whether it states the nature of something.
     pub(super) stated: bool,
     /// Whether it names several things at once: a description.
     pub(super) several_things: bool,
@@ -62,13 +62,13 @@ pub(super) struct Parser<'a> {
     at: usize,
     clause: Clause,
     parsed: Parsed,
-    /// Whether the next value is what it is not.
+    /// Whether the next value is a denied one.
     was: bool,
     /// Whether a thing may come without an article.
     expects_thing: bool,
     /// Whether the weight is of each.
     each: bool,
-    /// Whether what was read cannot be meant.
+    /// Whether the statement cannot be meant.
     failed: bool,
 }
 
@@ -210,7 +210,7 @@ impl<'a> Parser<'a> {
         self.clause.values.push(value);
     }
 
-    /// Ends what is said of the one, for something else follows.
+    /// Ends the statement about the one, for another follows.
     fn close(&mut self) {
         let is_empty = self.clause.act == Act::Say
             && self.clause.targets.is_empty()

@@ -1,4 +1,4 @@
-//! From what a note says to changes of lines: which line each clause means, and what that changes.
+//! From the statements of a note to changes of lines: which line each clause means, and the change it makes.
 
 use crate::correction::parse::{Act, Clause, Parsed, Target};
 use crate::correction::{Scene, Value, which};
@@ -112,7 +112,7 @@ fn said(scene: &Scene<'_>, clause: &Clause, denied: bool) -> Changes {
     Ok(changes)
 }
 
-/// What is said of all lines together.
+/// The changes that are stated for all lines together.
 fn said_of_all(scene: &Scene<'_>, clause: &Clause) -> Changes {
     let all = 0..scene.card.lines.len();
     let mut changes = Vec::new();
@@ -137,7 +137,7 @@ fn said_of_all(scene: &Scene<'_>, clause: &Clause) -> Changes {
     Ok(changes)
 }
 
-/// The weight of all lines; it has to leave something for those whose weight nobody said.
+/// The weight of all lines; it has to leave something for those of unknown weight.
 fn total(scene: &Scene<'_>, grams: u32) -> Changes {
     let grams = grams.min(GRAMS_MAX);
     let weight = stated(grams);
@@ -192,7 +192,7 @@ fn meant(scene: &Scene<'_>, value: &Value, clause: &Clause) -> Result<usize, Unc
         return Ok(line);
     }
     match value {
-        // What was said last is what is corrected.
+        // The line named last is the one that is corrected.
         Value::Count(_) | Value::More(_) => Ok(scene.card.lines.len() - 1),
         Value::Weight { .. }
         | Value::MoreWeight(_)
@@ -203,7 +203,7 @@ fn meant(scene: &Scene<'_>, value: &Value, clause: &Clause) -> Result<usize, Unc
     }
 }
 
-/// The one line that is what the clause denies.
+/// The one line that the clause denies.
 fn denied_line(scene: &Scene<'_>, clause: &Clause) -> Result<Option<usize>, Unclear> {
     let Some(was) = clause.was.first() else { return Ok(None) };
     let weighs = |line: &Line, grams: u32| {
@@ -229,7 +229,7 @@ fn denied_line(scene: &Scene<'_>, clause: &Clause) -> Result<Option<usize>, Uncl
     }
 }
 
-/// A weight of no line in particular: what a volunteer means who weighs one thing after the other.
+/// A weight of no line in particular: from a volunteer who weighs one thing after the other.
 fn weighed(
     scene: &Scene<'_>,
     clause: &Clause,
@@ -249,7 +249,7 @@ fn weighed(
     let (open, known): (Vec<_>, Vec<_>) = all.partition(|(_, line)| is_unweighed(line));
     let has_total = scene.card.total_weight.is_some();
     match (open.as_slice(), known.as_slice()) {
-        // The only weight that anybody said is said again.
+        // The only stated weight is stated again.
         (_, []) if has_total && !each => Ok(Change::TotalWeighed(stated(grams))),
         (_, [(line, _)]) if denied && !has_total => Ok(of(*line)),
         _several if denied => Err(which(scene)),
@@ -259,7 +259,7 @@ fn weighed(
     }
 }
 
-/// What a value changes about a line.
+/// The changes that a value makes to a line.
 fn change(scene: &Scene<'_>, at: usize, value: &Value) -> Changes {
     let Some(line) = scene.card.lines.get(at) else { return Err(Unclear::NoSuchLine) };
     let weight = |grams: u32| Change::Weighed { line: at, weight: Some(stated(grams.clamp(1, GRAMS_MAX))) };

@@ -1,4 +1,4 @@
-//! Phrases as volunteers say them, and what they change.
+//! Phrases in volunteers' words, and the changes they make.
 
 mod any_input;
 
@@ -47,7 +47,7 @@ pub(super) fn line(text: &str) -> Line {
     line
 }
 
-/// What a note changes, in short, in front of a card that is changed by `with`.
+/// The changes that a note makes, in short, in front of a card that is changed by `with`.
 fn changes(lines: &str, note: &str, language: Language, with: impl FnOnce(&mut OnCard<'_>)) -> String {
     let lines: Vec<Line> = lines.split(", ").map(line).collect();
     let mut card = OnCard {

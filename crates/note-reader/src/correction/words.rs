@@ -1,4 +1,4 @@
-//! The words that a correction turns on: plain, without accents.
+//! The words that a correction depends on: plain, without accents.
 
 pub(super) const REMOVE: &[&str] = &[
     "enleve",
@@ -27,12 +27,12 @@ pub(super) const REMOVE: &[&str] = &[
 ];
 pub(super) const ADD: &[&str] =
     &["ajoute", "ajouter", "ajoutez", "ajoutes", "rajoute", "rajouter", "rajoutez", "rajoutes", "add"];
-/// What makes something out of something else.
+/// Verbs that make something out of something else.
 pub(super) const REPLACE: &[&str] =
     &["remplace", "remplacer", "remplacez", "replace", "change", "changer", "changez"];
-/// What stands between the two.
+/// Words between the two.
 pub(super) const BY: &[&str] = &["par", "en", "with", "by", "into", "to"];
-/// What says that something on the card is wrong.
+/// Words that deny something on the card.
 pub(super) const DENIALS: &[&str] = &[
     "non",
     "nan",
@@ -54,9 +54,9 @@ pub(super) const DENIALS: &[&str] = &[
     "finalement",
     "mistake",
 ];
-/// With what a note begins whose author surely corrects something.
+/// The beginnings of a note whose author surely corrects something.
 pub(super) const STRONG: &[&str] = &["non", "nan", "no", "erreur", "correction", "rectification", "corrige"];
-/// What says what something is.
+/// Words that state the nature of something.
 pub(super) const STATEMENTS: &[&[&str]] = &[
     &["c", "est"],
     &["c", "etait"],
@@ -87,7 +87,7 @@ pub(super) const STATEMENTS: &[&[&str]] = &[
     &["put"],
     &["set"],
 ];
-/// What says nothing by itself. Articles are not here: what they lead to must be understood.
+/// Words without a meaning of their own. Articles are not here: the words they lead to must be understood.
 pub(super) const SKIPPED: &[&str] = &[
     "euh",
     "heu",
@@ -179,7 +179,7 @@ pub(super) const SKIPPED: &[&str] = &[
     "to",
     "on",
 ];
-/// Words for a part of a line, before what it is.
+/// Words for a part of a line, before its new value.
 pub(super) const LABELS: &[&str] = &["poids", "weight", "quantite", "quantity", "nombre", "destination"];
 /// Words that announce the name of a category.
 pub(super) const CATEGORY: &[&str] = &["categorie", "category", "famille", "rayon", "classe"];
@@ -188,7 +188,7 @@ pub(super) const DEFINITE: &[&str] =
 pub(super) const INDEFINITE: &[&str] = &["un", "une", "des", "du", "a", "an", "some"];
 /// Words for a line in the list.
 pub(super) const LINE: &[&str] = &["ligne", "line", "numero", "number", "n", "objet", "item", "article"];
-/// What may follow the number of a line.
+/// Words that may follow the number of a line.
 pub(super) const ONE: &[&str] = &["one", "ligne", "line", "objet", "item", "article"];
 /// Words for all lines.
 pub(super) const ALL: &[&str] = &[
@@ -206,7 +206,7 @@ pub(super) const ALL: &[&str] = &[
 ];
 /// Words that may stand before those.
 pub(super) const BEFORE_ALL: &[&str] = &["le", "l", "en", "au", "the", "in", "poids", "weight"];
-/// What may lead to a destination.
+/// Words that may lead to a destination.
 pub(super) const LEADING: &[&str] = &[
     "a",
     "au",
@@ -228,7 +228,7 @@ pub(super) const LEADING: &[&str] = &[
     "au",
     "de",
 ];
-/// What may follow a number that counts what is on the card.
+/// Words that may follow a number that counts the things on the card.
 pub(super) const AFTER_COUNT: &[&str] = &[
     "pas",
     "not",
@@ -252,7 +252,7 @@ pub(super) const AFTER_COUNT: &[&str] = &[
     "de",
     "rather",
 ];
-/// What a thing is counted in.
+/// Units in which a thing is counted.
 pub(super) const UNITS: &[&str] =
     &["piece", "pieces", "unite", "unites", "exemplaire", "exemplaires", "fois"];
 

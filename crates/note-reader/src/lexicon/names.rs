@@ -1,4 +1,4 @@
-//! What there is to know: the names of a taxonomy and those shipped for its keys.
+//! The content of the lexicon: the names of a taxonomy and those shipped for its keys.
 
 use super::is_function;
 use crate::tokens::{plain_letters, stem};
@@ -8,7 +8,7 @@ use deposit::taxonomy::{Category, Taxonomy};
 pub(super) const SHIPPED: [&str; 2] =
     [include_str!("../lexicon-electrical.txt"), include_str!("../lexicon.txt")];
 
-/// All names of a taxonomy with the place of their category: its labels and examples, then what is shipped for its key.
+/// All names of a taxonomy with the place of their category: its labels and examples, then those shipped for its key.
 pub(crate) fn entries(taxonomy: &Taxonomy) -> Vec<(usize, String)> {
     let mut entries = Vec::new();
     for (place, category) in taxonomy.categories.iter().enumerate() {
@@ -34,7 +34,7 @@ fn texts(category: &Category) -> impl Iterator<Item = &str> {
     category.examples.iter().chain(labels).map(String::as_str)
 }
 
-/// The words of a name that tell it from another, without plurals and accents.
+/// The words of a name that distinguish it from another, without plurals and accents.
 pub(crate) fn telling(name: &str) -> Vec<String> {
     let plain = plain_letters(name);
     plain.split_whitespace().filter(|word| !is_function(word)).map(|word| stem(word).to_owned()).collect()

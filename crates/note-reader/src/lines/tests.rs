@@ -1,4 +1,4 @@
-//! Notes as people say them, and what is read from them.
+//! Notes in volunteers' words, and the lines read from them.
 
 use std::sync::LazyLock;
 
@@ -209,7 +209,7 @@ fn a_long_object_is_cut_and_stays_on_one_line() {
     assert_eq!(said("un fauteuil\tvert\u{a0}rouge"), "1 fauteuil vert rouge");
 }
 
-/// Whatever is said, what is read can be shown and recorded.
+/// Whatever the note, the lines read from it can be shown and recorded.
 fn is_sound(note: &str) {
     for language in [Language::Fr, Language::En] {
         let (lines, total) = read(note, language, &LEXICON);
@@ -231,7 +231,7 @@ fn is_sound(note: &str) {
     }
 }
 
-/// Notes of the words that the grammar turns on, in any order.
+/// Notes of the words that the grammar depends on, in any order.
 fn chatter() -> impl proptest::strategy::Strategy<Value = String> {
     const WORDS: [&str; 48] = [
         "un",

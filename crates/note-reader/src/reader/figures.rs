@@ -1,4 +1,4 @@
-//! What a number or a weight is about.
+//! The things that a number or a weight is about.
 
 use super::Reader;
 use crate::numbers::number;
@@ -175,7 +175,7 @@ impl Reader<'_> {
         used + article + self.begin_thing(noun + article)
     }
 
-    /// What a number and something behind it say of the thing that was named last; `None` if they begin another one.
+    /// A number and the word behind it, read as about the thing that was named last; `None` if they begin another one.
     fn stays_with_item(&mut self, whole: u64, used: usize) -> Option<usize> {
         let noun = self.at + used;
         if STATES.contains(&self.word_at(noun)) && (self.ends_at(noun) || self.word_at(noun + 1) == "et") {

@@ -1,4 +1,4 @@
-//! What was read of a note.
+//! The things read of a note.
 
 use deposit::Destination;
 
@@ -9,9 +9,9 @@ pub(crate) struct Item {
     pub(crate) words: Vec<usize>,
     /// How many were counted.
     pub(crate) count: Option<u64>,
-    /// Whether nobody knows how many: a container, a mass, an article of plenty.
+    /// Whether their number is not known: a container, a mass, an article of plenty.
     pub(crate) uncountable: bool,
-    /// What was put on the scale, in grams.
+    /// The weighings, in grams.
     pub(crate) weighings: Vec<u64>,
     pub(crate) destination: Option<Destination>,
     /// Whether it only says what the next things have in common.
@@ -28,7 +28,7 @@ pub(crate) struct Item {
     pub(crate) contents: usize,
     /// How many containers it came in.
     pub(crate) holders: Option<u64>,
-    /// What was said to go elsewhere, of those that were counted.
+    /// The shares that go elsewhere, of those that were counted.
     pub(crate) shares: Vec<Share>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Share {
     pub(crate) destination: Destination,
 }
 
-/// What was read of a note.
+/// The things read of a note.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) items: Vec<Item>,

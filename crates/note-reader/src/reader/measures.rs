@@ -1,4 +1,4 @@
-//! Numbers that count nothing, or count what was named before: sizes, models, parts.
+//! Numbers that count nothing, or count the things named before: sizes, models, parts.
 
 use super::Reader;
 use super::figures::COUNT_MAX;
@@ -55,7 +55,7 @@ impl Reader<'_> {
         matches!(first, "service" | "menagere" | "salon" | "ensemble" | "coffret" | "set")
     }
 
-    /// What follows a measure and belongs to it: "un mètre soixante-dix", "deux mètres cubes".
+    /// The words behind a measure that belong to it: "un mètre soixante-dix", "deux mètres cubes".
     pub(super) fn measure_more(&self, used: usize) -> usize {
         let ends = self.tokens.get(self.at + used).is_none_or(|token| token.stops);
         if ends

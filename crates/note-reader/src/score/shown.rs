@@ -1,4 +1,4 @@
-//! The scores as a table for people.
+//! The scores as a table to be read.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Verbs and small words that say what is to be done: take away, add, replace, deny, state.
+//! Verbs and small words for the action: take away, add, replace, deny, state.
 
 use super::{Act, Parser, grams_of, whole};
 use crate::correction::words::{ADD, BY, DEFINITE, DENIALS, REMOVE, REPLACE, STATEMENTS};
@@ -62,7 +62,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What comes behind "ajoute": so many more, so much more, or other things.
+    /// Reads the words behind "ajoute": so many more, so much more, or other things.
     fn add(&mut self) -> Option<usize> {
         let scene = self.scene;
         let (at, next) = (self.at, self.at + 1);
@@ -110,7 +110,7 @@ impl Parser<'_> {
         usize::from(matches!(self.scene.word(at), "a" | "au" | "aux" | "to" | "sur"))
     }
 
-    /// "Non", "plutôt", and what it is not: "pas trois", "au lieu de trois".
+    /// "Non", "plutôt", and the denied value: "pas trois", "au lieu de trois".
     pub(super) fn denial(&mut self, word: &str) -> Option<usize> {
         let next = self.scene.word(self.at + 1);
         let after = self.scene.word(self.at + 2);
@@ -138,7 +138,7 @@ impl Parser<'_> {
         Some(used)
     }
 
-    /// What is said now is said of the line that was named last, and that one is not to be taken away.
+    /// The statement that begins here is about the line that was named last, which is not to be taken away.
     pub(super) fn stop_removing(&mut self) {
         if self.clause.act == Act::Remove {
             let last = if self.clause.targets.len() > 1 { self.clause.targets.pop() } else { None };

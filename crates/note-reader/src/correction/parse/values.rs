@@ -1,4 +1,4 @@
-//! What is said of a line: how many, how heavy, which category, which thing.
+//! The values of a line: its number, weight, category and object.
 
 use super::commands::says_what;
 use super::{Act, Parser, grams_of, whole};
@@ -21,7 +21,7 @@ impl Parser<'_> {
         });
         let more = matches!(scene.word(behind), "de") && matches!(scene.word(behind + 1), "plus" | "moins");
         if more && !scene.ends(behind) {
-            // Nobody says whether that is to be added to what stands there or said again.
+            // The note does not show whether that is to be added to the line's value or repeats it.
             return None;
         }
         let each = each.filter(|_| !scene.ends(behind - 1));
@@ -31,7 +31,7 @@ impl Parser<'_> {
         Some(used + each.map_or(0, |ahead| ahead + 1))
     }
 
-    /// A number that counts what is on the card, or kilos where kilos were asked for.
+    /// A number that counts the things on the card, or kilos where kilos were asked for.
     pub(super) fn counted(&mut self) -> Option<usize> {
         let scene = self.scene;
         if EACH.contains(&scene.word(self.at)) && scene.weight(self.at + 1).is_some() {
@@ -119,7 +119,7 @@ impl Parser<'_> {
         Some(led + used)
     }
 
-    /// A thing with what is said of it, as in a description.
+    /// A thing with its values, as in a description.
     pub(super) fn thing(&mut self) -> Option<usize> {
         let scene = self.scene;
         let is_said = self.parsed.stated || self.parsed.denied || self.expects_thing || scene.card.is_reply;

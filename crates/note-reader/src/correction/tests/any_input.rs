@@ -9,7 +9,7 @@ use crate::site::Site;
 use deposit::{Change, Correction, Language, OnCard, Part};
 use deposit::{GRAMS_MAX, LINES_MAX, Line, QUANTITY_MAX, SAID_CHARS_MAX, Weight};
 
-/// Words that the grammar turns on, in any order: what text by chance would hardly ever hit.
+/// Words that the grammar depends on, in any order: text that chance would hardly ever hit.
 const WORDS: &[&str] = &[
     "non",
     "pas",
