@@ -1,4 +1,4 @@
-//! What a call comes to: a result or a refusal, in Telegram's envelope.
+//! The outcome of a call: a result or a refusal, in Telegram's envelope.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(super) struct Reply {
     pub result: String,
     /// The message that was sent or edited, for the journal.
     pub message_id: Option<i64>,
-    /// What Telegram says besides, for the webhook methods.
+    /// The description that Telegram adds, for the webhook methods.
     pub description: Option<&'static str>,
 }
 

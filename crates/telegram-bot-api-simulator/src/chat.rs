@@ -1,4 +1,4 @@
-//! What people see: chats with their messages, the answers to their taps, and whether the bot is typing.
+//! Chats as their users see them: the messages, the answers to their taps, and whether the bot is typing.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ const TOASTS_KEPT: usize = 64;
 pub struct Toast {
     /// The callback query that was answered.
     pub callback_id: String,
-    /// What appears; empty if the answer only stopped the button's spinner.
+    /// The text shown; empty if the answer only stopped the button's spinner.
     pub text: String,
     /// True if it must be dismissed.
     pub show_alert: bool,
@@ -32,22 +32,22 @@ pub struct Toast {
 /// How the bot stands in a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The person never spoke to it, or nobody added it.
+    /// The user never wrote to it, or it was not added.
     Stranger,
     Member,
-    /// The person blocked it.
+    /// The user blocked it.
     Blocked,
     /// It left the group, or was removed.
     Left,
 }
 
-/// One chat as its people see it.
+/// One chat as its users see it.
 #[derive(Debug)]
 pub struct Chat {
     pub(super) head: Arc<ChatHead>,
     pub(super) standing: Standing,
     pub(super) wake: Arc<Notify>,
-    /// Counts what changed in any chat.
+    /// Counts the changes in any chat.
     all: Arc<watch::Sender<u64>>,
     messages: VecDeque<Message>,
     messages_kept: usize,
@@ -131,7 +131,7 @@ impl Chat {
         self.changes
     }
 
-    /// The change number at which a person last said or tapped something.
+    /// The change number at which a user last said or tapped something.
     #[must_use]
     pub fn last_action(&self) -> u64 {
         self.last_action

@@ -1,4 +1,4 @@
-//! What can go wrong on demand, all of it from one seeded generator.
+//! The faults that can be injected, all of them from one seeded generator.
 
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ impl Faults {
         *self = Self::default();
     }
 
-    /// What strikes this call: how long it waits, and how it fails.
+    /// The fault that strikes this call: how long it waits, and how it fails.
     pub(super) fn strike(
         &mut self,
         method: Method,

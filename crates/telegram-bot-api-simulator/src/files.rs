@@ -1,4 +1,4 @@
-//! Files that people and the bot uploaded.
+//! Files that users and the bot uploaded.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 const MOST_FILES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 /// Bytes kept over all files.
 const MOST_BYTES: usize = 256 << 20;
-/// What `getFile` hands out at most (Bot API: 20 MB).
+/// The largest file that `getFile` hands out (Bot API: 20 MB).
 pub(super) const LARGEST_DOWNLOAD: usize = 20 << 20;
 
 /// One file; `Bytes` are shared, so a clone is cheap.

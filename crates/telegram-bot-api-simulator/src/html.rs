@@ -10,7 +10,7 @@ struct Open {
     url: Option<String>,
 }
 
-/// The plain text and its entities, or what is wrong.
+/// The plain text and its entities, or the mistake in it.
 pub(super) fn parse(html: &str) -> Result<(String, Vec<Entity>), String> {
     let mut page =
         Page { text: String::with_capacity(html.len()), units: 0, open: Vec::new(), entities: Vec::new() };
@@ -107,7 +107,7 @@ impl Page {
     }
 }
 
-/// What stands between `<` and the next `>`, and what follows. A `>` inside an attribute ends the tag too.
+/// The text between `<` and the next `>`, and the text after it. A `>` inside an attribute ends the tag too.
 fn inside_tag(rest: &str) -> Option<(&str, &str)> {
     rest.strip_prefix('<')?.split_once('>')
 }

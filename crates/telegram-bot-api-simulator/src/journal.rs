@@ -1,4 +1,4 @@
-//! What happened, in order, for oracles and benchmarks.
+//! The history of the simulation, in order, for oracles and benchmarks.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Entry {
     pub number: u64,
     /// When, on the simulator's clock.
     pub at: Timestamp,
-    /// What.
+    /// The event.
     pub what: Happened,
 }
 
@@ -73,7 +73,7 @@ pub enum Happened {
         chat: i64,
         /// Which.
         message_id: i64,
-        /// What it shows now; empty once deleted.
+        /// Its text now; empty once deleted.
         text: Arc<str>,
         /// True if it has an inline keyboard now.
         keyboard: bool,

@@ -1,4 +1,4 @@
-//! Inline keyboards and what Telegram accepts as one.
+//! Inline keyboards, and the forms that Telegram accepts.
 
 use std::sync::Arc;
 
@@ -37,17 +37,17 @@ pub struct Keyboard {
 pub struct Button {
     /// Its label.
     pub text: String,
-    /// What a tap sends to the bot: 1–64 bytes.
+    /// The data that a tap sends to the bot: 1–64 bytes.
     #[serde(rename = "callback_data", skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// What a tap opens.
+    /// The address that a tap opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     #[serde(flatten)]
     other: Map<String, Value>,
 }
 
-/// What a `reply_markup` asks for.
+/// The keyboard that a `reply_markup` asks for.
 #[derive(Debug, PartialEq)]
 pub(super) enum Markup {
     None,

@@ -94,11 +94,11 @@ pub struct Options {
     pub token: Option<String>,
     /// Seed of everything random: update ids, callback ids, faults.
     pub seed: u64,
-    /// What goes wrong from the start; see [`Simulator::faults`].
+    /// The faults from the start; see [`Simulator::faults`].
     pub faults: Faults,
     /// Whether to keep a journal; a benchmark goes without.
     pub journal: bool,
-    /// How long a person waits for the bot, in real time.
+    /// How long a user waits for the bot, in real time.
     pub patience: Duration,
     /// Factor on the pauses between webhook attempts (0, 1, 2, 4 … 60 s); 0.001 makes tests quick.
     pub webhook_time_scale: f64,
@@ -153,7 +153,7 @@ impl Simulator {
         Ok(Self { shared, tasks })
     }
 
-    /// What `TELEGRAM_API_URL` is to be set to.
+    /// The value for `TELEGRAM_API_URL`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shared.url
@@ -165,21 +165,21 @@ impl Simulator {
         &self.shared.token
     }
 
-    /// Stops listening and closes every connection; what people saw can still be read.
+    /// Stops listening and closes every connection; the chats can still be read.
     pub fn stop(&mut self) {
         for task in self.tasks.drain(..) {
             task.abort();
         }
     }
 
-    /// The person with this profile, in the private chat with the bot. Who never spoke to the bot cannot be
-    /// written to: `Bad Request: chat not found`.
+    /// The user with this profile, in the private chat with the bot. The bot cannot write to a user who never wrote to
+    /// it: `Bad Request: chat not found`.
     #[must_use]
     pub fn user(&self, profile: UserProfile) -> User {
         User::new(self.shared.clone(), profile)
     }
 
-    /// Changes or reads what goes wrong; takes effect at once. `change` runs under the simulator's lock and
+    /// Changes or reads the faults; takes effect at once. `change` runs under the simulator's lock and
     /// must not call it.
     pub fn faults<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
         let answer = change(&mut self.shared.world().faults);
@@ -188,25 +188,25 @@ impl Simulator {
         answer
     }
 
-    /// What happened, oldest first; the last 200,000 entries.
+    /// The journal, oldest entry first; the last 200,000 entries.
     #[must_use]
     pub fn journal(&self) -> Vec<Entry> {
         self.journal_since(0)
     }
 
-    /// What happened after entry `number`.
+    /// The entries of the journal after entry `number`.
     #[must_use]
     pub fn journal_since(&self, number: u64) -> Vec<Entry> {
         self.shared.world().journal.since(number)
     }
 
-    /// Counts what changed in any chat: to be woken by whatever people see.
+    /// Counts the changes in any chat: to be woken by whatever users see.
     #[must_use]
     pub fn changes(&self) -> Receiver<u64> {
         self.shared.signals.chats.subscribe()
     }
 
-    /// A file that somebody sent or the bot uploaded: what it says it is, and its bytes.
+    /// A file that a user sent or the bot uploaded: its declared type, and its bytes.
     #[must_use]
     pub fn file(&self, file_id: &str) -> Option<(String, Bytes)> {
         self.shared.world().files.get(file_id).map(|file| (file.mime_type, file.bytes))
@@ -244,7 +244,7 @@ impl Simulator {
         self.shared.world().webhook.as_ref().map(|webhook| webhook.target.url.clone())
     }
 
-    /// The command menu of a person with this client language, in a private chat.
+    /// The command menu of a user with this client language, in a private chat.
     #[must_use]
     pub fn commands(&self, language: &str) -> Vec<BotCommand> {
         menu::shown_to(&self.shared.world().commands, language)

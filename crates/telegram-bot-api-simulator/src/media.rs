@@ -1,4 +1,4 @@
-//! Everything that people send besides plain text.
+//! Everything that users send besides plain text.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl User {
         self.sends_file("sticker", "webp", "image/webp", Bytes::from_static(b"RIFF"), &more)
     }
 
-    /// Sends where the person is.
+    /// Sends where the user is.
     pub fn sends_location(&self) -> Sent {
         self.sends(&json!({"location": {"latitude": 48.8566, "longitude": 2.3522}}))
     }

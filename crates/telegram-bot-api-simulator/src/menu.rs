@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 pub struct BotCommand {
     /// Without the slash.
     pub command: String,
-    /// What the menu says beside it.
+    /// The text that the menu shows beside it.
     pub description: String,
 }
 
-/// All menus, by scope (canonical JSON) and language (empty: everybody).
+/// All menus, by scope (canonical JSON) and language (empty: all languages).
 pub(crate) type Commands = HashMap<(String, String), Vec<BotCommand>>;
 
-/// The menu that a person with this client language sees in a private chat.
+/// The menu that a user with this client language sees in a private chat.
 pub(crate) fn shown_to(commands: &Commands, language: &str) -> Vec<BotCommand> {
     for scope in [r#"{"type":"all_private_chats"}"#, r#"{"type":"default"}"#] {
         for language in [language, ""] {

@@ -29,7 +29,7 @@ pub struct UserProfile {
 }
 
 impl UserProfile {
-    /// A person with a first name and a client language.
+    /// A user with a first name and a client language.
     #[must_use]
     pub fn new(id: i64, first_name: &str, language_code: &str) -> Self {
         let (first_name, language_code) = (first_name.to_owned(), Some(language_code.to_owned()));
@@ -83,7 +83,7 @@ pub struct Message {
     /// Grows within a chat; one counter for both directions.
     #[serde(rename = "message_id")]
     pub id: i64,
-    /// Who wrote it.
+    /// Its author.
     pub from: Arc<UserProfile>,
     /// Where it stands.
     pub chat: Arc<ChatHead>,
@@ -114,7 +114,7 @@ pub struct Message {
     pub changed: u64,
 }
 
-/// What a message says; everything that is no text stands in `media` under its Bot API name.
+/// The content of a message; everything that is no text stands in `media` under its Bot API name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +136,7 @@ impl Message {
         self.body.text.as_deref().or(self.body.caption.as_deref()).unwrap_or_default()
     }
 
-    /// What runs of the text or caption mean.
+    /// The entities of the text or caption.
     #[must_use]
     pub fn entities(&self) -> &[Entity] {
         if self.body.text.is_some() { &self.body.entities } else { &self.body.caption_entities }

@@ -63,7 +63,7 @@ fn begin(world: &mut World, offset: i64) -> i64 {
     world.queue.confirm(offset)
 }
 
-/// What there is to hand out; `None` if the call has to wait on.
+/// The updates to hand out; `None` if the call has to wait on.
 fn look(
     world: &mut World,
     start: i64,
@@ -94,7 +94,7 @@ fn look(
     Ok(Some(batch.into_iter().map(|(_, json)| json).collect()))
 }
 
-/// Takes the place of the waiting poller; whoever had it is woken and gives up.
+/// Takes the place of the waiting poller; the one before is woken and gives up.
 fn become_the_poller(shared: &Shared) -> u64 {
     let mut world = shared.world();
     world.waiting_poll += 1;

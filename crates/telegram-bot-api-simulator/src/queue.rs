@@ -1,4 +1,4 @@
-//! Updates that wait for the bot: their numbers, how long they live, and what confirms them.
+//! Updates that wait for the bot: their numbers, how long they live, and how they are confirmed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const TAP_LIVES: Duration = Duration::from_secs(150);
 const OFFSET_SLACK: i64 = 10;
 /// Updates kept for a bot that does not fetch them; the oldest go first.
 const MOST_PENDING: usize = 100_000;
-/// What Telegram sends only to a bot that asks for it by name.
+/// The kinds that Telegram sends only to a bot that asks for them by name.
 const ONLY_IF_ASKED: [&str; 3] = ["chat_member", "message_reaction", "message_reaction_count"];
 
 /// The webhook queue of an update: in order within one, in parallel across them
@@ -41,7 +41,7 @@ impl Lane {
     }
 }
 
-/// An update that nobody confirmed yet.
+/// An update that is not confirmed yet.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub lane: Lane,
@@ -81,7 +81,7 @@ impl UpdateQueue {
         self.next_id = rng.random_range(1_000..self.next_id.max(2_000) / 2 + 1_000);
     }
 
-    /// The filter is sticky and works when an update comes in: what it refuses is gone for ever.
+    /// The filter is sticky and works when an update comes in: a refused one is gone for ever.
     pub(super) fn allow(&mut self, kinds: Vec<String>) {
         self.allowed = kinds;
     }
@@ -117,7 +117,7 @@ impl UpdateQueue {
         id
     }
 
-    /// Forgets what has outlived its time.
+    /// Forgets the updates that have outlived their time.
     pub(super) fn purge(&mut self, now: Timestamp) {
         if now < self.next_expiry {
             return;

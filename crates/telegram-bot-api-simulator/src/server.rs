@@ -59,7 +59,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// An answer says what time it is at Telegram, which is what the simulator's clock shows.
+/// An answer carries the time at Telegram, by the simulator's clock.
 async fn dated(shared: &Shared, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
     let mut response = answer(shared, request).await?;
     let now = jiff::Timestamp::from_millisecond(shared.world().clock.now().0).unwrap_or_default();
@@ -172,7 +172,7 @@ fn response(status: StatusCode, json: String) -> Response<Body> {
     response
 }
 
-/// What a proxy in front of Telegram answers.
+/// The page that a proxy in front of Telegram answers with.
 fn page(status: StatusCode) -> Response<Body> {
     let page =
         format!("<html><head><title>{status}</title></head><body><center>nginx</center></body></html>");

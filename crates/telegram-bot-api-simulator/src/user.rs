@@ -1,4 +1,4 @@
-//! What people do: say, send, edit, tap, block. What they see is in [`super::watch`].
+//! The actions of users: say, send, edit, tap, block. The chat that they see is in [`super::watch`].
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::queue::Lane;
 use super::text::Entity;
 use super::world::Shared;
 
-/// A person in a chat with the bot: the private one, or a group ([`User::in_group`]). Cheap to clone.
+/// A user in a chat with the bot: the private one, or a group ([`User::in_group`]). Cheap to clone.
 #[derive(Clone)]
 pub struct User {
     pub(super) shared: Arc<Shared>,
@@ -22,7 +22,7 @@ pub struct User {
     pub(super) chat: i64,
 }
 
-/// What became of something a person did in a chat.
+/// The outcome of a user's action in a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The message, in the chat's own numbering.
@@ -31,7 +31,7 @@ pub struct Sent {
     pub update_id: Option<i64>,
 }
 
-/// What became of a tap.
+/// The outcome of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tap {
     /// The updates: one, or two if a fault doubled the tap; none if the bot does not ask for taps.
@@ -52,8 +52,8 @@ impl User {
         Self { shared, chat: profile.id, person: Arc::new(profile) }
     }
 
-    /// The same person in a group, which is created if it is new; `id` is negative, from -10¹² on a
-    /// supergroup. The bot sees what is said there once somebody added it ([`User::adds_bot`]), as if its
+    /// The same user in a group, which is created if it is new; `id` is negative, from -10¹² on a
+    /// supergroup. The bot sees what is said there once a user added it ([`User::adds_bot`]), as if its
     /// privacy mode were off.
     #[must_use]
     pub fn in_group(&self, id: i64, title: &str) -> Self {
@@ -61,7 +61,7 @@ impl User {
         Self { chat: id, ..self.clone() }
     }
 
-    /// The person's id.
+    /// The user's id.
     #[must_use]
     pub fn id(&self) -> i64 {
         self.person.id
@@ -219,7 +219,7 @@ impl User {
         format!("no live button contains «{label}»; the chat is:\n{page}")
     }
 
-    /// What `look` finds in this chat.
+    /// The result of `look` on this chat.
     pub(super) fn look<T>(&self, look: impl FnOnce(&Chat) -> Option<T>) -> Option<T> {
         self.shared.world().chats.get(&self.chat).and_then(look)
     }

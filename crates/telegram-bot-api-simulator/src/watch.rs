@@ -1,4 +1,4 @@
-//! What people see, and waiting for it: on a bell that rings when the chat changes, never by polling.
+//! The chat as its users see it, and waiting for it: on a bell that rings when the chat changes, never by polling.
 
 use std::pin::pin;
 
@@ -58,13 +58,13 @@ impl User {
         self.look(|chat| Some(chat.changes())).unwrap_or_default()
     }
 
-    /// What `look` finds in the chat at this moment, by the rule of [`User::wait_for`].
+    /// The result of `look` on the chat at this moment, by the rule of [`User::wait_for`].
     pub fn look_at<T>(&self, look: impl FnOnce(&Chat) -> Option<T>) -> Option<T> {
         self.look(look)
     }
 
     /// Waits until the chat is as `condition` wants it; the error tells `what` was awaited and prints the
-    /// chat. `condition` runs under the simulator's lock: it looks at the chat it is given and calls nothing
+    /// chat. `condition` runs under the simulator's lock: it reads the chat it is given and calls nothing
     /// else.
     pub async fn wait_for(&self, what: &str, condition: impl Fn(&Chat) -> bool) -> anyhow::Result<()> {
         self.wait(what, |chat| condition(chat).then_some(())).await
@@ -75,7 +75,7 @@ impl User {
         self.wait(&format!("a message with «{fragment}»"), |chat| chat.showing(fragment).cloned()).await
     }
 
-    /// Like [`User::sees`], in a message that was sent or edited after the person last said or tapped
+    /// Like [`User::sees`], in a message that was sent or edited after the user last said or tapped
     /// something.
     pub async fn sees_new(&self, fragment: &str) -> anyhow::Result<Message> {
         let what = format!("a new message or edit with «{fragment}»");

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: u64 = 60;
 /// Longest `Retry-After` that is honoured, in seconds (telegram-bot-api `WebhookActor`).
 const LONGEST_RETRY_AFTER: u64 = 3600;
 
-/// Where updates go. Its address also tells one webhook from the next.
+/// Where updates go. Its address also distinguishes one webhook from the next.
 pub(super) struct Target {
     pub url: String,
     secret: String,
@@ -82,7 +82,7 @@ pub(super) fn client() -> reqwest::Result<reqwest::Client> {
     builder.timeout(PATIENCE).no_proxy().build()
 }
 
-/// Sends what there is to send, for ever; ends when its task is aborted.
+/// Sends the updates that are due, for ever; ends when its task is aborted.
 pub(super) async fn deliver_for_ever(client: reqwest::Client, shared: Arc<Shared>) {
     let mut attempts = JoinSet::new();
     loop {
@@ -138,7 +138,7 @@ async fn deliver(shared: Arc<Shared>, client: reqwest::Client, attempt: Attempt)
     shared.signals.webhook.notify_one();
 }
 
-/// `Ok` for any 2xx; otherwise what went wrong, and for how long the bot asked to be left alone.
+/// `Ok` for any 2xx; otherwise the failure, and for how long the bot asked to be left alone.
 async fn post(client: &reqwest::Client, attempt: &Attempt) -> Result<(), (String, u64)> {
     let mut request = client.post(&attempt.target.url).header(CONTENT_TYPE, "application/json");
     if !attempt.target.secret.is_empty() {

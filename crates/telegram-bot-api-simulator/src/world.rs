@@ -48,7 +48,7 @@ pub(super) struct Signals {
     pub webhook: Notify,
     /// A call was answered or an update confirmed.
     pub activity: Notify,
-    /// Counts what changed in any chat.
+    /// Counts the changes in any chat.
     pub chats: Arc<watch::Sender<u64>>,
 }
 
@@ -159,7 +159,7 @@ impl World {
             .ok_or_else(|| Refusal::bad_request("Bad Request: chat not found"))
     }
 
-    /// What strikes a call, by the faults of the hour.
+    /// The fault that strikes a call, by the faults set at that time.
     pub(super) fn strike(&mut self, method: Method, chat: Option<i64>) -> (Duration, Option<Fault>) {
         self.faults.strike(method, chat, &mut self.rng)
     }
@@ -215,7 +215,7 @@ impl World {
         (self.clock.now().since(tap.at) <= TAP_ANSWERABLE).then_some(tap.chat)
     }
 
-    /// Writes into the journal what a message of the bot shows now.
+    /// Writes into the journal the current content of a message of the bot.
     pub(super) fn note_shown(&mut self, message: &Message) {
         self.journal.write(self.clock.now(), || Happened::Shown {
             chat: message.chat.id,

@@ -1,4 +1,4 @@
-//! Addresses for what a test starts later.
+//! Addresses for servers that a test starts later.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::id;

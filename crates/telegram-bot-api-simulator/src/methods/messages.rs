@@ -26,7 +26,7 @@ pub(super) fn send(world: &mut World, call: &Parameters) -> Answer {
     Ok(shown(world, &message))
 }
 
-/// What is to be sent, with its keyboard and the message it replies to.
+/// The message to be sent, with its keyboard and the message it replies to.
 pub(super) fn draft(chat: &Chat, call: &Parameters, mut body: Body) -> Result<Draft, Refusal> {
     if let Some(answered) = replied_to(chat, call)? {
         let answered = serde_json::to_value(answered).unwrap_or_default();

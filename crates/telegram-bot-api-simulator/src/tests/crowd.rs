@@ -1,4 +1,4 @@
-//! Many people, two threads, a bad network, and nobody waits in vain.
+//! Many users, two threads, a bad network, and no wait in vain.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::super::{Fault, Rule, User};
 use super::{Bench, UserProfile};
 
-/// People, and conversations of each.
+/// Users, and conversations of each.
 const PEOPLE: i64 = 40;
 const TURNS: usize = 5;
 

@@ -1,4 +1,4 @@
-//! People: what they see, and what they are told when they wait in vain.
+//! Users: the chat as they see it, and the error of a wait in vain.
 
 use std::time::Duration;
 

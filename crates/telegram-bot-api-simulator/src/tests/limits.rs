@@ -1,4 +1,4 @@
-//! What Telegram refuses, and in which words.
+//! The calls that Telegram refuses, and in which words.
 
 use serde_json::{Value, json};
 

@@ -57,7 +57,7 @@ impl Bench {
         Self { simulator, clock, http }
     }
 
-    /// A person who has already spoken to the bot; what that sent is confirmed.
+    /// A user who has already written to the bot; the update of that is confirmed.
     async fn marie(&self) -> User {
         let marie = self.simulator.user(UserProfile::new(7, "Marie", "fr"));
         let sent = marie.says("bonjour");
