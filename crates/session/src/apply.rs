@@ -183,7 +183,7 @@ impl Session {
     /// Ends the open deposit and records it in the ledger, whatever its end.
     pub(super) fn leave(&mut self, status: Status, now: Timestamp) {
         let Some(draft) = self.take_draft() else { return };
-        // Somebody may still listen to it.
+        // A colleague may still listen to it.
         let is_unread = status == Status::Expired && draft.is_unread_recording();
         let status = if is_unread { Status::ClassificationFailed } else { status };
         let unfinished = std::mem::take(&mut self.pending);

@@ -73,7 +73,7 @@ impl Effect {
     }
 }
 
-/// An effect that waits for its turn or for its outcome.
+/// An effect that is not due yet or waits for its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pending {
     /// Its number within the document.

@@ -52,7 +52,7 @@ pub struct Note {
     /// The message it answers; once a deposit has taken it: the card, if it answers that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
-    /// Whether a model looks at photos: then a photo without text is understood like a text.
+    /// Whether a model reads photos: then a photo without text is understood like a text.
     #[serde(default, skip_serializing_if = "is_false")]
     pub look: bool,
 }
@@ -121,7 +121,7 @@ pub enum Verb {
     Resume,
 }
 
-/// What happened to a session; named by past participles.
+/// An event of a session; named by past participles.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// `/depot`.
@@ -174,7 +174,7 @@ pub enum Event {
     Prolonged,
     /// An effect will not succeed; it was kept for an operator.
     GivenUp,
-    /// The person blocked the bot: nothing more reaches that chat.
+    /// The user blocked the bot: nothing more reaches that chat.
     ChatClosed,
     /// The document was looked at because it was due.
     DeadlinePassed,
@@ -183,7 +183,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The name of the event, for the log: nothing that a user said.
+    /// The name of the event, for the log: no word of the user's.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -47,7 +47,7 @@ pub struct SessionKey {
     pub bot: BotId,
     /// The private chat.
     pub chat: ChatId,
-    /// The person.
+    /// The user.
     pub user: UserId,
 }
 

@@ -28,7 +28,7 @@ impl Session {
             | State::AwaitingValidation { draft, .. } => draft.reference == tap.reference,
             State::Recording { leaving } if leaving.draft.reference == tap.reference => {
                 return match &tap.verb {
-                    // These buttons are only on cards of what the ledger has: its outcome is about to be committed.
+                    // These buttons are only on cards of recorded deposits: their outcome is about to be committed.
                     Verb::Undo | Verb::Resume => TapAnswer::Elsewhere,
                     _decided_already => TapAnswer::Recording,
                 };
