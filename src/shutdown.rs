@@ -81,7 +81,11 @@ impl Stop {
         if done.is_some() {
             tracing::debug!(step = name, took_ms = millis(took), "stop: step done");
         } else {
-            tracing::warn!(step = name, took_ms = millis(took), "stop: step given up, its time had passed");
+            tracing::warn!(
+                step = name,
+                took_ms = millis(took),
+                "stop: step given up, its time had passed; the next start recovers as after a crash"
+            );
             self.unfinished.push(name);
         }
         done

@@ -147,7 +147,10 @@ impl Harness {
         if let Some((url, prefix)) = &self.settings.redis
             && let Err(error) = clear_redis(url, prefix).await
         {
-            tracing::warn!(kind = ?error.kind(), "what was tried stays in Redis until it ends by itself");
+            tracing::warn!(
+                kind = ?error.kind(),
+                "the keys of the demo could not be removed from Redis: they stay until they expire; no action is needed"
+            );
         }
     }
 

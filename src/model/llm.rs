@@ -132,7 +132,10 @@ impl Assisted {
     async fn see(&self, file: &Attachment, language: Language) -> Result<Proposed, SetAside> {
         let Some((server, photos)) = &self.photos else { return Err(SetAside::Unavailable) };
         let bytes = photos.fetch(file, PHOTO_BYTES_MAX).await.map_err(|error| {
-            tracing::warn!(%error, "nobody looks at a photo");
+            tracing::warn!(
+                %error,
+                "a photo could not be fetched: it is kept, but gives the deposit no lines; the next one is fetched"
+            );
             SetAside::Unavailable
         })?;
         let url = photo::data_url(&bytes).ok_or(SetAside::Invalid)?;
@@ -172,7 +175,11 @@ impl Assisted {
         let answer = server.post(|request| request.json(&self.question(content))).await;
         metrics::histogram!("depot_model_seconds").record(began.elapsed());
         let answer = answer.map_err(|error| {
-            tracing::warn!(%error, "the chat model is set aside for a note");
+            tracing::warn!(
+                %error,
+                "the chat model gives no answer: the embedded model alone reads this note; check LLM_BASE_URL and its \
+                 server"
+            );
             match error {
                 RemoteError::Slow => SetAside::Slow,
                 RemoteError::TooLong => SetAside::Invalid,
@@ -185,7 +192,10 @@ impl Assisted {
         let said = answer::content(&answer.body);
         let proposed = said.as_deref().and_then(|said| Proposed::read(said, &self.taxonomy));
         let (Some(said), Some(proposed)) = (said, proposed) else {
-            tracing::warn!("the chat model answers what it was not asked; it is set aside for a note");
+            tracing::warn!(
+                "the chat model's answer is not valid: the embedded model alone reads this note; if it happens often, \
+                 name another LLM_MODEL"
+            );
             return Err(SetAside::Invalid);
         };
         self.kept.put(&key, &said).await;

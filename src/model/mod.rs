@@ -72,7 +72,11 @@ impl Embedded {
         let training = embedded.clone();
         tokio::spawn(async move {
             if let Err(error) = training.classifier().await {
-                tracing::error!(%error, "the classifier could not be trained; the next note tries again");
+                tracing::error!(
+                    %error,
+                    "the classifier could not be trained: the next note waits and tries again; if that fails too, \
+                     restart the bot"
+                );
             }
         });
         embedded

@@ -19,7 +19,8 @@ pub async fn run(service: Arc<ValidationSessionService>, clock: Clock, stop: Can
             Ok(sessions) => tracing::info!(sessions, "closed sessions were cleaned up"),
             Err(error) => tracing::warn!(
                 %error,
-                "closed sessions could not be cleaned up: they stay, and are cleaned up with the next try in ten minutes"
+                "closed sessions could not be cleaned up: they stay, and are cleaned up with the next try in ten \
+                 minutes; check the stores"
             ),
         }
         tokio::select! {

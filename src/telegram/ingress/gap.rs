@@ -41,7 +41,7 @@ impl IntakeGap {
             tracing::warn!(
                 %error,
                 "the time of the last update cannot be read: if the bot was away for long, open questions are not asked \
-                 again, and their owners have to write once more"
+                 again, and their owners have to write once more; check the database"
             );
             None
         });
@@ -86,7 +86,7 @@ impl IntakeGap {
                 tracing::warn!(
                     %error,
                     "after a gap in the intake the open sessions could not be listed: their questions are not asked again, \
-                     and their owners have to write once more"
+                     and their owners have to write once more; check the stores"
                 );
                 return;
             }

@@ -192,7 +192,8 @@ impl<H: HandleUpdate> Pipeline<H> {
                 update.id = key.0,
                 reason = reason.as_str(),
                 attempt = failed,
-                "handling an update failed: it is tried {ATTEMPTS_MAX} times, then kept as a dead letter"
+                "handling an update failed: it is tried {ATTEMPTS_MAX} times, then kept as a dead letter for an \
+                 operator to replay"
             );
             if failed >= ATTEMPTS_MAX {
                 return self.dead_letter(update, reason).await;

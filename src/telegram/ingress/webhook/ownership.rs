@@ -238,7 +238,8 @@ impl Seen {
             let error = state.last_error.as_deref().unwrap_or("no reason given");
             tracing::warn!(
                 pending = state.pending,
-                "Telegram could not deliver an update and tries again; check TELEGRAM_WEBHOOK_URL from outside: {error}"
+                "Telegram could not deliver an update: it waits, and Telegram tries again; check TELEGRAM_WEBHOOK_URL \
+                 from outside: {error}"
             );
         }
         self.failed_at = self.failed_at.max(state.last_error_at);
