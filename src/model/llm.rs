@@ -1,8 +1,8 @@
 //! Notes turned into lines by an OpenAI-compatible chat model that the operator names, over the embedded one.
 //!
-//! The embedded model reads each note first, for nothing. What the chat model adds is a proposal like any: checked whole,
+//! The embedded model reads each note first, for nothing. The chat model adds a proposal like any: checked whole,
 //! and set aside for the embedded one where it is invalid, late, over its budget or away. Its own word on how sure it is
-//! is not asked for: the two agreeing is what makes a line sure.
+//! is not asked for: a line is sure where the two agree.
 
 mod answer;
 mod budget;
@@ -49,7 +49,7 @@ const ALTERNATIVES: usize = 2;
 pub struct Assisted {
     embedded: Arc<dyn Understand>,
     server: Remote,
-    /// The same server with more patience, and where photos come from, if it is to look at them.
+    /// The same server with more patience, and the source of photos, if it is to read them.
     photos: Option<(Remote, Arc<dyn Recordings>)>,
     model: String,
     taxonomy: Arc<Taxonomy>,
@@ -60,7 +60,7 @@ pub struct Assisted {
 /// Why the embedded model has the last word on a note; the label of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SetAside {
-    /// The answer is no answer to what was asked, or breaks a bound.
+    /// The answer does not fit the question, or breaks a bound.
     Invalid,
     /// The deadline passed.
     Slow,
@@ -122,13 +122,13 @@ impl Assisted {
         Ok(Self { photos: Some((remote, photos)), ..self })
     }
 
-    /// What the model makes of a note, checked.
+    /// The model's lines of a note, checked.
     async fn ask(&self, note: &str, language: Language) -> Result<Proposed, SetAside> {
         let content = json!({"language": language.code(), "note": note}).to_string();
         self.answer(&self.server, note.as_bytes(), &Value::String(content), language).await
     }
 
-    /// What the model sees on a photo, checked.
+    /// The model's lines of a photo, checked.
     async fn see(&self, file: &Attachment, language: Language) -> Result<Proposed, SetAside> {
         let Some((server, photos)) = &self.photos else { return Err(SetAside::Unavailable) };
         let bytes = photos.fetch(file, PHOTO_BYTES_MAX).await.map_err(|error| {
@@ -145,7 +145,7 @@ impl Assisted {
             {"type": "image_url", "image_url": {"url": url}},
         ]);
         let mut proposed = self.answer(server, &bytes, &content, language).await?;
-        // Nobody can see what a thing weighs.
+        // A photo shows no weight.
         proposed.total_weight = None;
         for line in &mut proposed.lines {
             line.weight = None;
@@ -153,7 +153,7 @@ impl Assisted {
         Ok(proposed)
     }
 
-    /// What the model answers about `content`, which is `asked` in other words; checked, and asked for once.
+    /// The model's answer about `content`, which is `asked` in other words; checked, and asked for once.
     async fn answer(
         &self,
         server: &Remote,
@@ -247,7 +247,7 @@ impl Assisted {
     ) -> Proposal {
         let second = second.filter(|second| second.confidence > 0.0);
         if let Some(taught) = second.filter(|second| second.model == site::MODEL) {
-            // People have chosen, twice: no model knows better.
+            // The site's volunteers have chosen so twice: no model knows better.
             return taught.clone();
         }
         let confidence = match second {
@@ -290,7 +290,7 @@ impl Understand for Assisted {
         }
     }
 
-    /// By rules: what was said of lines that stand there needs no model.
+    /// By rules: a note about lines that stand there needs no model.
     async fn correct(
         &self,
         note: &str,
@@ -300,7 +300,7 @@ impl Understand for Assisted {
         self.embedded.correct(note, card, language).await
     }
 
-    /// Lines that are never sure: nobody has said a word yet. None where the model cannot be asked.
+    /// Lines that are never sure: the volunteer has not said a word yet. None where the model cannot be asked.
     async fn look(&self, photo: &Attachment, language: Language) -> Result<Understanding, UnderstandError> {
         let outcome = self.see(photo, language).await;
         count(&outcome);

@@ -25,7 +25,7 @@ pub trait Understand: Send + Sync + 'static {
     /// [`UnderstandError`] means that trying again may help.
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError>;
 
-    /// What a note says about the lines that its author had before them; `None` where it is not about them.
+    /// The correction that a note makes to the lines its author had before them; `None` where it is not about them.
     ///
     /// # Errors
     /// [`UnderstandError`] means that trying again may help.
@@ -36,7 +36,7 @@ pub trait Understand: Send + Sync + 'static {
         language: Language,
     ) -> Result<Option<Correction>, UnderstandError>;
 
-    /// The lines of what a photo shows; none where nobody looks at photos, or nothing is seen.
+    /// The lines of a photo; none where no model reads photos, or nothing is seen.
     ///
     /// # Errors
     /// [`UnderstandError`] means that trying again may help.

@@ -1,4 +1,4 @@
-//! What a paid server answered before: kept by a hash of what it was asked, for a time by kind. Everything works without.
+//! The earlier answers of a paid server: kept by a hash of the question, for a time by kind. Everything works without.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +18,16 @@ pub trait Cache: Send + Sync + 'static {
     /// Before or after: the next question is a miss or a hit, and nothing else changes.
     async fn put(&self, key: &str, answer: &str, kept_for: Duration);
 
-    /// Counts one call of `kind` on `day` (days since 1970, UTC) over all instances; `None` where nobody can count.
+    /// Counts one call of `kind` on `day` (days since 1970, UTC) over all instances; `None` where there is no count.
     async fn count(&self, kind: &str, day: i64) -> Option<u64>;
 }
 
-/// What is kept, and for how long.
+/// The kinds of answers that are kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// What was heard in a recording: it comes again when an outcome was lost, or when it is forwarded.
+    /// The text of a recording: it comes again when an outcome was lost, or when it is forwarded.
     Transcription,
-    /// What a model made of a note: the same few words come every day.
+    /// A model's lines of a note: the same few words come every day.
     Lines,
 }
 
@@ -63,7 +63,7 @@ impl Kept {
     pub(crate) fn key(&self, parts: &[&[u8]]) -> String {
         let mut hash = Sha256::new();
         for part in parts {
-            // Lengths tell where one part ends and the next begins.
+            // The lengths mark where one part ends and the next begins.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }

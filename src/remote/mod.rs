@@ -1,5 +1,5 @@
 //! One call to a server of the operator's: one deadline, no redirects, an answer of bounded length, and errors that name
-//! no address, no key and nothing that somebody said.
+//! no address, no key and no word of a user's.
 
 pub mod cache;
 pub mod recordings;
@@ -22,7 +22,7 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 pub struct Server {
     /// The whole address that is posted to.
     pub url: String,
-    /// What it knows us by, sent as a bearer token.
+    /// The key that identifies this bot, sent as a bearer token.
     pub key: Option<SecretString>,
     /// Which of its models is to answer.
     pub model: String,
@@ -32,7 +32,7 @@ impl Server {
     /// Whether it answers, for `depot-bot check`; nothing is sent that has to be paid for.
     ///
     /// # Errors
-    /// What is wrong, without the address and the key.
+    /// The reason, without the address and the key.
     pub async fn look(&self, clock: Clock) -> Result<(), String> {
         let remote = Remote::new(self, CONNECT, clock).map_err(|error| error.to_string())?;
         remote.look().await.map_err(|error| error.to_string())
@@ -59,7 +59,7 @@ pub enum RemoteSetupError {
     Client(#[source] reqwest::Error),
 }
 
-/// What became of a call that brought no answer.
+/// The reason why a call brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RemoteError {
     /// No connection, a connection that broke, or a server in trouble of its own: another try may help.
@@ -74,7 +74,7 @@ pub(crate) enum RemoteError {
     /// It does not let us in, or knows no such address.
     #[error("the server answers with status {0}: check the address and the key")]
     Misdirected(u16),
-    /// It takes the call, but not what was sent.
+    /// It takes the call, but not its content.
     #[error("the server refuses what it was sent with status {0}")]
     Refused(u16),
     /// The answer is longer than any that is expected.
@@ -82,10 +82,10 @@ pub(crate) enum RemoteError {
     TooLong,
 }
 
-/// What a server said.
+/// The answer of a server.
 pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
-    /// Whether it says itself that this is plain text.
+    /// Whether the server declares it as plain text.
     pub(crate) is_text: bool,
 }
 

@@ -1,25 +1,25 @@
-//! What a server says it heard, read as leniently as servers differ.
+//! The transcript in a server's answer, read as leniently as servers differ.
 
 use serde::Deserialize;
 
 use crate::remote::Answer;
 
-/// What was heard.
+/// A transcript.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub(super) struct Heard {
     /// All of it.
     pub(super) text: String,
-    /// Piece by piece, where the server tells how sure it is of each.
+    /// Piece by piece, where the server states how sure it is of each.
     #[serde(default)]
     pub(super) segments: Vec<Segment>,
 }
 
-/// A piece of what was heard; what the server does not tell of it speaks for it.
+/// A piece of a transcript; a figure that the server does not give counts in favour of the piece.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub(super) struct Segment {
     #[serde(default)]
     pub(super) text: String,
-    /// How likely it is that nobody speaks.
+    /// How likely it is that there is no speech.
     #[serde(default)]
     pub(super) no_speech_prob: f64,
     /// How sure the server is of its words, at most 0.
@@ -31,7 +31,7 @@ pub(super) struct Segment {
 }
 
 impl Heard {
-    /// Reads an answer: JSON with a `text`, or plain text that says so. Nothing else: a page of a proxy is no transcript.
+    /// Reads an answer: JSON with a `text`, or declared plain text. Nothing else: a page of a proxy is no transcript.
     pub(super) fn read(answer: &Answer) -> Option<Self> {
         let body = std::str::from_utf8(&answer.body).ok()?;
         match serde_json::from_str::<serde_json::Value>(body) {

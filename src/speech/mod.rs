@@ -1,8 +1,8 @@
 //! Recordings turned into text: [`Transcribe`], by an OpenAI-compatible server that the operator names ([`Speech`]) or not
 //! at all ([`NoTranscriber`]).
 //!
-//! Nothing is downloaded that is too long or too large, and nothing is paid for whose first bytes are no recording. What
-//! comes back passes a gate: whisper invents sentences where nobody speaks.
+//! Nothing is downloaded that is too long or too large, and nothing is paid for whose first bytes are no recording.
+//! Every answer passes a filter: whisper invents sentences where there is no speech.
 
 mod answer;
 mod recording;
@@ -31,10 +31,10 @@ use session::Language;
 /// Turns a recording into text.
 #[async_trait]
 pub trait Transcribe: Send + Sync + 'static {
-    /// What is said in the recording, by somebody who probably speaks `language`; empty where nobody speaks.
+    /// The words of the recording, whose speaker probably uses `language`; empty where there is no speech.
     ///
     /// # Errors
-    /// [`TranscribeError`] says whether trying again may help.
+    /// [`TranscribeError`] distinguishes whether trying again may help.
     async fn transcribe(&self, recording: &Attachment, language: Language)
     -> Result<String, TranscribeError>;
 }
@@ -42,13 +42,13 @@ pub trait Transcribe: Send + Sync + 'static {
 /// Why there is no text of a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum TranscribeError {
-    /// Nobody listens here: the recording is kept and its owner is asked for words.
+    /// No transcriber is configured: the recording is kept and its owner is asked for words.
     #[error("no transcription is configured")]
     NotConfigured,
     /// The recording or the service is out of reach; trying again may help.
     #[error("transcription is not available: {0}")]
     Unavailable(String),
-    /// There will be no text of it: trying again would not help, or nobody would wait for it.
+    /// There will be no text of it: trying again would not help, or would take too long.
     #[error("the recording is not transcribed: {0}")]
     Failed(String),
 }
@@ -72,7 +72,7 @@ impl Transcribe for NoTranscriber {
 const DEADLINE: Duration = Duration::from_secs(60);
 /// The longest recording that is sent, in seconds: a note at a desk takes one minute at most.
 const SECONDS_MAX: u32 = 600;
-/// The largest recording that is fetched, in bytes: what Telegram hands out.
+/// The largest recording that is fetched, in bytes: the limit of Telegram's downloads.
 const BYTES_MAX: u64 = 20 * 1024 * 1024;
 /// How many recordings are held in memory at a time.
 const AT_ONCE: usize = 4;
@@ -88,7 +88,7 @@ pub struct Speech {
     recordings: Arc<dyn Recordings>,
     kept: Kept,
     slots: Semaphore,
-    /// Whether the server tells its segments; one that refuses to is not asked again.
+    /// Whether the server returns its segments; one that refuses to is not asked again.
     tells_segments: AtomicBool,
 }
 
@@ -141,7 +141,7 @@ impl Speech {
         Ok(text)
     }
 
-    /// Sends a recording; once more and asking for less, where the server refuses to tell its segments.
+    /// Sends a recording; once more and asking for less, where the server refuses to return its segments.
     async fn ask(
         &self,
         bytes: Vec<u8>,
@@ -218,7 +218,7 @@ impl fmt::Debug for Speech {
 fn read(outcome: Result<crate::remote::Answer, RemoteError>) -> Result<Heard, TranscribeError> {
     let answer = outcome.map_err(|error| match error {
         RemoteError::Unavailable => unavailable(&error),
-        // Whoever waited for a minute is asked for words rather than made to wait again.
+        // A user who waited for a minute is asked for words rather than made to wait again.
         RemoteError::Slow
         | RemoteError::Redirected
         | RemoteError::Misdirected(_)
@@ -236,7 +236,7 @@ fn failed(why: impl Into<String>) -> TranscribeError {
     TranscribeError::Failed(why.into())
 }
 
-/// What is said at this desk: a sentence as people say them, and the names of things category by category.
+/// The vocabulary of this desk: a sentence as volunteers say them, and the names of things category by category.
 fn vocabulary(taxonomy: &Taxonomy, language: Language) -> String {
     let mut prompt = match language {
         Language::Fr => {

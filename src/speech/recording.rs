@@ -1,6 +1,6 @@
-//! A recording before anybody listens to it: what its first bytes say it is.
+//! A recording before it is transcribed: its format, by its first bytes.
 
-/// What transcribers take, told by the first bytes: names and types are what people's devices say.
+/// The formats that transcribers take, known by the first bytes: names and types are only what the devices claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// Telegram's voice notes: Opus in OGG.
@@ -34,7 +34,7 @@ impl Format {
         }
     }
 
-    /// A name whose ending says what it is: some servers look at nothing else.
+    /// A name whose ending states the format: some servers read nothing else.
     pub(super) fn file_name(self) -> &'static str {
         match self {
             Self::Ogg => "note.ogg",

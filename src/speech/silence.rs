@@ -1,4 +1,4 @@
-//! The no-speech gate: where nobody speaks, whisper answers with sentences of its training.
+//! The no-speech filter: where there is no speech, whisper answers with sentences of its training.
 //!
 //! Sources: ggml-org/whisper.cpp#2660, openai/whisper `transcribe.py` (the thresholds), and what users report.
 
@@ -8,12 +8,12 @@ use crate::speech::answer::{Heard, Segment};
 const NO_SPEECH: f64 = 0.6;
 /// Below this the server is not sure of its words (whisper's `logprob_threshold`).
 const UNSURE: f64 = -1.0;
-/// Above this a piece says the same thing again and again (whisper's `compression_ratio_threshold`).
+/// Above this a piece repeats itself (whisper's `compression_ratio_threshold`).
 const REPETITIVE: f64 = 2.4;
-/// Above this nobody speaks, however sure the server is of its words.
+/// Above this there is no speech, however sure the server is of its words.
 const SILENT: f64 = 0.9;
 
-/// Sentences that nobody says at a desk, as plain words.
+/// Sentences that are not said at a desk, as plain words.
 const INVENTED: &[&str] = &[
     "sous titres realises par",
     "sous titres realises para",
@@ -43,7 +43,7 @@ const INVENTED: &[&str] = &[
     "www",
     "http",
 ];
-/// Whole answers to a recording in which nobody speaks; within others they are words like any.
+/// Whole answers to a recording without speech; within others they are words like any.
 const ALONE: &[&str] = &[
     "merci",
     "merci beaucoup",
@@ -71,7 +71,7 @@ const ALONE: &[&str] = &[
     "so",
 ];
 
-/// What somebody said, as one line; empty where nobody speaks. `prompt` is what was sent along: some servers hear it.
+/// The words spoken, as one line; empty where there is no speech. `prompt` was sent along: some servers hear it.
 pub(super) fn spoken(heard: &Heard, prompt: &str) -> String {
     let dropped = heard.segments.iter().filter(|segment| is_silent(segment)).count();
     let text = if dropped == 0 {

@@ -1,4 +1,4 @@
-//! What a chat model answers, believed in nothing: each value is checked, and one that is wrong spoils the whole.
+//! The answer of a chat model, believed in nothing: each value is checked, and one that is wrong spoils the whole.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use deposit::taxonomy::Taxonomy;
 use deposit::{CategoryKey, Destination, GRAMS_MAX, LINES_MAX, QUANTITY_MAX, Weight, WeightSource};
 use note_reader::OBJECT_CHARS_MAX;
 
-/// What a model proposes, within all bounds.
+/// The proposal of a model, within all bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Proposed {
     pub(super) lines: Vec<ProposedLine>,
@@ -45,7 +45,7 @@ struct WrittenLine {
     destination: String,
 }
 
-/// What the model says, out of the envelope of `/chat/completions`; nothing if it was cut off or refuses.
+/// The model's message, out of the envelope of `/chat/completions`; none if it was cut off or refuses.
 pub(super) fn content(body: &[u8]) -> Option<String> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let choice = answer.get("choices")?.get(0)?;
@@ -54,7 +54,7 @@ pub(super) fn content(body: &[u8]) -> Option<String> {
 }
 
 impl Proposed {
-    /// Reads what a model said; `None` if any of it breaks a bound.
+    /// Reads a model's message; `None` if any of it breaks a bound.
     pub(super) fn read(said: &str, taxonomy: &Taxonomy) -> Option<Self> {
         let written: Written = serde_json::from_str(said).ok()?;
         if written.lines.len() > LINES_MAX {
@@ -93,7 +93,7 @@ impl WrittenLine {
     }
 }
 
-/// A weight that was said; the outer `None` if nothing can weigh that.
+/// A stated weight; the outer `None` if nothing can weigh that.
 #[expect(clippy::option_option, reason = "a wrong weight is something else than none")]
 fn weight(kilograms: Option<f64>) -> Option<Option<Weight>> {
     let Some(kilograms) = kilograms else { return Some(None) };

@@ -9,7 +9,7 @@ use crate::remote::cache::Cache;
 
 /// Milliseconds of a day, UTC.
 const DAY: i64 = 86_400_000;
-/// What calls are counted under.
+/// The kind under which calls are counted.
 const KIND: &str = "model";
 
 /// Counts the calls of a day over all instances; where the shared store does not answer, those of this one.
@@ -28,7 +28,7 @@ impl Budget {
         Self { calls_max, cache, clock, own: Mutex::new((0, 0)) }
     }
 
-    /// Counts one more call, and says whether it may be made.
+    /// Counts one more call, and returns whether it may be made.
     pub(super) async fn allows(&self) -> bool {
         let Some(calls_max) = self.calls_max else { return true };
         let day = self.clock.now().0.div_euclid(DAY);

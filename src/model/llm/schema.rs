@@ -1,4 +1,4 @@
-//! What a chat model is told, and the only form that its answer can take.
+//! The instructions to a chat model, and the only form that its answer can take.
 
 use serde_json::{Value, json};
 
