@@ -15,7 +15,7 @@ const PASS_MAX: u64 = 86_400;
 /// The longest text that a client sends in one message, in UTF-16 code units.
 const TEXT_MAX: usize = 4096;
 
-/// What the page sends.
+/// An action that the page sends.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum Request {
@@ -38,7 +38,7 @@ struct Tap {
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ActionError {
-    /// The request makes no sense; the sentence says why.
+    /// The request makes no sense; the sentence gives the reason.
     #[error("{0}")]
     Refused(String),
     /// It makes sense, and could not be done.
@@ -59,10 +59,10 @@ fn refused(why: impl Into<String>) -> ActionError {
     ActionError::Refused(why.into())
 }
 
-/// Does what a request asks for.
+/// Performs the action of a request.
 ///
 /// # Errors
-/// A sentence in French that says why nothing was done.
+/// A sentence in French with the reason why nothing was done.
 pub(super) async fn perform(harness: &Harness, body: &[u8]) -> Result<(), ActionError> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|_| refused("la demande ne dit pas clairement une chose à faire"))?;

@@ -58,7 +58,7 @@ impl Bot {
 
 impl Drop for Bot {
     fn drop(&mut self) {
-        // A runtime that is dropped within another one panics; one that is told to end in the background does not.
+        // A runtime that is dropped within another one panics; one that ends in the background does not.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

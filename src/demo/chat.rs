@@ -1,4 +1,4 @@
-//! What a person sees of their chat, as a phone shows it.
+//! A chat as its user sees it, on a phone.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn shown(message: &bot_api_simulator::Message) -> Shown {
     }
 }
 
-/// The newest answers to taps that say something.
+/// The newest answers to taps that have a text.
 pub(super) fn toasts(user: &User) -> Vec<Toast> {
     let answers = user.toasts();
     let numbered = answers.iter().enumerate().filter(|(_, toast)| !toast.text.is_empty());

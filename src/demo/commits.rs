@@ -44,7 +44,7 @@ impl Commit {
     }
 }
 
-/// Names alone, nothing that the user said.
+/// Names alone, no word of the user's.
 fn cause_of(before: &Session, cause: Option<&Cause>) -> String {
     match cause {
         Some(Cause::Update { message: Some(_), .. }) => "message".to_owned(),

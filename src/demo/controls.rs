@@ -12,7 +12,7 @@ use bot_api_simulator::{Fault, Faults, Rule};
 const SLOW: Fault = Fault::Delay(Duration::from_secs(2));
 /// Telegram asks for a pause.
 const REFUSE: Fault = Fault::TooManyRequests { retry_after: 3 };
-/// Telegram does what it is asked to, and its answer is lost.
+/// Telegram carries out the call, and its answer is lost.
 const DROP: Fault = Fault::DropAfter;
 /// The calls that a user would notice.
 const SHOWN: [&str; 2] = ["sendMessage", "editMessageText"];

@@ -1,6 +1,6 @@
 //! The harness: Telegram and its users, and the bot on a runtime of its own.
 //!
-//! When the bot is killed, what is outside of it (Telegram, the stores) goes on, and the next start finds it so.
+//! When the bot is killed, the world outside of it (Telegram, the stores) goes on, and the next start finds it so.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -40,7 +40,7 @@ pub struct Harness {
     pub(super) database: Database,
     pub(super) taxonomy: Taxonomy,
     settings: Settings,
-    /// What every bot that was started here has committed.
+    /// The commits of every bot that was started here.
     pub(super) commits: Commits,
     in_charge: Mutex<&'static str>,
     bot: Mutex<Option<Bot>>,
@@ -98,7 +98,7 @@ impl Harness {
         })
     }
 
-    /// Starts the bot, and lets those say hello who know it: an admin whom the bot cannot write to hears of nobody.
+    /// Starts the bot, and lets those say hello who know it: an admin whom the bot cannot write to gets no requests.
     ///
     /// # Errors
     /// A bot that does not start.
@@ -140,7 +140,7 @@ impl Harness {
         bot.kill().await;
     }
 
-    /// Ends what runs, and takes what was tried out of Redis; Telegram and the folder end with the harness.
+    /// Ends the bot, and takes its keys out of Redis; Telegram and the folder end with the harness.
     pub async fn close(&self) {
         self.kill_bot().await;
         self.database.close().await;
@@ -166,7 +166,7 @@ impl Harness {
         self.starts.load(Ordering::Relaxed)
     }
 
-    /// What `question` finds out from the running bot, on its own runtime; `None` if it is dead or dies meanwhile.
+    /// The answer of the running bot to `question`, on its own runtime; `None` if it is dead or dies meanwhile.
     pub(super) async fn ask<T, F>(&self, question: impl FnOnce(Arc<App>) -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,
@@ -190,7 +190,7 @@ impl Harness {
         self.passed.load(Ordering::Relaxed)
     }
 
-    /// What the running bot has left to do for a persona, if anything.
+    /// The work that the running bot has left for a persona, if anything.
     pub(super) async fn unrest(&self) -> Option<String> {
         let asked = self.ask(async |app| {
             let service = app.service();
@@ -208,7 +208,7 @@ impl Harness {
         asked.await.unwrap_or_else(|| Some("the bot is not there".to_owned()))
     }
 
-    /// Whether a server listens to what is recorded.
+    /// Whether a server transcribes the recordings of the page.
     pub(super) fn listens(&self) -> bool {
         self.settings.voice.is_none()
     }
@@ -241,7 +241,7 @@ impl Harness {
         *lock(&self.in_charge)
     }
 
-    /// Counts what changed beside the chats.
+    /// Counts the changes beside the chats.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

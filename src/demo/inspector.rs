@@ -34,7 +34,7 @@ struct EffectView {
     effect: String,
     lane: &'static str,
     attempts: u32,
-    /// Whether somebody is at it, or was when the bot died.
+    /// Whether an instance holds its lease, or held it when the bot died.
     leased: bool,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct StoreView {
     ready: &'static str,
 }
 
-/// The stored conversation of a person, if there is one; also while the bot is dead.
+/// The stored session of a persona, if there is one; also while the bot is dead.
 pub(super) async fn session(harness: &Harness, persona: &Persona) -> Option<SessionView> {
     let user = UserId(persona.id);
     let asked = harness.ask(async move |app| {
@@ -123,11 +123,11 @@ pub(super) fn title(name: &str) -> String {
     name.split('_').filter_map(capital).collect()
 }
 
-/// The newest deposits of everybody, newest first.
+/// The newest deposits of all personas, newest first.
 pub(super) async fn deposits(harness: &Harness) -> Vec<Deposit> {
     let mut entries: Vec<LedgerEntry> = Vec::new();
     for persona in &PERSONAS {
-        // What cannot be read now is read at the next look.
+        // A ledger that cannot be read now is read with the next view.
         entries.extend(
             harness.tables.ledger.latest_of(UserId(persona.id), DEPOSITS_MAX).await.unwrap_or_default(),
         );
@@ -161,7 +161,7 @@ fn line_view(harness: &Harness, line: &Line) -> LineView {
     }
 }
 
-/// The numbers that tell what happened here; they go on when the bot is started again, for the process is the same.
+/// The numbers that show the past of this demo; they go on when the bot is started again, for the process is the same.
 const TOLD: [&Metric; 12] = [
     &metric::UPDATES,
     &metric::COMMITS,
@@ -177,7 +177,7 @@ const TOLD: [&Metric; 12] = [
     &metric::SPEECH,
 ];
 
-/// What the bot's own page of metrics says, summed over labels.
+/// The figures of the bot's own page of metrics, summed over labels.
 pub(super) fn metrics() -> Vec<Measure> {
     let Ok(exposition) = telemetry::install() else { return Vec::new() };
     let page = exposition.render();

@@ -45,7 +45,7 @@ pub use scenario::{SHIPPED, Scenario, ScenarioError};
 use crate::clock::Clock;
 use crate::http::serve::{Limits, serve};
 
-/// Where the page is unless `DEMO_BIND` says otherwise.
+/// Where the page is unless `DEMO_BIND` names another address.
 const PORT: u16 = 8090;
 /// How long a stop waits for answers that are on their way.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -77,7 +77,7 @@ pub async fn start(environment: &HashMap<String, String>) -> anyhow::Result<Demo
 }
 
 impl Demo {
-    /// Stops all of it; what was tried goes with it.
+    /// Stops all of it; the data of the demo go with it.
     pub async fn stop(self) {
         self.stop.cancel();
         let _ended = self.server.await;
@@ -85,7 +85,7 @@ impl Demo {
     }
 }
 
-/// The listener of the page: where `DEMO_BIND` says, or on the usual port, or where there is room.
+/// The listener of the page: on the address of `DEMO_BIND`, or on the usual port, or where there is room.
 async fn listen(environment: &HashMap<String, String>) -> anyhow::Result<TcpListener> {
     let named = environment.get("DEMO_BIND").map(String::as_str).filter(|named| !named.is_empty());
     if let Some(named) = named {

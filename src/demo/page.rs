@@ -5,9 +5,9 @@
 pub(super) struct File {
     /// Where a browser asks for it.
     pub(super) path: &'static str,
-    /// What it is.
+    /// Its media type.
     pub(super) mime_type: &'static str,
-    /// What is in it.
+    /// Its content.
     pub(super) bytes: &'static [u8],
 }
 
@@ -61,7 +61,7 @@ pub(super) fn sample(name: &str) -> Option<Note> {
     Some(Note { bytes, seconds: seconds(bytes) })
 }
 
-/// The shipped picture of this name: JPEG.
+/// The shipped photo of this name: JPEG.
 pub(super) fn picture(name: &str) -> Option<&'static [u8]> {
     file(&format!("/samples/{name}.jpg")).map(|file| file.bytes)
 }
@@ -71,7 +71,7 @@ pub(super) fn file(path: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.path == path)
 }
 
-/// How long an OGG/Opus file plays: its last page says how many samples, 48,000 a second, there were.
+/// How long an OGG/Opus file plays: its last page has the number of samples, 48,000 a second.
 fn seconds(ogg: &[u8]) -> u32 {
     let last = ogg.windows(4).rposition(|mark| mark == b"OggS").unwrap_or_default();
     let granule =

@@ -1,4 +1,4 @@
-//! What each persona is when the demo begins.
+//! The state of each persona when the demo begins.
 
 use harness::personas::{CAMILLE, ODILE, PERSONAS, Persona};
 
@@ -26,7 +26,7 @@ pub(super) fn admins() -> String {
     ODILE.id.to_string()
 }
 
-/// Lets the volunteers in, by an invitation as anybody gets it.
+/// Lets the volunteers in, by an invitation as any user gets it.
 ///
 /// # Errors
 /// The database's.

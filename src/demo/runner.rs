@@ -1,7 +1,7 @@
-//! Runs a scenario: personas act, each expectation is waited for, and all of it is told line by line.
+//! Runs a scenario: personas act, each expectation is waited for, and all of it is printed line by line.
 //!
 //! The clock stands still but for `pass`, and while something is waited for that takes time: a lease that ends, a pause
-//! that Telegram asked for. Nothing that is told depends on how long anything took.
+//! that Telegram asked for. Nothing that is printed depends on how long anything took.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,10 +30,10 @@ const TICK: Duration = Duration::from_millis(150);
 /// How far it goes at most: less than a session lives.
 const TICKS_MAX: u32 = 100;
 
-/// Runs `scenario` from an empty ledger on, and tells each line to `tell`.
+/// Runs `scenario` from an empty ledger on, and passes each line to `tell`.
 ///
 /// # Errors
-/// An expectation that was not met, with what the chat looked like; or a demo that does not start.
+/// An expectation that was not met, with the chat as it was; or a demo that does not start.
 pub async fn run(
     scenario: &Scenario,
     environment: &HashMap<String, String>,
@@ -52,7 +52,7 @@ struct Runner<'a> {
     tell: &'a mut dyn FnMut(&str),
     /// How many commits there were before the last move.
     committed: u64,
-    /// Whether the last line told is a persona's move: the next message belongs to it.
+    /// Whether the last line printed is a persona's move: the next message belongs to it.
     has_moved: bool,
 }
 
@@ -106,7 +106,7 @@ impl Runner<'_> {
                 self.tell_line(&line.text);
             }
             Statement::Pass(time) => {
-                // What is under way comes first, as it would: a second is long for the bot.
+                // The work under way comes first, as it would: a second is long for the bot.
                 self.rests().await?;
                 self.tell_line(&line.text);
                 self.harness.pass(*time);
@@ -250,7 +250,7 @@ async fn count(harness: &Harness) -> HashMap<&'static str, usize> {
     counts
 }
 
-/// Tells a message the way a phone shows it: the text, and the buttons below.
+/// Prints a message the way a phone shows it: the text, and the buttons below.
 fn show(persona: &Persona, message: &Message, tell: &mut dyn FnMut(&str)) {
     let rows = message.rows().iter().map(|row| {
         let labels: Vec<String> = row.iter().map(|button| format!("[{}]", button.text)).collect();

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! # Two taps                          the title
-//! -- a remark                         told as it is
+//! -- a remark                         printed as it is
 //! Camille: deux bouilloires           a persona writes
 //! Camille voice: deux-bouilloires     sends a shipped voice note
-//! Camille photo: chaise               sends a shipped picture
+//! Camille photo: chaise               sends a shipped photo
 //! Camille taps: Valider               presses the newest button with that in its label
 //! Camille sees: enregistré            a message that came or changed since their last move shows that
 //! Camille does not see: enregistré    none does, at this moment
@@ -30,7 +30,7 @@ const PASS_MAX: u64 = 86_400;
 /// A conversation to be run.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What it is about.
+    /// Its subject.
     pub title: String,
     pub(super) lines: Vec<Line>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Line {
     pub(super) statement: Statement,
 }
 
-/// What is to happen, or to be seen.
+/// An action, or an expectation.
 #[derive(Clone, Debug)]
 pub(super) enum Statement {
     Remark(String),

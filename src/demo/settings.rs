@@ -1,4 +1,4 @@
-//! What the demo takes from its environment, and its own values for everything else.
+//! The settings that the demo takes from its environment, and its own values for everything else.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,20 +17,20 @@ use harness::proxy::FaultProxy;
 /// How long Redis may take for each answer when it is cleared.
 const CLEAR_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the bot of the demo is started with, and what stands between it and the world.
+/// The settings of the demo's bot, and the servers that stand between it and the world.
 pub(super) struct Settings {
     /// Every variable of the bot.
     pub(super) variables: HashMap<String, String>,
     /// The way to Redis, where it is one that can be closed.
     pub(super) to_redis: Option<FaultProxy>,
-    /// The user's own Redis, and what the keys of this demo begin with.
+    /// The user's own Redis, and the prefix of this demo's keys.
     pub(super) redis: Option<(SecretString, String)>,
-    /// Who listens to shipped notes, unless a server does.
+    /// The transcriber of the shipped notes, unless a server is configured.
     pub(super) voice: Option<Voice>,
 }
 
 impl Settings {
-    /// Reads `environment`, and starts what stands between.
+    /// Reads `environment`, and starts the servers in between.
     ///
     /// # Errors
     /// A token of a real bot, an address of Redis that is none, or no port is left.
@@ -87,7 +87,7 @@ impl Settings {
     }
 }
 
-/// The demo shows everything to whoever opens its page: it is no place for the token of a real bot.
+/// The demo shows everything to any visitor of its page: it is no place for the token of a real bot.
 fn refuse_token(environment: &HashMap<String, String>) -> anyhow::Result<()> {
     let is_real = |(name, value): (&String, &String)| match name.as_str() {
         "TELEGRAM_BOT_TOKEN" => !value.is_empty() && value != DEMO_TOKEN,
@@ -102,10 +102,10 @@ fn refuse_token(environment: &HashMap<String, String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes out of the user's Redis what the demo left there.
+/// Takes the demo's keys out of the user's Redis.
 ///
 /// # Errors
-/// Redis does not answer; what is left ends by itself within days.
+/// Redis does not answer; the keys left end by themselves within days.
 pub(super) async fn clear_redis(url: &SecretString, prefix: &str) -> redis::RedisResult<()> {
     let client = redis::Client::open(url.expose_secret())?;
     let limits = redis::AsyncConnectionConfig::new()

@@ -20,7 +20,7 @@ use harness::personas::{PERSONAS, Persona};
 
 /// How often snapshots are sent at most.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often what rings no bell is looked at: "typing…" that ends, metrics.
+/// How often the values that ring no bell are polled: "typing…" that ends, metrics.
 const REFRESH: Duration = Duration::from_millis(500);
 
 /// Everything that the page shows, but for the clock, which always goes.
@@ -53,7 +53,7 @@ struct Person {
 struct Bot {
     running: bool,
     starts: u32,
-    /// Whether a server listens to what is recorded here, and not to the shipped notes alone.
+    /// Whether a server transcribes the recordings of the page, and not the shipped notes alone.
     transcriber: bool,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Watcher {
     harness: Arc<Harness>,
     chats: watch::Receiver<u64>,
     others: watch::Receiver<u64>,
-    /// How often time had passed at once when it was last told.
+    /// How often time had passed at once when it was last shown.
     passed: u64,
     shown: Option<(View, Instant)>,
 }
@@ -133,7 +133,7 @@ async fn view(harness: &Harness) -> View {
 async fn person(harness: &Harness, persona: &'static Persona) -> Person {
     let user = harness.user(persona);
     let language = persona.language;
-    // While the database is away a person is what they were at first: nothing is decided by it here.
+    // While the database is away a persona has its first role: nothing is decided by it here.
     let role = harness.tables.members.role(UserId(persona.id)).await.unwrap_or(personas::role(persona));
     Person {
         id: persona.id,
@@ -148,7 +148,7 @@ async fn person(harness: &Harness, persona: &'static Persona) -> Person {
     }
 }
 
-/// What the page calls a role.
+/// The name of a role on the page.
 fn role_name(role: Role) -> &'static str {
     match role {
         Role::Admin => "admin",

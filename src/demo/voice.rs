@@ -1,8 +1,8 @@
-//! Who listens to the shipped voice notes: they carry what is said in them, so no service has to be asked.
+//! The transcriber of the shipped voice notes: they carry their own words, so no service has to be asked.
 //!
-//! It speaks the protocol of the servers that `STT_BASE_URL` may name, so that the bot takes its usual way. What was
-//! recorded on the page carries no words: then it is a server that knows nothing of recordings, and the bot says what it
-//! always says where nobody listens.
+//! It speaks the protocol of the servers that `STT_BASE_URL` may name, so that the bot takes its usual way. A recording
+//! from the page carries no words: then it is a server that knows nothing of recordings, and the bot sends the sentence
+//! that it always sends where there is no transcriber.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -21,7 +21,7 @@ use crate::http::serve::{Limits, serve};
 
 /// The largest recording that is taken, in bytes: what the page records at most, and a form around it.
 const BYTES_MAX: usize = 3 * 1024 * 1024;
-/// What the words of a note stand under in its comments.
+/// The comment of a note that holds its words.
 const WORDS: &str = "DESCRIPTION=";
 
 /// The listener; it ends when this is dropped.
@@ -46,7 +46,7 @@ impl Voice {
         Ok(Self { address, task })
     }
 
-    /// What `STT_BASE_URL` is to be set to.
+    /// The value for `STT_BASE_URL`.
     pub(super) fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }

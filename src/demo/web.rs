@@ -1,7 +1,7 @@
 //! The page over HTTP: its files, actions, and views as server-sent events.
 //!
-//! Whoever can open the page can do everything here; so a request must be for this address by name (a foreign name that
-//! leads here is a rebound one) and, where a browser says who sends it, come from this very page.
+//! Any visitor of the page can do everything here; so a request must be for this address by name (a foreign name that
+//! leads here is a rebound one) and, where a browser sends its origin, come from this very page.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -26,7 +26,7 @@ use crate::demo::harness::Harness;
 use crate::demo::page;
 use crate::demo::view::Watcher;
 
-/// What every answer carries: nothing comes from elsewhere, nothing is kept, nothing is guessed.
+/// The headers of every answer: nothing comes from elsewhere, nothing is kept, nothing is guessed.
 const HEADERS: [(HeaderName, &str); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -39,7 +39,7 @@ const HEADERS: [(HeaderName, &str); 3] = [
 const ACTION_BYTES_MAX: usize = 64 * 1024;
 /// The largest recording, in bytes.
 const VOICE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The largest picture, in bytes.
+/// The largest photo, in bytes.
 const PHOTO_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// The longest recording, in seconds.
 const VOICE_SECONDS_MAX: u32 = 600;
@@ -114,7 +114,7 @@ fn is_ours(host: &str, bound: IpAddr) -> bool {
     let name = name.map_or(host, |(name, _)| name);
     let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match literal {
-        // Where it listens on all addresses any of them is right: only a name can be somebody else's.
+        // Where it listens on all addresses any of them is right: only a name can be foreign.
         Ok(address) => address == bound || address.is_loopback() || bound.is_unspecified(),
         Err(_) => name.eq_ignore_ascii_case("localhost"),
     }
