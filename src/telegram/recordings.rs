@@ -1,4 +1,4 @@
-//! Recordings as Telegram keeps them, for whoever listens.
+//! Recordings as Telegram keeps them, for the transcriber.
 
 use async_trait::async_trait;
 
@@ -9,7 +9,7 @@ use deposit::Attachment;
 #[async_trait]
 impl Recordings for Client {
     async fn fetch(&self, file: &Attachment, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
-        // Telegram says how large it is before anything is fetched.
+        // Telegram states the size before anything is fetched.
         let stored = self.get_file(&file.file).await.map_err(|error| class_of(&error))?;
         let fetched = self.download(&stored, bytes_max).await.map_err(|error| class_of(&error))?;
         fetched.ok_or(FetchError::TooLarge)

@@ -1,7 +1,7 @@
 //! The update pipeline: from one raw update to its acknowledgement, whichever intake received it.
 //!
 //! An update is handled by one task at a time, tried up to three times, never dropped half-way, and kept as a dead letter
-//! when it cannot be handled. Its [`Disposition`] says whether Telegram may be told that the update is done.
+//! when it cannot be handled. Its [`Disposition`] states whether the update may be acknowledged to Telegram.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -27,7 +27,7 @@ const COUNTED_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// Handles updates for the pipeline: the [`Router`](crate::telegram::routing::Router), or a script in a test.
 pub trait HandleUpdate: Send + Sync + 'static {
-    /// Commits what one update leads to; `raw` is the update as Telegram sent it.
+    /// Commits the outcome of one update; `raw` is the update as Telegram sent it.
     ///
     /// The pipeline runs it in a task of its own, to its end also when no caller waits any more, and at most once at a
     /// time for one update. It runs again after a [`Disposition::Retry`], a panic or a crash, so it must be idempotent.
@@ -153,7 +153,7 @@ impl<H: HandleUpdate> Pipeline<H> {
         timeout(patience, self.tasks.wait()).await.is_ok()
     }
 
-    /// Brings an update to its commit, or says that it cannot be acknowledged now.
+    /// Brings an update to its commit, or returns that it cannot be acknowledged now.
     ///
     /// Waits for one attempt at a time and at most 5 s for each; after the third that failed, the update becomes a dead
     /// letter. Dropping this future stops the waiting, not the attempt.

@@ -9,11 +9,11 @@ pub struct IntakeStatus {
     pub completed_at: Option<Timestamp>,
     /// Whether the last iteration left no update at Telegram: until then no session may expire.
     pub caught_up: bool,
-    /// What keeps updates from coming in now.
+    /// The reason why no updates come in now.
     pub failure: Option<IntakeFailure>,
 }
 
-/// What keeps updates from coming in.
+/// The reasons why no updates come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntakeFailure {
     /// Telegram cannot be reached, or does not answer.

@@ -46,7 +46,7 @@ pub struct Router {
     pub access: Arc<AccessRules>,
     /// The way to the chats.
     pub chat: TelegramChat,
-    /// Whether a model looks at photos.
+    /// Whether a model reads photos.
     pub looks_at_photos: bool,
     /// Whether its updates were dead letters: their messages may be older than all that the conversation remembers.
     pub replays: bool,
@@ -54,7 +54,7 @@ pub struct Router {
     pub answers: TaskTracker,
 }
 
-/// What became of an update that was committed; the label of a metric.
+/// The outcome of an update that was committed; the label of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UpdateOutcome {
     /// The session was asked, or the sender was answered.
@@ -78,7 +78,7 @@ pub(super) enum UpdateError {
     Database(#[from] DatabaseError),
 }
 
-/// What an update asks of the session.
+/// The request of an update to the session.
 struct Request<'a> {
     user: UserId,
     cause: Cause,

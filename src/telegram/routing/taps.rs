@@ -14,7 +14,7 @@ use deposit::{MessageId, Recorded, UserId};
 use session::{self, Cause, Event, Language, TapAnswer, Verb, Verdict};
 
 impl Router {
-    /// What a tap asks: the session, where it names a deposit; else it is answered here.
+    /// The request of a tap: to the session, where it names a deposit; else it is answered here.
     pub(super) async fn interpret_tap<'a>(
         &self,
         update: i64,

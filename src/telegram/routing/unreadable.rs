@@ -81,7 +81,7 @@ impl Router {
         Box::pin(self.route(incoming)).await
     }
 
-    /// Tells the sender of an update that goes no further that an operator has to look.
+    /// Notifies the sender of an update that goes no further that an operator has to act.
     async fn notify_failure(&self, incoming: &Incoming) {
         let Some(sender) = sender_of(incoming) else { return };
         let language = Language::from_code(sender.language_code.as_deref());
@@ -89,7 +89,7 @@ impl Router {
         let _arrives_or_not = self.chat.send(ChatId(sender.id.0), &view, Priority::Reply).await;
     }
 
-    /// Tells the sender of an update that became a dead letter because a newer release holds the session.
+    /// Notifies the sender of an update that became a dead letter because a newer release holds the session.
     pub(super) async fn notify_postponed(&self, raw: &str) {
         if let Some(sender) = Incoming::read(raw).ok().as_ref().and_then(sender_of) {
             self.notify(sender, Notification::PutOff).await;

@@ -1,4 +1,4 @@
-//! The offset cursor of long polling: which updates Telegram may be told are done.
+//! The offset cursor of long polling: the updates that may be acknowledged to Telegram.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -27,13 +27,13 @@ const HELD_MAX: usize = 1_000;
 pub(super) struct OffsetCursor {
     /// The first update that is not known to be committed.
     pub(super) offset: i64,
-    /// The offset that Telegram was last told.
+    /// The offset that was last sent to Telegram.
     pub(super) confirmed: i64,
     /// Committed updates beyond the offset, behind one that is not: not to be handled again.
     beyond: HashSet<i64>,
     /// Dead letters without a readable id, by a hash of their text: no offset confirms them by name.
     nameless: HashSet<u64>,
-    /// Updates that are not committed yet. Telegram brings them again, being told no higher offset; a server that hands
+    /// Updates that are not committed yet. Telegram brings them again, having no higher offset; a server that hands
     /// out each update once would have lost them.
     uncommitted: Vec<Arc<Update>>,
     /// Chats whose conversation only a newer release can read, and since when their updates are held.
@@ -50,7 +50,7 @@ pub(super) struct Chain {
     pub(super) was_held_long_enough: bool,
 }
 
-/// What became of the updates of one chat.
+/// The updates submitted of one chat, and their outcome.
 pub(super) struct Submitted {
     chat: Option<i64>,
     /// The indices of those that were committed.

@@ -1,4 +1,4 @@
-//! Long polling that acknowledges only what is committed: the offset moves over the contiguous committed prefix.
+//! Long polling that acknowledges committed updates only: the offset moves over the contiguous committed prefix.
 //!
 //! Facts: an offset confirms everything below it, whichever poller fetched it; 0 starts at the head and confirms nothing;
 //! asked twice for the same offset within half a second, Telegram hands out one update only (`do_get_updates`,
@@ -85,7 +85,7 @@ enum Next {
     AtOnce,
     /// After a pause that doubles from time to time, up to this.
     Backoff(Duration),
-    /// After just this long, because Telegram says so.
+    /// After just this long, because Telegram asks for it.
     After(Duration),
 }
 
@@ -199,7 +199,7 @@ impl<S: UpdateSource, H: HandleUpdate> Polling<S, H> {
         submitted
     }
 
-    /// Moves the offset over the committed prefix, and says when the next call is made.
+    /// Moves the offset over the committed prefix, and returns when the next call is made.
     fn advance(
         &self,
         cursor: &mut OffsetCursor,
@@ -287,7 +287,7 @@ impl<S: UpdateSource, H: HandleUpdate> Polling<S, H> {
         is_new
     }
 
-    /// Tells Telegram which updates were committed since the last call; its answer is neither handled nor confirmed.
+    /// Confirms to Telegram the updates committed since the last call; its answer is neither handled nor confirmed.
     async fn confirm_at_shutdown(&self, cursor: &OffsetCursor) {
         if cursor.offset != cursor.confirmed {
             let confirmation = self.source.get_updates(cursor.offset, 1, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! The loop against a Telegram with true offsets, on a clock that jumps when nobody has anything to do.
+//! The loop against a Telegram with true offsets, on a clock that jumps when every task is idle.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -72,7 +72,7 @@ impl UpdateSource for Queue {
     }
 }
 
-/// What the handler does with an update, try after try; at last it commits.
+/// The handler's answers to an update, try after try; at last it commits.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Retry,
@@ -285,7 +285,7 @@ async fn what_is_held_is_no_trouble_to_others_and_a_dead_letter_after_a_minute()
     for what in ["dead letter 10 newer_session", "dead letter 12 newer_session", "begin 12"] {
         assert_eq!(rig.script.count(what), 1, "{what}");
     }
-    // The conversation is still the newer release's: what comes next does not wait for another minute.
+    // The conversation is still the newer release's: its next update does not wait for another minute.
     script.acts(14, [Act::Hold; 10]);
     queue.push(14, 1);
     rig.rests_at(15).await;
@@ -501,7 +501,7 @@ async fn a_pause_that_telegram_asks_for_is_kept_to_the_second() {
 #[tokio::test(start_paused = true)]
 async fn trouble_is_told_once_and_backed_off_from() {
     let log = Log::default();
-    // With a single subscriber `tracing` asks only the thread that is first at a line whether anybody listens, and that
+    // With a single subscriber `tracing` asks only the thread that is first at a line whether it is enabled, and that
     // may be the thread of another test.
     let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let _guard = tracing::subscriber::set_default(

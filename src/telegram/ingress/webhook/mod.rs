@@ -64,7 +64,7 @@ struct Endpoint<H> {
 }
 
 impl<H: HandleUpdate> WebhookReceiver<H> {
-    /// Receives what is posted to `path` with one of the secrets: the current one, and the previous one while they are
+    /// Receives the posts to `path` with one of the secrets: the current one, and the previous one while they are
     /// being changed. From `draining` on everything is sent away to come again in a second.
     #[must_use]
     pub fn new(

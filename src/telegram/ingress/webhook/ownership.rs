@@ -1,4 +1,4 @@
-//! Which webhook Telegram has, and who tells it: one instance, and only if something differs. It is never deleted here.
+//! The webhook that Telegram has, and the one instance that sets it, only if it differs. It is never deleted here.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,12 +26,12 @@ const CHECK_EVERY: Duration = Duration::from_secs(60);
 pub struct Wanted {
     /// The public address.
     pub url: String,
-    /// What Telegram is to show with each delivery.
+    /// The secret that Telegram is to show with each delivery.
     pub secret: SecretString,
 }
 
 impl Wanted {
-    /// The SHA-256 of the secret as 64 hexadecimal digits: Telegram tells the address that it has, not the secret.
+    /// The SHA-256 of the secret as 64 hexadecimal digits: Telegram returns the address that it has, not the secret.
     #[must_use]
     pub fn secret_sha256(&self) -> String {
         let digest = Sha256::digest(self.secret.expose_secret().as_bytes());
@@ -47,7 +47,7 @@ impl Wanted {
         ALLOWED_UPDATES.join(",")
     }
 
-    /// Whether Telegram has it; a server that does not tell the kinds is believed once it was `told` them.
+    /// Whether Telegram has it; a server that does not return the kinds is believed once it was `told` them.
     fn is_what(&self, state: &WebhookState, told: bool) -> bool {
         let kinds: BTreeSet<&str> = state.allowed_updates.iter().map(String::as_str).collect();
         let same_kinds = kinds == BTreeSet::from(ALLOWED_UPDATES) || (told && kinds.is_empty());
@@ -60,12 +60,12 @@ fn is_same_address(one: &str, other: &str) -> bool {
     one == other || matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Whether this instance is to tell Telegram.
+/// Whether this instance is to set the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Yes; then [`WebhookRecord::confirm`].
     Mine,
-    /// No: Telegram was told just this.
+    /// No: just this was set before.
     Set,
     /// No: another instance is about to; ask again then.
     Busy {
@@ -74,9 +74,9 @@ pub enum Claim {
     },
 }
 
-/// What the instances share about the webhook: one row in SQL.
+/// The record that the instances share about the webhook: one row in SQL.
 pub trait WebhookRecord: Send + Sync + 'static {
-    /// Claims the right to tell Telegram; of several instances one gets it, for half a minute or so.
+    /// Claims the right to set the webhook; of several instances one gets it, for half a minute or so.
     ///
     /// `differs_at` is when Telegram was asked, if it had another webhook than the wanted one: what was set before that
     /// instant is then to be set again.
@@ -90,7 +90,7 @@ pub trait WebhookRecord: Send + Sync + 'static {
     fn confirm(&self, wanted: &Wanted) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// Why the webhook could not be made what it should be.
+/// Why the webhook could not be set as wanted.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// Telegram's part.
@@ -101,9 +101,9 @@ pub enum WebhookError {
     Record(#[source] anyhow::Error),
 }
 
-/// Sees to it that Telegram delivers to `wanted`; calls setWebhook only if something differs and nobody else does.
+/// Makes Telegram deliver to `wanted`; calls setWebhook only if something differs and no other instance does.
 ///
-/// Gives what Telegram said before. A crash after the claim leaves it to another instance when the claim ends; a crash
+/// Returns the state from before. A crash after the claim leaves it to another instance when the claim ends; a crash
 /// after setWebhook has it set once more, which changes nothing.
 ///
 /// # Errors
@@ -117,7 +117,7 @@ pub async fn ensure_webhook(
     ensure(client, record, wanted, clock, &mut false).await
 }
 
-/// `told` is whether this process has told Telegram before.
+/// `told` is whether this process has set the webhook before.
 async fn ensure(
     client: &Client,
     record: &impl WebhookRecord,
@@ -188,7 +188,7 @@ impl<H: HandleUpdate> WebhookReceiver<H> {
         }
     }
 
-    /// Notes what Telegram says of its deliveries; whether nothing waits.
+    /// Records the state of the deliveries; returns whether no update waits.
     fn saw(&self, state: &WebhookState) -> bool {
         let now = self.0.clock.now();
         let caught_up = state.pending == 0;
@@ -204,10 +204,10 @@ impl<H: HandleUpdate> WebhookReceiver<H> {
     }
 }
 
-/// What the supervisor has seen and logged so far.
+/// The state that the supervisor has seen and logged so far.
 #[derive(Default)]
 struct Seen {
-    /// Whether this process has told Telegram the webhook before.
+    /// Whether this process has set the webhook before.
     was_told: bool,
     /// Why the last check failed.
     failure: Option<String>,
@@ -232,7 +232,7 @@ impl Seen {
         }
     }
 
-    /// Logs each failed delivery that Telegram tells of while updates wait.
+    /// Logs each failed delivery that Telegram reports while updates wait.
     fn log_failed_delivery(&mut self, state: &WebhookState) {
         if state.last_error_at > self.failed_at && state.pending > 0 {
             let error = state.last_error.as_deref().unwrap_or("no reason given");

@@ -1,4 +1,4 @@
-//! The row in SQL by which one of several instances tells Telegram the webhook.
+//! The row in SQL by which one of several instances gets the right to set the webhook.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::operations::WebhookRegistration;
 use crate::operations::webhook_registration::{WebhookLease, WebhookSettings};
 use crate::telegram::ingress::webhook::{Claim, Wanted, WebhookRecord};
 
-/// How long one instance has the right to tell Telegram the webhook.
+/// How long one instance has the right to set the webhook.
 const LEASE: Duration = Duration::from_secs(30);
 
 /// The row, as one instance sees it.

@@ -1,4 +1,4 @@
-//! The proof that a delivery comes from Telegram, compared in a time that tells nothing.
+//! The proof that a delivery comes from Telegram, compared in constant time.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};

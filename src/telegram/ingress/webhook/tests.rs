@@ -1,4 +1,4 @@
-//! What Telegram gets for what it posts, and who tells it where to.
+//! Telegram's deliveries and their answers, and the instance that sets the webhook.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -95,7 +95,7 @@ fn untouchable() -> Body {
     }))
 }
 
-/// A body that never ends and never says anything.
+/// A body that never ends and never brings a byte.
 fn endless() -> Body {
     Body::from_stream(futures_util::stream::pending::<Result<String, String>>())
 }
