@@ -19,9 +19,9 @@ enum Source {
     /// The system's, which from this instant on passes so many times as quickly.
     Hastened(Timestamp, i64),
     Manual(Arc<watch::Sender<Timestamp>>),
-    /// The system's, and what was skipped so far.
+    /// The system's, and the time skipped so far.
     Skippable(Arc<watch::Sender<Duration>>),
-    /// What it showed at some instant.
+    /// The time it showed at some instant.
     Tokio(Timestamp, Instant),
 }
 
@@ -44,7 +44,7 @@ impl Clock {
         Self(Source::Manual(Arc::new(watch::Sender::new(start))))
     }
 
-    /// The machine's own clock, until [`Clock::advance`] skips some time: what is on a page for people to try.
+    /// The machine's own clock, until [`Clock::advance`] skips some time: for a page on which users try the bot.
     #[must_use]
     pub fn skippable() -> Self {
         Self(Source::Skippable(Arc::new(watch::Sender::new(Duration::ZERO))))
@@ -56,7 +56,7 @@ impl Clock {
         Self(Source::Tokio(start, Instant::now()))
     }
 
-    /// What time it is.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -68,7 +68,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual or skippable clock forward and wakes whoever sleeps until then; does nothing to the others.
+    /// Moves a manual or skippable clock forward and wakes the tasks that sleep until then; does nothing to the others.
     pub fn advance(&self, by: Duration) {
         match &self.0 {
             Source::Manual(hand) => hand.send_modify(|now| *now = now.after(by)),

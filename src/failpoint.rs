@@ -1,5 +1,5 @@
-//! What tests do to a build with feature `failpoints`, and to no other: named points of the flow at which the process
-//! ends, stands still or panics, and a clock that runs quicker.
+//! The hooks that tests have into a build with feature `failpoints`, and into no other: named points of the flow at
+//! which the process ends, stands still or panics, and a clock that runs quicker.
 //!
 //! | variable | what it does |
 //! |---|---|
@@ -23,7 +23,7 @@ pub use switched_off::clock;
 #[cfg(feature = "failpoints")]
 pub use switched_on::{clock, during, reached, variable};
 
-/// What a release has of all this: nothing.
+/// The same in a release: the machine's clock, and no hooks.
 #[cfg(not(feature = "failpoints"))]
 mod switched_off {
     use crate::clock::Clock;
@@ -73,7 +73,7 @@ mod switched_on {
             abort();
         }
         if FREEZE.get_or_init(|| Point::read("FREEZE")).as_ref().is_some_and(|point| point.is_now(name)) {
-            // Whoever holds a lock that others need gives it back meanwhile.
+            // The holder of a lock that others need releases it meanwhile.
             std::thread::sleep(Duration::from_millis(300));
             let _it_is_there = std::process::Command::new("kill").args(["-STOP", &id().to_string()]).status();
         }
@@ -100,7 +100,7 @@ mod switched_on {
         END.get_or_init(|| Point::read("FAILPOINT")).as_ref().is_some_and(|point| point.is_now(name))
     }
 
-    /// The machine's clock, hastened if the environment says so.
+    /// The machine's clock, hastened if the environment asks for it.
     #[must_use]
     pub fn clock() -> Clock {
         static CLOCK: OnceLock<Clock> = OnceLock::new();
@@ -116,7 +116,7 @@ mod switched_on {
         clippy::disallowed_methods,
         reason = "a test's switch, not configuration; absent from every release build"
     )]
-    /// What the environment says under this name.
+    /// The value of this environment variable.
     #[must_use]
     pub fn variable(name: &str) -> Option<String> {
         std::env::var(name).ok()

@@ -1,6 +1,6 @@
 //! The end of the process: the signals that ask for it, and a stop whose steps cannot hang.
 //!
-//! What the steps are, and in which order, is written in `app`.
+//! The steps and their order are written in `app`.
 
 use std::fmt;
 use std::future::Future;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{self, SignalKind};
 
-/// What the process exits with when a second signal cuts the stop short.
+/// The exit code when a second signal cuts the stop short.
 pub const CUT_SHORT: i32 = 130;
 
 /// Begins to catch SIGTERM and SIGINT; the future ends with the name of the first one.

@@ -1,4 +1,4 @@
-//! What is looked at before the bot starts, and again by `depot-bot check`: one implementation of each look.
+//! The checks before the bot starts, which `depot-bot check` makes again: one implementation of each.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::operations::database_owner::other_owner;
 use crate::store::redis::RedisStore;
 use crate::telegram::client::{Client, Me};
 
-/// Looks at the stores and says what was found; refuses everything at once that the bot must not work with.
+/// Checks the stores and returns its findings; refuses everything at once that the bot must not work with.
 ///
 /// A Redis that does not answer is a warning: the bot starts without it. Nothing of this bot has been written before.
 ///
@@ -70,7 +70,7 @@ fn another_bots(engine: Engine, allowed: bool, what: String) -> Diagnostic {
     }
 }
 
-/// Compares the clock with Telegram's, where Telegram answers; that it does not is the intake's to say.
+/// Compares the clock with Telegram's, where Telegram answers; where it does not, the intake reports it.
 pub(super) async fn look_at_telegram(client: Client, clock: Clock) {
     let asked = clock.now();
     if let Ok(me) = client.get_me().await {

@@ -42,10 +42,10 @@ const LOOP_LIMIT: Duration = Duration::from_secs(60);
 /// How long updates under way may take to be committed when the intake stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Starts a bot: when this returns, its ops server answers and its intake has begun. Each commit is told to `observer`.
+/// Starts a bot: when this returns, its ops server answers and its intake has begun. `observer` follows each commit.
 ///
 /// # Errors
-/// What an operator has to mend: a database that does not answer or cannot be migrated, an address that is taken, a file
+/// A fault for an operator: a database that does not answer or cannot be migrated, an address that is taken, a file
 /// of categories that cannot be read.
 pub async fn start(
     config: Config,
@@ -170,7 +170,7 @@ impl RunningIntake {
     }
 }
 
-/// Starts the loops that do what no update asks for.
+/// Starts the loops whose work no update asks for.
 fn start_loops(
     loops: &Loops,
     config: &Config,
@@ -216,7 +216,7 @@ fn start_loops(
     loops.spawn_droppable(set_menus(bot.chat.clone()));
 }
 
-/// Tells Telegram the command menu of each language; French is also that of every other language.
+/// Sets the command menu of each language at Telegram; French is also that of every other language.
 async fn set_menus(chat: TelegramChat) {
     for (language, code) in
         [(Language::Fr, None), (Language::Fr, Some(Language::Fr)), (Language::En, Some(Language::En))]

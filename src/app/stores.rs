@@ -25,10 +25,10 @@ pub(super) enum Stores {
     Both(ReplicatedStore<SqlStore, RedisStore>),
 }
 
-/// Opens what the configuration names.
+/// Opens the stores that the configuration names.
 ///
 /// # Errors
-/// An address that cannot be understood, or a database that does not tell the primary. Redis may be away.
+/// An address that cannot be understood, or a database that does not name the primary. Redis may be away.
 pub(super) async fn open(
     config: &Config,
     database: &Database,

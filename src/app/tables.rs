@@ -29,7 +29,7 @@ pub struct Tables {
     pub answer_cache: AnswerCache,
     /// When updates last came in.
     pub last_intake: LastIntake,
-    /// The webhook that Telegram was told.
+    /// The webhook that Telegram has.
     pub webhook: WebhookRegistration,
 }
 

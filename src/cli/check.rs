@@ -45,7 +45,7 @@ fn failure(component: &'static str, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Severity::Fatal, component, message, "")
 }
 
-/// Checks token, webhook, people, database, Redis, categories and clock; exits 1 if the bot could not work.
+/// Checks token, webhook, members, database, Redis, categories and clock; exits 1 if the bot could not work.
 ///
 /// # Errors
 /// A wrong configuration; everything else is a diagnostic.

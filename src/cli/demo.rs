@@ -24,7 +24,7 @@ pub struct Arguments {
     scripts: bool,
 }
 
-/// Serves the demo's page until it is told to stop; or runs a scenario, which fails where an expectation does.
+/// Serves the demo's page until a signal stops it; or runs a scenario, which fails where an expectation does.
 ///
 /// # Errors
 /// A setting that the demo cannot work with, an address that is taken, a bot that does not start, or a scenario
@@ -36,7 +36,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    // What is in `.env` is for the bot itself, not for the demo.
+    // The settings in `.env` are for the bot itself, not for the demo.
     let environment = config::environment();
     let is_scenario = arguments.script.is_some();
     let mut logs = LogSettings::read(&Layers::from(environment.clone()))?;

@@ -8,7 +8,7 @@ use crate::cli::layers;
 use crate::config::Config;
 use crate::{failpoint, shutdown, telemetry};
 
-/// Runs until it is told to stop, also while it starts; exits 0 if everything was flushed.
+/// Runs until a signal stops it, also while it starts; exits 0 if everything was flushed.
 ///
 /// # Errors
 /// A wrong configuration, or a start that cannot succeed without an operator.

@@ -35,7 +35,7 @@ struct Input {
     text: String,
 }
 
-/// What was understood of one note; no lines when it is no deposit.
+/// The result for one note; no lines when it is no deposit.
 #[derive(Serialize)]
 struct Output<'a> {
     text: &'a str,

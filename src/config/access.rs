@@ -11,7 +11,7 @@ use deposit::UserId;
 const RATE_MAX: u32 = 10_000;
 /// The most ids that one list holds; beyond that, users are admitted from within.
 const IDS_MAX: usize = 1_000;
-/// Ids that Telegram gives to many people at once: posts of linked channels, and anonymous admins of groups.
+/// Ids that Telegram gives to many users at once: posts of linked channels, and anonymous admins of groups.
 const SHARED_IDS: [i64; 2] = [777_000, 1_087_968_824];
 
 /// The users that may talk to the bot, and how much.

@@ -20,7 +20,7 @@ pub struct LlmSettings {
     pub key: Option<SecretString>,
     /// The model that reads.
     pub model: String,
-    /// Whether it looks at photos that come without words.
+    /// Whether it reads photos that come without words.
     pub vision: bool,
     /// How many calls a day may have, all instances together; `None` is without limit.
     pub daily_calls: Option<NonZeroU32>,

@@ -54,7 +54,7 @@ impl MergedLayers {
         }
     }
 
-    /// A setting in its type; `None` where no layer has it. The error of the type says what is wrong with the text.
+    /// A setting in its type; `None` where no layer has it. The error of the type names the mistake in the text.
     pub(super) fn optional<T: DeserializeOwned>(
         &mut self,
         name: &str,

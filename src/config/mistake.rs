@@ -1,17 +1,17 @@
-//! The mistakes of a configuration: told all at once, each with its fix.
+//! The mistakes of a configuration: reported all at once, each with its fix.
 
 use std::fmt;
 
-/// One mistake in the configuration: which variable, what is wrong with it, and the way to mend it.
+/// One mistake in the configuration: the variable, the mistake in it, and its remedy.
 ///
 /// It never holds the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// The name of the variable, or of the file that was read.
     pub name: String,
-    /// What is wrong with it, as the rest of a sentence that begins with the name.
+    /// The mistake, as the rest of a sentence that begins with the name.
     pub wrong: String,
-    /// What to do about it.
+    /// The remedy.
     pub fix: String,
 }
 

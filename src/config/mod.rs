@@ -2,7 +2,7 @@
 //!
 //! The crate `config` merges the layers ([`Layers`]: defaults, `.env`, the environment, files with secrets) and turns each
 //! setting into its type. Each section is a module here: its types, and a function that reads them and checks what one
-//! setting means for another. Every mistake is told at once, with its fix ([`Mistakes`]). No other module reads the
+//! setting means for another. Every mistake is reported at once, with its fix ([`Mistakes`]). No other module reads the
 //! environment. A secret is a `SecretString`, whose `Debug` hides it.
 
 mod access;
@@ -71,7 +71,7 @@ pub struct Config {
     pub retention: RetentionSettings,
     /// The file of categories in place of those compiled in.
     pub taxonomy_file: Option<PathBuf>,
-    /// The server that listens to voice notes; `None` means that they are kept and words are asked for.
+    /// The server that transcribes voice notes; `None` means that they are kept and words are asked for.
     pub speech: Option<SpeechSettings>,
     /// The chat model beside the embedded one, if there is one.
     pub llm: Option<LlmSettings>,
@@ -132,7 +132,7 @@ impl Config {
         })
     }
 
-    /// The same configuration, unless its token is that of the demo, which everybody knows.
+    /// The same configuration, unless its token is that of the demo, which is public.
     ///
     /// # Errors
     /// It is.

@@ -1,4 +1,4 @@
-//! The server that listens to voice notes.
+//! The server that transcribes voice notes.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -6,14 +6,14 @@ use serde::Deserialize;
 use crate::config::server::{MODEL_FIX, ModelName, base_url};
 use crate::config::{MergedLayers, Noted};
 
-/// The server that listens to voice notes.
+/// The server that transcribes voice notes.
 #[derive(Clone, Debug)]
 pub struct SpeechSettings {
     /// The whole address that recordings are posted to.
     pub url: String,
     /// The key that it knows the bot by.
     pub key: Option<SecretString>,
-    /// The model that listens.
+    /// The model that transcribes.
     pub model: String,
 }
 

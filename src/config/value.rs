@@ -1,4 +1,4 @@
-//! The types of settings that more than one section has; each says what is wrong with a text that is not of its type.
+//! The types of settings that more than one section has; each names the mistake in a text that is not of its type.
 //!
 //! The crate by itself would take `on` for 1 and `yes` for true; here a number is a number.
 

@@ -95,7 +95,7 @@ pub const VARIABLES: [Variable; 38] = [
     setting("RUST_LOG", Some("info"), "The filter of the log, in the language of `tracing`."),
 ];
 
-/// The token of `depot-bot demo`: of valid shape and known to everybody.
+/// The token of `depot-bot demo`: of valid shape, and public.
 pub const DEMO_TOKEN: &str = "700000001:AAtelegramBotApiSimulatorToken_pub1";
 
 /// Telegram's own server.
@@ -119,7 +119,7 @@ pub fn variable(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }
 
-/// A sentence for each name that looks like one of ours and is not read, in alphabetical order.
+/// A sentence for each name that resembles one of ours and is not read, in alphabetical order.
 pub(super) fn misspelled(layers: &Layers) -> Vec<String> {
     let names: BTreeSet<&str> = layers.names().filter(|name| !is_read(name)).collect();
     names.into_iter().filter_map(suspicion).collect()

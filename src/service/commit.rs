@@ -148,7 +148,7 @@ impl ValidationSessionService {
         Ok(self.remember(session, epoch))
     }
 
-    /// What a step may know beside the document.
+    /// The facts that a step may know beside the document.
     pub(super) fn context(&self) -> Context {
         let now = self.clock.now();
         Context {

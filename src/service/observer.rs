@@ -1,11 +1,11 @@
-//! Who follows the commits: the demo shows them, and the oracle of the tests judges their history.
+//! The observers of commits: the demo shows them, and the oracle of the tests judges their history.
 
 use std::fmt::Debug;
 
 use crate::clock::Timestamp;
 use session::{Cause, Event, Lane, Session, Verdict};
 
-/// Follows what becomes of commits. Each method is called as it happens, and must not wait.
+/// Follows the fate of commits. Each method is called as it happens, and must not wait.
 pub trait CommitObserver: Debug + Send + Sync {
     /// A commit is on its way to a store.
     fn sent(&self, _before: &Session, _after: &Session, _store: &'static str) {}
@@ -33,7 +33,7 @@ pub struct Applied<'c> {
     pub before: &'c Session,
     /// The document after it.
     pub after: &'c Session,
-    /// What it was made for.
+    /// The causes and events that it was made for.
     pub steps: &'c [(Cause, &'c Event)],
     /// When it was made.
     pub at: Timestamp,
