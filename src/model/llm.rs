@@ -177,8 +177,8 @@ impl Assisted {
         let answer = answer.map_err(|error| {
             tracing::warn!(
                 %error,
-                "the chat model gives no answer: the embedded model alone reads this note; check LLM_BASE_URL and its \
-                 server"
+                "the chat model gives no answer: the embedded model alone reads this note, a photo gives no lines; \
+                 check LLM_BASE_URL and its server"
             );
             match error {
                 RemoteError::Slow => SetAside::Slow,
@@ -193,8 +193,8 @@ impl Assisted {
         let proposed = said.as_deref().and_then(|said| Proposed::read(said, &self.taxonomy));
         let (Some(said), Some(proposed)) = (said, proposed) else {
             tracing::warn!(
-                "the chat model's answer is not valid: the embedded model alone reads this note; if it happens often, \
-                 name another LLM_MODEL"
+                "the chat model's answer is not valid: the embedded model alone reads this note, a photo gives no \
+                 lines; if it happens often, name another LLM_MODEL"
             );
             return Err(SetAside::Invalid);
         };
