@@ -150,8 +150,8 @@ async fn no_secret_is_in_any_output_at_trace_with_everything_failing() {
     redis.kill();
     telegram.faults(|faults| faults.add(Rule::every_call(Fault::TooManyRequests { retry_after: 1 })));
     user.says("et une table");
-    bot.says("Redis is away").await;
-    bot.says("conversations go on from the database").await;
+    bot.says("Redis is unavailable").await;
+    bot.says("failed over to the database").await;
     telegram.faults(Faults::clear);
     user.sees("7. ").await.unwrap();
     output.push(get(&bot.http, "/health/ready").await.1.into_bytes());

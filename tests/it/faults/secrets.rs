@@ -93,7 +93,7 @@ impl Stage {
                 user.says("et une chaise");
                 let unwell = async {
                     let is_noticed =
-                        |ready: &str| ready.contains("does not answer") || ready.contains("is away");
+                        |ready: &str| ready.contains("does not answer") || ready.contains("is unavailable");
                     while !is_noticed(&get(&bot.http, "/health/ready").await.1) {
                         tokio::task::yield_now().await;
                     }
