@@ -117,7 +117,7 @@ async fn looking_neither_makes_a_database_nor_changes_its_tables() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     variables.insert("DATABASE_URL".to_owned(), postgres_database());
     for look in looks {
-        fails(look, "`depot-bot migrate` mends that", &variables).await;
+        fails(look, "`depot-bot migrate` brings them there", &variables).await;
     }
     assert_eq!(database(&variables).await.read(Tables).await.unwrap(), 0);
     said(&["migrate"], &variables).await;

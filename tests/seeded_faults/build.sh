@@ -4,8 +4,9 @@
 #
 #   tests/seeded_faults/build.sh [cargo's options]    prints the path of the binary
 #
-# It copies the sources below the target folder, applies each NAME.patch to the copy, and builds it beside the bot: the
-# dependencies are compiled once for both. A patch that no longer applies is named; it follows the code that it changes.
+# It copies the sources below the target folder, applies each NAME.patch to the copy, and builds it in a target folder of its
+# own: cargo gives the crates of both workspaces one name, and each would overwrite those of the other. A patch that no
+# longer applies is named; it follows the code that it changes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -13,12 +14,6 @@ target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/seeded_faults"
 target=$(cd "$target" && pwd)
 copy=$target/seeded_faults/sources
-
-# Built under the same names in both places, so that a changed one would be taken for the bot's own.
-if grep --files-with-matches '^+++ b/crates/' tests/seeded_faults/*.patch >&2; then
-    echo "the crates are shared with the bot's own build: a fault is seeded below src" >&2
-    exit 1
-fi
 
 # One at a time: a test may build while another command does.
 exec 9>"$target/seeded_faults/lock"
@@ -38,7 +33,7 @@ if [ "$(cat "$copy/made-of" 2>/dev/null)" != "$made_of" ]; then
     cp "$copy/benches/flows.rs" "$copy/benches/understanding.rs"
     cp tests/seeded_faults/seeded_fault.rs "$copy/src/"
     echo 'mod seeded_fault;' >>"$copy/src/lib.rs"
-    # Another name, so that the bot itself is not overwritten; and a workspace of its own.
+    # Another name, so that the two are told apart in a list of processes; and a workspace of its own.
     sed --in-place 's/^name = "depot-bot"$/name = "seeded-depot-bot"/; s/^default-run = .*//;
         s/^depot-bot = /seeded-depot-bot = /' "$copy"/Cargo.{toml,lock}
     grep --quiet '^\[workspace\]' "$copy/Cargo.toml" || printf '\n[workspace]\n' >>"$copy/Cargo.toml"
@@ -51,9 +46,9 @@ if [ "$(cat "$copy/made-of" 2>/dev/null)" != "$made_of" ]; then
     echo "$made_of" >"$copy/made-of"
 fi
 
-# With a test among the targets, which is empty, the dependencies have the features that the other tests give them.
-cargo build --manifest-path "$copy/Cargo.toml" --target-dir "$target" --features failpoints --quiet \
-    --bin seeded-depot-bot --test it "$@" >&2
+build=$target/seeded_faults/build
+cargo build --manifest-path "$copy/Cargo.toml" --target-dir "$build" --features failpoints --quiet \
+    --bin seeded-depot-bot "$@" >&2
 folder=debug
 for option in "$@"; do [ "$option" = --release ] && folder=release; done
-echo "$target/$folder/seeded-depot-bot"
+echo "$build/$folder/seeded-depot-bot"

@@ -266,7 +266,26 @@ impl Router {
             Event::Tapped(tap) if tap.verb == Verb::Validate => {
                 self.service.complete(key, cause, tap.clone()).await
             }
-            event => self.service.update(key, cause, event).await,
+            Event::NoteReceived(_)
+            | Event::StatusRequested
+            | Event::Asked(_)
+            | Event::Tapped(_)
+            | Event::Resumed(..)
+            | Event::Transcribed(_)
+            | Event::TranscriptionFailed
+            | Event::Understood(_)
+            | Event::Corrected(_)
+            | Event::UnderstandingFailed
+            | Event::CardShown { .. }
+            | Event::CardLost
+            | Event::Said
+            | Event::Recorded(_)
+            | Event::Deferred { .. }
+            | Event::Prolonged
+            | Event::GivenUp
+            | Event::ChatClosed
+            | Event::DeadlinePassed
+            | Event::IntakeResumed => self.service.update(key, cause, event).await,
         };
         if handled.as_ref().map_or(true, |handled| handled.verdict == Verdict::Duplicate) {
             self.access.give_back(user);
