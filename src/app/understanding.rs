@@ -17,6 +17,7 @@ use crate::speech::Speech;
 use crate::speech::{NoTranscriber, Transcribe};
 use crate::store::redis::RedisStore;
 use crate::telegram::chat::TelegramChat;
+use crate::telegram::client::Client;
 use deposit::taxonomy::Taxonomy;
 
 /// The transcriber of voice notes.
@@ -28,7 +29,7 @@ pub(super) fn transcriber(
     let Some(speech) = &config.speech else { return Ok(Arc::new(NoTranscriber)) };
     let config::SpeechSettings { url, key, model } = speech.clone();
     let server = Server { url, key, model };
-    let recordings = Arc::new(chat.client.clone());
+    let recordings = chat.client.clone();
     let speech = Speech::new(&server, &chat.taxonomy, recordings, cache, chat.clock.clone());
     Ok(Arc::new(speech.context("STT_BASE_URL")?))
 }
@@ -44,7 +45,7 @@ pub(super) fn reader(
     let Some(llm) = &config.llm else { return Ok(embedded) };
     let mut assisted = assisted(llm, embedded, Arc::clone(&chat.taxonomy), cache, &chat.clock)?;
     if llm.vision {
-        let photos = Arc::new(chat.client.clone());
+        let photos = chat.client.clone();
         assisted = assisted.with_photos(&server(llm), photos, chat.clock.clone()).context("LLM_BASE_URL")?;
     }
     Ok(Arc::new(assisted))
@@ -60,7 +61,7 @@ pub fn assisted(
     taxonomy: Arc<Taxonomy>,
     cache: Option<Arc<dyn Cache>>,
     clock: &Clock,
-) -> anyhow::Result<Assisted> {
+) -> anyhow::Result<Assisted<Client>> {
     let budget = Budget::new(llm.daily_calls, cache.clone(), clock.clone());
     let assisted = Assisted::new(embedded, &server(llm), taxonomy, cache, budget, clock.clone());
     assisted.context("LLM_BASE_URL")

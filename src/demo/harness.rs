@@ -42,7 +42,7 @@ pub struct Harness {
     settings: Settings,
     /// The commits of every bot that was started here.
     pub(super) commits: Commits,
-    in_charge: Mutex<&'static str>,
+    primary: Mutex<&'static str>,
     bot: Mutex<Option<Bot>>,
     /// Held while the bot is started or killed.
     changing: tokio::sync::Mutex<()>,
@@ -88,7 +88,7 @@ impl Harness {
             database,
             settings,
             commits,
-            in_charge: Mutex::new("sql"),
+            primary: Mutex::new("sql"),
             bot: Mutex::new(None),
             changing: tokio::sync::Mutex::new(()),
             starts: AtomicU32::new(0),
@@ -231,14 +231,14 @@ impl Harness {
     }
 
     /// Keeps which store is the primary, for when the bot is dead; the same name.
-    pub(super) fn remember_in_charge(&self, name: &'static str) -> &'static str {
-        *lock(&self.in_charge) = name;
+    pub(super) fn remember_primary(&self, name: &'static str) -> &'static str {
+        *lock(&self.primary) = name;
         name
     }
 
     /// Which store was the primary when the bot was last seen.
-    pub(super) fn last_in_charge(&self) -> &'static str {
-        *lock(&self.in_charge)
+    pub(super) fn last_primary(&self) -> &'static str {
+        *lock(&self.primary)
     }
 
     /// Counts the changes beside the chats.

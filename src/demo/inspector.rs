@@ -69,7 +69,7 @@ pub(super) struct Measure {
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct StoreView {
     redis: Option<&'static str>,
-    in_charge: &'static str,
+    primary: &'static str,
     ready: &'static str,
 }
 
@@ -201,14 +201,14 @@ fn total(page: &str, name: &str) -> f64 {
 /// The primary, and how the bot is.
 pub(super) async fn store(harness: &Harness) -> StoreView {
     let seen = harness.ask(async move |app| (app.service().store().0, app.health().readiness().state)).await;
-    let (in_charge, ready) = match seen {
-        Some((in_charge, ready @ ("ok" | "degraded"))) => (harness.remember_in_charge(in_charge), ready),
-        Some((in_charge, _)) => (harness.remember_in_charge(in_charge), "away"),
-        None => (harness.last_in_charge(), "away"),
+    let (primary, ready) = match seen {
+        Some((primary, ready @ ("ok" | "degraded"))) => (harness.remember_primary(primary), ready),
+        Some((primary, _)) => (harness.remember_primary(primary), "away"),
+        None => (harness.last_primary(), "away"),
     };
-    let in_charge = if in_charge == "redis" { "redis" } else { "sql" };
+    let primary = if primary == "redis" { "redis" } else { "sql" };
     let redis = harness.redis_is_up().map(|up| if up { "up" } else { "stopped" });
-    StoreView { redis, in_charge, ready }
+    StoreView { redis, primary, ready }
 }
 
 #[cfg(test)]

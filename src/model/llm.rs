@@ -21,7 +21,7 @@ pub use crate::model::llm::budget::Budget;
 
 use crate::clock::Clock;
 use crate::model::llm::answer::Proposed;
-use crate::model::{Understand, UnderstandError};
+use crate::model::{Embedded, Understand, UnderstandError};
 use crate::remote::cache::{Cache, Kept, Kind};
 use crate::remote::recordings::Recordings;
 use crate::remote::{Remote, RemoteError, RemoteSetupError, Server};
@@ -46,11 +46,11 @@ const DISPUTED: f32 = 0.45;
 const ALTERNATIVES: usize = 2;
 
 /// A chat model with the embedded one behind it.
-pub struct Assisted {
-    embedded: Arc<dyn Understand>,
+pub struct Assisted<R> {
+    embedded: Arc<Embedded>,
     server: Remote,
     /// The same server with more patience, and the source of photos, if it is to read them.
-    photos: Option<(Remote, Arc<dyn Recordings>)>,
+    photos: Option<(Remote, R)>,
     model: String,
     taxonomy: Arc<Taxonomy>,
     kept: Kept,
@@ -84,13 +84,13 @@ impl SetAside {
     }
 }
 
-impl Assisted {
+impl<R: Recordings> Assisted<R> {
     /// A model at `server` in front of `embedded`; opens no connection yet.
     ///
     /// # Errors
     /// An address that is none.
     pub fn new(
-        embedded: Arc<dyn Understand>,
+        embedded: Arc<Embedded>,
         server: &Server,
         taxonomy: Arc<Taxonomy>,
         cache: Option<Arc<dyn Cache>>,
@@ -112,12 +112,7 @@ impl Assisted {
     ///
     /// # Errors
     /// An address that is none.
-    pub fn with_photos(
-        self,
-        server: &Server,
-        photos: Arc<dyn Recordings>,
-        clock: Clock,
-    ) -> Result<Self, RemoteSetupError> {
+    pub fn with_photos(self, server: &Server, photos: R, clock: Clock) -> Result<Self, RemoteSetupError> {
         let remote = Remote::new(server, PHOTO_DEADLINE, clock)?;
         Ok(Self { photos: Some((remote, photos)), ..self })
     }
@@ -271,7 +266,7 @@ impl Assisted {
 }
 
 #[async_trait]
-impl Understand for Assisted {
+impl<R: Recordings> Understand for Assisted<R> {
     async fn understand(&self, note: &str, language: Language) -> Result<Understanding, UnderstandError> {
         let own = self.embedded.understand(note, language).await?;
         // A greeting or a question costs nothing.
@@ -327,7 +322,7 @@ fn names_something(own: &Understanding) -> bool {
         || own.lines.iter().any(|line| has_figures(line) || line.proposal.confidence >= SURE)
 }
 
-impl fmt::Debug for Assisted {
+impl<R> fmt::Debug for Assisted<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assisted").field("model", &self.model).finish_non_exhaustive()
     }

@@ -80,19 +80,19 @@ const AT_ONCE: usize = 4;
 const PROMPT_CHARS_MAX: usize = 500;
 
 /// Listens to recordings by a server.
-pub struct Speech {
+pub struct Speech<R> {
     server: Remote,
     model: String,
     french: String,
     english: String,
-    recordings: Arc<dyn Recordings>,
+    recordings: R,
     kept: Kept,
     slots: Semaphore,
     /// Whether the server returns its segments; one that refuses to is not asked again.
     tells_segments: AtomicBool,
 }
 
-impl Speech {
+impl<R: Recordings> Speech<R> {
     /// A listener by `server`, for recordings that `recordings` fetches; opens no connection yet.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Speech {
     pub fn new(
         server: &Server,
         taxonomy: &Taxonomy,
-        recordings: Arc<dyn Recordings>,
+        recordings: R,
         cache: Option<Arc<dyn Cache>>,
         clock: Clock,
     ) -> Result<Self, RemoteSetupError> {
@@ -191,7 +191,7 @@ impl Speech {
 }
 
 #[async_trait]
-impl Transcribe for Speech {
+impl<R: Recordings> Transcribe for Speech<R> {
     async fn transcribe(
         &self,
         recording: &Attachment,
@@ -209,7 +209,7 @@ impl Transcribe for Speech {
     }
 }
 
-impl fmt::Debug for Speech {
+impl<R> fmt::Debug for Speech<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Speech").field("model", &self.model).finish_non_exhaustive()
     }

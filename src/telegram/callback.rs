@@ -91,7 +91,7 @@ pub fn encode(action: &ButtonAction) -> String {
 ///
 /// # Errors
 /// [`Garbled`] for everything that [`encode`] did not write with these keys.
-pub fn decode(data: &str, keys: &dyn KeyLookup) -> Result<ButtonAction, Garbled> {
+pub fn decode(data: &str, keys: &impl KeyLookup) -> Result<ButtonAction, Garbled> {
     let mut letters = data.chars();
     match letters.next() {
         Some('1') => {}

@@ -48,7 +48,7 @@ function session(view, person) {
     const effects = session?.effects ?? [];
     by("effects").replaceChildren(...(effects.length > 0 ? effects.map(effect) : [h("li", { class: "none" }, "aucun")]));
   }
-  write(by("store"), view.store.in_charge === "redis" ? "Redis" : "SQLite");
+  write(by("store"), view.store.primary === "redis" ? "Redis" : "SQLite");
   expires_at = session?.expires_at ?? null;
   if (changed("document", session?.document)) showDocument(session?.document ?? null, is_same);
 }

@@ -95,14 +95,14 @@ async fn redis_can_be_taken_away_and_given_back_and_keeps_nothing_of_the_demo() 
     let mut redis = RedisServer::start();
     let url = format!("redis://127.0.0.1:{}/0", redis.listen());
     let page = Page::with(&[("REDIS_URL", &url)]).await;
-    let in_charge = |store: &'static str| move |view: &Value| view["store"]["in_charge"] == store;
-    let view = page.until("Redis in charge", in_charge("redis")).await;
+    let primary = |store: &'static str| move |view: &Value| view["store"]["primary"] == store;
+    let view = page.until("Redis is the primary", primary("redis")).await;
     assert_eq!((&view["store"]["redis"], &view["controls"]["redis"]), (&json!("up"), &json!(true)));
     page.say(7, "deux bouilloires, trois kilos").await;
     page.until("the card", |view| button(view, 7, "Valider").is_some()).await;
     assert!(!redis.command::<Vec<String>>(&["KEYS", "depot-demo-*"]).is_empty());
     page.set("redis", false).await;
-    let view = page.until("SQL in charge", in_charge("sql")).await;
+    let view = page.until("SQL is the primary", primary("sql")).await;
     assert_eq!((&view["store"]["redis"], &view["controls"]["redis"]), (&json!("stopped"), &json!(false)));
     page.tap(7, "Valider").await;
     page.sees(7, "enregistré").await;
@@ -112,7 +112,7 @@ async fn redis_can_be_taken_away_and_given_back_and_keeps_nothing_of_the_demo() 
     page.say(7, "une chaise").await;
     page.until("the card", |view| button(view, 7, "Valider").is_some()).await;
     page.set("redis", true).await;
-    let back = page.until("Redis in charge again", in_charge("redis"));
+    let back = page.until("Redis is the primary again", primary("redis"));
     back.await;
     page.tap(7, "Valider").await;
     page.until("both rows", |view| held(view, "completed") == 2).await;

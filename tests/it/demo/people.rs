@@ -20,7 +20,7 @@ async fn a_deposit_is_seen_from_the_first_word_to_the_row_of_the_ledger() {
     let session = &person(&view, 7)["session"];
     assert_eq!(session["document"]["version"], session["version"]);
     assert!(session["expires_at"].as_i64().unwrap() > view["clock"].as_i64().unwrap());
-    assert_eq!(view["store"], json!({"redis": null, "in_charge": "sql", "ready": "ok"}));
+    assert_eq!(view["store"], json!({"redis": null, "primary": "sql", "ready": "ok"}));
     let commits = view["commits"].as_array().unwrap();
     let told = |commit: &Value| commit["who"] == 7 && commit["cause"] == "outcome of Understand";
     let commit = commits.iter().find(|commit| told(commit)).unwrap();
