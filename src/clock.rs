@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 /// A source of wall-clock time: the system's, or one that a test moves by hand or with tokio's.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 #[derive(Clone, Debug, Default)]
-enum Source {
+enum ClockSource {
     #[default]
     System,
     /// The system's, which from this instant on passes so many times as quickly.
@@ -29,69 +29,71 @@ impl Clock {
     /// The machine's own clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(ClockSource::System)
     }
 
     /// The machine's own clock, which from `since` on runs `times` as quickly: for tests of what takes minutes.
     #[must_use]
     pub fn hastened(since: Timestamp, times: u32) -> Self {
-        Self(Source::Hastened(since, times.into()))
+        Self(ClockSource::Hastened(since, times.into()))
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+        Self(ClockSource::Manual(Arc::new(watch::Sender::new(start))))
     }
 
     /// The machine's own clock, until [`Clock::advance`] skips some time: for a page on which users try the bot.
     #[must_use]
     pub fn skippable() -> Self {
-        Self(Source::Skippable(Arc::new(watch::Sender::new(Duration::ZERO))))
+        Self(ClockSource::Skippable(Arc::new(watch::Sender::new(Duration::ZERO))))
     }
 
     /// A clock that shows `start` now and goes as tokio's does, which a simulation pauses.
     #[must_use]
     pub fn tokio(start: Timestamp) -> Self {
-        Self(Source::Tokio(start, Instant::now()))
+        Self(ClockSource::Tokio(start, Instant::now()))
     }
 
     /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => system(),
-            Source::Hastened(since, times) => Timestamp(since.0 + (system().0 - since.0) * times),
-            Source::Manual(hand) => *hand.borrow(),
-            Source::Skippable(skipped) => system().after(*skipped.borrow()),
-            Source::Tokio(start, began) => start.after(began.elapsed()),
+            ClockSource::System => system(),
+            ClockSource::Hastened(since, times) => Timestamp(since.0 + (system().0 - since.0) * times),
+            ClockSource::Manual(hand) => *hand.borrow(),
+            ClockSource::Skippable(skipped) => system().after(*skipped.borrow()),
+            ClockSource::Tokio(start, began) => start.after(began.elapsed()),
         }
     }
 
     /// Moves a manual or skippable clock forward and wakes the tasks that sleep until then; does nothing to the others.
     pub fn advance(&self, by: Duration) {
         match &self.0 {
-            Source::Manual(hand) => hand.send_modify(|now| *now = now.after(by)),
-            Source::Skippable(skipped) => skipped.send_modify(|so_far| *so_far = so_far.saturating_add(by)),
-            Source::System | Source::Hastened(..) | Source::Tokio(..) => {}
+            ClockSource::Manual(hand) => hand.send_modify(|now| *now = now.after(by)),
+            ClockSource::Skippable(skipped) => {
+                skipped.send_modify(|so_far| *so_far = so_far.saturating_add(by))
+            }
+            ClockSource::System | ClockSource::Hastened(..) | ClockSource::Tokio(..) => {}
         }
     }
 
     /// Sleeps until the clock shows `at`; returns at once if it already does.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {
-            Source::System | Source::Tokio(..) => tokio::time::sleep(at.since(self.now())).await,
-            Source::Hastened(_, times) => {
+            ClockSource::System | ClockSource::Tokio(..) => tokio::time::sleep(at.since(self.now())).await,
+            ClockSource::Hastened(_, times) => {
                 let times = u32::try_from(*times).unwrap_or(1).max(1);
                 tokio::time::sleep(at.since(self.now()) / times).await;
             }
-            Source::Manual(hand) => {
+            ClockSource::Manual(hand) => {
                 let mut seen = hand.subscribe();
                 if seen.wait_for(|now| *now >= at).await.is_err() {
                     pending::<()>().await;
                 }
             }
-            Source::Skippable(skipped) => {
+            ClockSource::Skippable(skipped) => {
                 let mut seen = skipped.subscribe();
                 loop {
                     seen.mark_unchanged();

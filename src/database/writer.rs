@@ -154,13 +154,13 @@ enum Progress {
     Committing,
 }
 
-struct Failure {
+struct WriteFailure {
     error: sqlx::Error,
     class: ErrorClass,
     progress: Progress,
 }
 
-impl Failure {
+impl WriteFailure {
     /// Whether the others in the transaction may fare better without it; the server is there, and nothing was committed.
     fn is_of_one_job(&self) -> bool {
         self.progress != Progress::Opening && matches!(self.class, ErrorClass::Failed | ErrorClass::Busy)
@@ -251,7 +251,7 @@ impl GroupCommit {
     }
 
     /// Once more on a fresh connection if the one at hand turns out to be dead before the commit is sent.
-    async fn commit(&mut self, jobs: &mut [Box<dyn Queued>]) -> Result<(), Failure> {
+    async fn commit(&mut self, jobs: &mut [Box<dyn Queued>]) -> Result<(), WriteFailure> {
         let had_connection = self.connection.is_some();
         match self.attempt(jobs).await {
             Err(failure)
@@ -266,9 +266,9 @@ impl GroupCommit {
     }
 
     /// The connection is put back only when it is known to be outside of any transaction.
-    async fn attempt(&mut self, jobs: &mut [Box<dyn Queued>]) -> Result<(), Failure> {
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Queued>]) -> Result<(), WriteFailure> {
         let mut progress = Progress::Opening;
-        let fail = |error: sqlx::Error, progress| Failure { class: classify(&error), error, progress };
+        let fail = |error: sqlx::Error, progress| WriteFailure { class: classify(&error), error, progress };
         let mut connection = match self.take() {
             Some(connection) => connection,
             None => self.address.open(Purpose::Writing).await.map_err(|error| fail(error, progress))?,

@@ -22,7 +22,7 @@ pub use crate::model::llm::budget::Budget;
 use crate::clock::Clock;
 use crate::model::llm::answer::Proposed;
 use crate::model::{Embedded, Understand, UnderstandError};
-use crate::remote::cache::{Cache, Kept, Kind};
+use crate::remote::cache::{Cache, CachedAnswers, Kind};
 use crate::remote::recordings::Recordings;
 use crate::remote::{Remote, RemoteError, RemoteSetupError, Server};
 use deposit::taxonomy::Taxonomy;
@@ -53,7 +53,7 @@ pub struct Assisted<R> {
     photos: Option<(Remote, R)>,
     model: String,
     taxonomy: Arc<Taxonomy>,
-    kept: Kept,
+    kept: CachedAnswers,
     budget: Budget,
 }
 
@@ -103,7 +103,7 @@ impl<R: Recordings> Assisted<R> {
             photos: None,
             model: server.model.clone(),
             taxonomy,
-            kept: Kept::new(Kind::Lines, cache),
+            kept: CachedAnswers::new(Kind::Lines, cache),
             budget,
         })
     }

@@ -9,7 +9,7 @@ use deposit::BotId;
 
 /// The settings that Telegram is told; two webhooks are the same if all three are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookSettings {
+pub struct WebhookTarget {
     /// The address that updates are posted to.
     pub url: String,
     /// SHA-256 of the secret, as 64 hexadecimal digits ([`sha256_hex`](crate::digest::sha256_hex)).
@@ -22,7 +22,7 @@ pub struct WebhookSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisteredWebhook {
     /// The settings that Telegram was told, or is about to be told.
-    pub settings: WebhookSettings,
+    pub settings: WebhookTarget,
     /// When Telegram agreed; `None` while an instance is about to tell it.
     pub set_at: Option<Timestamp>,
     /// The instance that told it, or is about to.
@@ -81,7 +81,7 @@ impl WebhookRegistration {
     /// After `Unknown` ask again: a lease is renewed by the instance that holds it.
     pub async fn lease(
         &self,
-        wanted: &WebhookSettings,
+        wanted: &WebhookTarget,
         instance: i64,
         lease: Duration,
         differs_at: Option<Timestamp>,
@@ -95,14 +95,14 @@ impl WebhookRegistration {
     ///
     /// # Errors
     /// After `Unknown` repeat it.
-    pub async fn confirm(&self, wanted: &WebhookSettings, instance: i64) -> Result<bool, DatabaseError> {
+    pub async fn confirm(&self, wanted: &WebhookTarget, instance: i64) -> Result<bool, DatabaseError> {
         let parameters = (self.bot.0, wanted.clone(), instance, self.clock.now().0);
         let confirm = job(parameters, |(bot, wanted, instance, now), connection| {
             Box::pin(async move {
                 let sql = "
                     update webhook set set_at = $6
                     where bot = $1 and url = $2 and secret_sha256 = $3 and allowed_updates = $4 and set_by = $5";
-                let WebhookSettings { url, secret_sha256, allowed_updates } = wanted;
+                let WebhookTarget { url, secret_sha256, allowed_updates } = wanted;
                 execute!(connection, sql, *bot, url, secret_sha256, allowed_updates, *instance, *now)
             })
         });
@@ -122,7 +122,7 @@ async fn read_row(connection: &mut Connection, bot: i64) -> Result<Option<Webhoo
     let row: Option<Columns> = fetch_optional!(connection, sql, bot)?;
     Ok(row.map(|(url, secret_sha256, allowed_updates, set_at, set_by, leased_until)| WebhookRow {
         webhook: RegisteredWebhook {
-            settings: WebhookSettings { url, secret_sha256, allowed_updates },
+            settings: WebhookTarget { url, secret_sha256, allowed_updates },
             set_at: set_at.map(Timestamp),
             set_by,
         },
@@ -132,7 +132,7 @@ async fn read_row(connection: &mut Connection, bot: i64) -> Result<Option<Webhoo
 
 struct Lease {
     bot: i64,
-    wanted: WebhookSettings,
+    wanted: WebhookTarget,
     instance: i64,
     now: Timestamp,
     until: Timestamp,
@@ -157,7 +157,7 @@ impl Job for Lease {
 
     async fn run(&self, connection: &mut Connection) -> Result<WebhookLease, sqlx::Error> {
         let Self { bot, wanted, instance, now, until, differs_at } = self;
-        let WebhookSettings { url, secret_sha256, allowed_updates } = wanted;
+        let WebhookTarget { url, secret_sha256, allowed_updates } = wanted;
         let leased = execute!(
             &mut *connection,
             LEASE,

@@ -49,12 +49,12 @@ impl Kind {
 
 /// The cache of one kind of answer; without a keeper, nothing is ever found.
 #[derive(Clone)]
-pub(crate) struct Kept {
+pub(crate) struct CachedAnswers {
     kind: Kind,
     cache: Option<Arc<dyn Cache>>,
 }
 
-impl Kept {
+impl CachedAnswers {
     pub(crate) fn new(kind: Kind, cache: Option<Arc<dyn Cache>>) -> Self {
         Self { kind, cache }
     }
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn what_was_asked_tells_the_keys_apart() {
-        let kept = Kept::new(Kind::Lines, None);
+        let kept = CachedAnswers::new(Kind::Lines, None);
         assert_eq!(kept.key(&[b"ab", b"c"]), kept.key(&[b"ab", b"c"]));
         assert_ne!(kept.key(&[b"ab", b"c"]), kept.key(&[b"a", b"bc"]));
         assert!(kept.key(&[]).starts_with("lines:"));
-        assert_ne!(kept.key(&[b"a"]), Kept::new(Kind::Transcription, None).key(&[b"a"]));
+        assert_ne!(kept.key(&[b"a"]), CachedAnswers::new(Kind::Transcription, None).key(&[b"a"]));
     }
 }

@@ -19,11 +19,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::remote::cache::{Cache, Kept, Kind};
+use crate::remote::cache::{Cache, CachedAnswers, Kind};
 use crate::remote::recordings::{FetchError, Recordings};
 use crate::remote::{Remote, RemoteError, RemoteSetupError, Server};
 use crate::speech::answer::Heard;
-use crate::speech::recording::Format;
+use crate::speech::recording::AudioFormat;
 use deposit::Attachment;
 use deposit::taxonomy::Taxonomy;
 use session::Language;
@@ -86,7 +86,7 @@ pub struct Speech<R> {
     french: String,
     english: String,
     recordings: R,
-    kept: Kept,
+    kept: CachedAnswers,
     slots: Semaphore,
     /// Whether the server returns its segments; one that refuses to is not asked again.
     tells_segments: AtomicBool,
@@ -110,7 +110,7 @@ impl<R: Recordings> Speech<R> {
             french: vocabulary(taxonomy, Language::Fr),
             english: vocabulary(taxonomy, Language::En),
             recordings,
-            kept: Kept::new(Kind::Transcription, cache),
+            kept: CachedAnswers::new(Kind::Transcription, cache),
             slots: Semaphore::new(AT_ONCE),
             tells_segments: AtomicBool::new(true),
         })
@@ -125,7 +125,7 @@ impl<R: Recordings> Speech<R> {
             FetchError::Unavailable => unavailable(&error),
             FetchError::TooLarge | FetchError::Gone => failed(error.to_string()),
         })?;
-        let format = Format::of(&bytes).ok_or_else(|| failed("it is no recording in a known format"))?;
+        let format = AudioFormat::of(&bytes).ok_or_else(|| failed("it is no recording in a known format"))?;
         let prompt = self.prompt(language);
         let asked: [&[u8]; 4] =
             [&bytes, self.model.as_bytes(), language.code().as_bytes(), prompt.as_bytes()];
@@ -145,7 +145,7 @@ impl<R: Recordings> Speech<R> {
     async fn ask(
         &self,
         bytes: Vec<u8>,
-        format: Format,
+        format: AudioFormat,
         language: Language,
     ) -> Result<Heard, TranscribeError> {
         if self.tells_segments.load(Ordering::Relaxed) {
@@ -165,7 +165,7 @@ impl<R: Recordings> Speech<R> {
     async fn post(
         &self,
         bytes: Vec<u8>,
-        format: Format,
+        format: AudioFormat,
         language: Language,
         wanted: &'static str,
     ) -> Result<crate::remote::Answer, RemoteError> {

@@ -2,7 +2,7 @@
 
 /// The formats that transcribers take, known by the first bytes: names and types are only what the devices claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum AudioFormat {
     /// Telegram's voice notes: Opus in OGG.
     Ogg,
     Mp3,
@@ -13,7 +13,7 @@ pub(super) enum Format {
     Flac,
 }
 
-impl Format {
+impl AudioFormat {
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let has = |at: usize, mark: &[u8]| bytes.get(at..at + mark.len()) == Some(mark);
         let is_frame = bytes.first() == Some(&0xff) && bytes.get(1).is_some_and(|next| next & 0xe6 == 0xe2);
@@ -64,15 +64,15 @@ mod tests {
 
     #[test]
     fn the_first_bytes_tell_the_format_whatever_the_name_says() {
-        assert_eq!(Format::of(b"OggS\0\x02 OpusHead"), Some(Format::Ogg));
-        assert_eq!(Format::of(b"ID3\x04"), Some(Format::Mp3));
-        assert_eq!(Format::of(&[0xff, 0xfb, 0x90]), Some(Format::Mp3));
-        assert_eq!(Format::of(&[0xff, 0xf3, 0x40]), Some(Format::Mp3));
-        assert_eq!(Format::of(b"RIFF\0\0\0\0WAVEfmt "), Some(Format::Wav));
-        assert_eq!(Format::of(b"\0\0\0\x20ftypM4A "), Some(Format::Mp4));
-        assert_eq!(Format::of(b"fLaC"), Some(Format::Flac));
+        assert_eq!(AudioFormat::of(b"OggS\0\x02 OpusHead"), Some(AudioFormat::Ogg));
+        assert_eq!(AudioFormat::of(b"ID3\x04"), Some(AudioFormat::Mp3));
+        assert_eq!(AudioFormat::of(&[0xff, 0xfb, 0x90]), Some(AudioFormat::Mp3));
+        assert_eq!(AudioFormat::of(&[0xff, 0xf3, 0x40]), Some(AudioFormat::Mp3));
+        assert_eq!(AudioFormat::of(b"RIFF\0\0\0\0WAVEfmt "), Some(AudioFormat::Wav));
+        assert_eq!(AudioFormat::of(b"\0\0\0\x20ftypM4A "), Some(AudioFormat::Mp4));
+        assert_eq!(AudioFormat::of(b"fLaC"), Some(AudioFormat::Flac));
         for other in [b"".as_slice(), b"RIFF", b"RIFF\0\0\0\0WEBP", b"<html>", b"%PDF", &[0xff, 0xd8, 0xff]] {
-            assert_eq!(Format::of(other), None, "{other:?}");
+            assert_eq!(AudioFormat::of(other), None, "{other:?}");
         }
     }
 }

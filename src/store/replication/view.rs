@@ -38,7 +38,7 @@ impl LeaderView {
 /// The right to use Redis without another read of the row: no other instance acts on a change of it before the lease
 /// has expired.
 #[derive(Clone, Copy, Debug, Default)]
-struct Lease {
+struct LeadershipLease {
     /// When the row was last read, taken before the read was sent.
     read_at: Option<Instant>,
     /// Whether this instance was the sole member then.
@@ -48,7 +48,7 @@ struct Lease {
 /// The view, shared by the callers of the store and the monitor.
 pub(super) struct Leader {
     view: RwLock<LeaderView>,
-    lease: Mutex<Lease>,
+    lease: Mutex<LeadershipLease>,
     /// How many failures callers have reported, and how many of the reports were answered by an iteration of the
     /// monitor.
     reports: watch::Sender<u64>,
@@ -78,7 +78,8 @@ impl Leader {
     }
 
     pub(super) fn renew_lease(&self, read_at: Option<Instant>, is_sole_member: bool) {
-        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Lease { read_at, is_sole_member };
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) =
+            LeadershipLease { read_at, is_sole_member };
     }
 
     pub(super) fn is_leased(&self) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use depot_bot::clock::Timestamp;
 use depot_bot::digest::sha256_hex;
-use depot_bot::operations::webhook_registration::{RegisteredWebhook, WebhookLease, WebhookSettings};
+use depot_bot::operations::webhook_registration::{RegisteredWebhook, WebhookLease, WebhookTarget};
 
 use crate::ledger::{Ground, NOW, on_both_engines};
 
@@ -18,8 +18,8 @@ on_both_engines!(
     an_update_becomes_one_dead_letter,
 );
 
-fn webhook(secret: &str) -> WebhookSettings {
-    WebhookSettings {
+fn webhook(secret: &str) -> WebhookTarget {
+    WebhookTarget {
         url: "https://depot.example/hook".to_owned(),
         secret_sha256: sha256_hex(secret),
         allowed_updates: r#"["message","callback_query"]"#.to_owned(),

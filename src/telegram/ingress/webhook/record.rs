@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::operations::WebhookRegistration;
-use crate::operations::webhook_registration::{WebhookLease, WebhookSettings};
+use crate::operations::webhook_registration::{WebhookLease, WebhookTarget};
 use crate::telegram::ingress::webhook::{Claim, Wanted, WebhookRecord};
 
 /// How long one instance has the right to set the webhook.
@@ -25,8 +25,8 @@ impl SqlRecord {
         Self { registration, instance: rand::random() }
     }
 
-    fn settings(wanted: &Wanted) -> WebhookSettings {
-        WebhookSettings {
+    fn settings(wanted: &Wanted) -> WebhookTarget {
+        WebhookTarget {
             url: wanted.url.clone(),
             secret_sha256: wanted.secret_sha256(),
             allowed_updates: wanted.allowed_updates(),
