@@ -144,15 +144,7 @@ soaked() {
     DEPOT_SOAK=1 DEPOT_SEEDS=20000 tested --test it -- --nocapture "${long[@]}"
 }
 
-# The release is built while the tests wait, and those of the packaging follow it.
-everything() {
-    released >"$release_log" 2>&1 &
-    local release=$! status=0
-    tested -- "${skipped[@]}" --skip packaging::image:: || status=1
-    wait "$release" || { cat "$release_log"; return 1; }
-    tested --test it -- packaging::image:: || status=1
-    return "$status"
-}
+everything() { tested -- "${skipped[@]}"; }
 audited() { cargo deny --config .deny.toml --all-features check; }
 
 summary() {
@@ -171,8 +163,7 @@ summary() {
 }
 
 log=$(mktemp)
-release_log=$(mktemp)
-trap 'rm -f "$log" "$release_log"' EXIT
+trap 'rm -f "$log"' EXIT
 
 if [ "$tier" = quick ]; then
     step compile compiled
@@ -201,6 +192,8 @@ step documentation documented
 [ -z "${CI:-}" ] || step first-build first_built
 step compile compiled
 step seeded-faults seeded
+# Before the tests: those of the packaging run it, and those of the kills need the processor.
+step release released
 step tests everything
 if cargo deny --version >/dev/null 2>&1; then
     step dependencies audited
