@@ -25,7 +25,7 @@ pub mod service;
 
 pub mod store;
 
-// What follows from a commit: effects, the ledger, and the servers that listen and read.
+// After a commit: effects, the ledger, and the servers that listen and read.
 pub mod effects;
 
 pub mod ledger;

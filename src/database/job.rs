@@ -15,7 +15,7 @@ use crate::database::Connection;
 /// Most jobs are written with [`job`]; a type of its own is for a job with a [`run_all`](Job::run_all), or one that several
 /// callers share.
 pub trait Job: Sized + Send + Sync + 'static {
-    /// What it yields.
+    /// The value that it yields.
     type Output: Send + 'static;
 
     /// Runs the statements. A write is inside a transaction; an error rolls back all that the job did.

@@ -34,7 +34,7 @@ pub struct LedgerEntry {
 }
 
 impl LedgerEntry {
-    /// What a card shows of it.
+    /// The part of it that a card shows.
     #[must_use]
     pub fn recorded(&self) -> Recorded {
         Recorded {

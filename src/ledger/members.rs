@@ -13,7 +13,7 @@ use session::Language;
 
 /// The members, access requests and invitations of one bot; a clone is cheap and shares the connections.
 ///
-/// What follows from a decision for other chats is a delivery, written in the transaction of the decision.
+/// A decision tells other chats by deliveries, which are written in its transaction.
 #[derive(Clone, Debug)]
 pub struct Members {
     pub(super) database: Database,

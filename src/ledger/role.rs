@@ -1,6 +1,6 @@
 //! The roles of users.
 
-/// What a user may do; each may do what the ones before may.
+/// The rights of a user; each role includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Asked for access and was refused.

@@ -3,7 +3,7 @@
 use crate::database::Connection;
 use crate::execute;
 
-/// What only one transaction at a time may do for one bot.
+/// A step that only one transaction at a time may take for one bot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TransactionLock {
     /// Taking the next human number of a deposit.

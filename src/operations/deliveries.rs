@@ -39,7 +39,7 @@ pub struct Delivery {
     pub message: Option<MessageId>,
     /// The language its reader reads.
     pub language: Language,
-    /// What it is to show.
+    /// The content of its message.
     pub kind: DeliveryKind,
     /// How often it was deferred since it last got through.
     pub attempts: u32,
